@@ -1,0 +1,85 @@
+import type { ActionId, ApprovalId, Digest, TimeMs } from './brand.ts';
+import { unreachable } from './result.ts';
+
+/** How long and how wide an ALLOW of a person reaches. */
+export type ApprovalScope =
+  | { readonly kind: 'once' }
+  | { readonly kind: 'session'; readonly pattern: CommandPattern };
+
+/** An approval generalised by parsed meaning, for this session. */
+export interface CommandPattern {
+  readonly program: string;
+  readonly subcommand: string | null;
+  /** Flags that must be exactly these (sorted); operands are free unless `operands` names them. */
+  readonly flags: readonly string[];
+  readonly operands: readonly string[] | null;
+  /** Deciding rule that the approval answers; another rule asks again. */
+  readonly rule: string | null;
+}
+
+export type ApprovalState =
+  | { readonly kind: 'pending' }
+  | {
+      readonly kind: 'allowed';
+      readonly approver: string;
+      readonly at: TimeMs;
+      readonly note: string | null;
+      readonly scope: ApprovalScope;
+    }
+  | { readonly kind: 'denied'; readonly approver: string; readonly at: TimeMs; readonly note: string | null }
+  | {
+      readonly kind: 'edited';
+      readonly approver: string;
+      readonly at: TimeMs;
+      readonly note: string | null;
+      readonly commandLine: string;
+    }
+  | { readonly kind: 'timed_out'; readonly at: TimeMs }
+  | { readonly kind: 'withdrawn'; readonly at: TimeMs; readonly reason: string };
+
+/** A person's answer that an action waits for (AARM R4.s1–s5), bound to the action's digest. */
+export interface Approval {
+  readonly id: ApprovalId;
+  readonly actionId: ActionId;
+  readonly digest: Digest;
+  readonly policyHash: Digest;
+  /** Visibly distinct: a step-up, or a deferral that nobody else could resolve (R4.s4). */
+  readonly origin: 'step_up' | 'deferral';
+  readonly approvers: readonly string[];
+  readonly createdAt: TimeMs;
+  readonly deadline: TimeMs;
+  readonly state: ApprovalState;
+}
+
+export type ApprovalEvent =
+  | {
+      readonly kind: 'answer';
+      readonly digest: Digest;
+      readonly state: Exclude<ApprovalState, { kind: 'pending' | 'timed_out' | 'withdrawn' }>;
+    }
+  | { readonly kind: 'clock'; readonly at: TimeMs }
+  | { readonly kind: 'withdraw'; readonly at: TimeMs; readonly reason: string };
+
+/**
+ * Advances an approval; final stays final, and an answer for another digest or after the deadline changes nothing
+ * but (past the deadline) times it out.
+ * INVARIANT (timeout is DENY): no event turns a timed-out approval into an allowed one (R4.s3).
+ */
+export function advanceApproval(approval: Approval, event: ApprovalEvent): Approval {
+  if (approval.state.kind !== 'pending') return approval;
+  switch (event.kind) {
+    case 'answer':
+      if (event.digest !== approval.digest) return approval;
+      if (event.state.at >= approval.deadline)
+        return { ...approval, state: { kind: 'timed_out', at: event.state.at } };
+      return { ...approval, state: event.state };
+    case 'clock':
+      return event.at >= approval.deadline
+        ? { ...approval, state: { kind: 'timed_out', at: event.at } }
+        : approval;
+    case 'withdraw':
+      return { ...approval, state: { kind: 'withdrawn', at: event.at, reason: event.reason } };
+    default:
+      return unreachable(event);
+  }
+}

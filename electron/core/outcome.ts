@@ -1,0 +1,19 @@
+import type { Digest, TimeMs } from './brand.ts';
+
+/** What happened after the decision (AARM R5.g). */
+export interface Outcome {
+  readonly result: 'succeeded' | 'failed' | 'not_executed' | 'unknown';
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly error: string | null;
+  readonly outputHash: Digest | null;
+  readonly bytes: number | null;
+  readonly startedAt: TimeMs | null;
+  readonly endedAt: TimeMs;
+  /** Effects seen inside the mandate, counted; names only as digests past the first few. */
+  readonly effects: readonly {
+    readonly kind: string;
+    readonly count: number;
+    readonly sample: readonly string[];
+  }[];
+}

@@ -1,0 +1,44 @@
+import type { Digest, JsonObject, ReceiptId, SessionId, TimeMs } from '../brand.ts';
+
+/**
+ * What a receipt is about. `decision` is durable before its action runs; `outcome` is linked to it by `decision_receipt`.
+ * `deferral` is the first of the two receipts of a DEFER (R4.d8); `refusal` is a message that never became an action.
+ */
+export type ReceiptKind =
+  | 'genesis'
+  | 'session'
+  | 'decision'
+  | 'deferral'
+  | 'approval'
+  | 'outcome'
+  | 'refusal'
+  | 'policy'
+  | 'key'
+  | 'checkpoint'
+  | 'lifecycle';
+
+/**
+ * The signed body, snake_case because it is a wire format (docs/receipt-format.md); AARM R5.a–g live in `body`
+ * under the names `action`, `context`, `identity`, `decision`, `approval`, `deferral`, `outcome`.
+ */
+export interface ReceiptBody {
+  readonly v: 1;
+  readonly id: ReceiptId;
+  readonly kind: ReceiptKind;
+  /** Position in the ledger, from 0, without gaps. */
+  readonly seq: number;
+  /** Hash of the receipt before it; 64 zeros for the first. */
+  readonly prev: Digest;
+  readonly at: TimeMs;
+  readonly session: SessionId | null;
+  /** Id of the signing key, itself recorded in a `genesis` or `key` receipt. */
+  readonly key: string;
+  readonly body: JsonObject;
+}
+
+/** A receipt: canonical body, its hash, its Ed25519 signature over the hash's 32 bytes (base64url, no padding). */
+export interface Receipt {
+  readonly receipt: ReceiptBody;
+  readonly hash: Digest;
+  readonly signature: string;
+}
