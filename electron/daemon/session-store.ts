@@ -1,0 +1,87 @@
+import type { Assurance } from '../core/action.ts';
+import type { CommandPattern } from '../core/approval.ts';
+import type { ActionId, AgentId, Digest, SessionId, TimeMs } from '../core/brand.ts';
+import type { ContextSummary } from '../core/context.ts';
+import type { Identity, IdentityFault } from '../core/identity.ts';
+import type { Claim, Intent } from '../core/intent.ts';
+import type { Mandate } from '../core/mandate.ts';
+
+/** One agent's run under the firewall. Mutable state is kept here and nowhere else. */
+export interface Session {
+  readonly id: SessionId;
+  readonly identity: Identity;
+  readonly assurance: Assurance;
+  readonly workspace: string | null;
+  readonly startedAt: TimeMs;
+  /** Process that runs the session; everything below it is the agent's. */
+  readonly runnerPid: number;
+  readonly runnerStartTicks: number | null;
+  /** Base64url HMAC key of the submit door; never written anywhere. */
+  readonly secret: string;
+  intent: Intent | null;
+  claim: Claim | null;
+  context: ContextSummary;
+  /** Highest envelope sequence seen from the agent instance. */
+  lastSequence: number;
+  readonly grants: CommandPattern[];
+  readonly mandates: Map<string, Mandate>;
+  /** Actions let through whose outcome has not arrived, with the receipt to link to. */
+  readonly running: Map<
+    ActionId,
+    { readonly receipt: string; readonly digest: Digest; readonly effects: Map<string, EffectTally> }
+  >;
+  /** Sequence numbers skipped so far: evidence of something that was never submitted. */
+  gaps: number;
+  revoked: string | null;
+  endedAt: TimeMs | null;
+}
+
+export interface EffectTally {
+  count: number;
+  readonly sample: string[];
+}
+
+/** Past this many, the oldest unfinished action is recorded as unknown: memory stays bounded. */
+export const MAX_RUNNING = 4096;
+
+/** All sessions of this daemon. Sessions end with the daemon: after a restart their surfaces are denied. */
+export interface SessionStore {
+  add(session: Session): void;
+  get(id: string): Session | undefined;
+  /** Every live session, oldest first. */
+  live(): readonly Session[];
+  /** Forgets sessions that ended before `before`. */
+  sweep(before: TimeMs): void;
+}
+
+/** Makes an empty store. */
+export function createSessionStore(): SessionStore {
+  const sessions = new Map<string, Session>();
+  return {
+    add: (session) => void sessions.set(session.id, session),
+    get: (id) => sessions.get(id),
+    live: () => [...sessions.values()].filter((s) => s.endedAt === null),
+    sweep: (before) => {
+      for (const [id, session] of sessions) {
+        if (session.endedAt !== null && session.endedAt < before) sessions.delete(id);
+      }
+    },
+  };
+}
+
+/**
+ * Whether the identity may act now (AARM R6.g, R6.h); asked at decision and again before an approved action runs.
+ */
+export function identityFault(session: Session | undefined, now: TimeMs): IdentityFault | null {
+  if (session === undefined) return 'unknown_session';
+  if (session.endedAt !== null) return 'session_ended';
+  if (session.revoked !== null) return 'revoked';
+  if (now >= session.identity.agent.expiresAt) return 'expired';
+  if (session.identity.binding === 'unverified') return 'unverified';
+  return null;
+}
+
+/** The agent instance behind a session, in one line for people. */
+export function agentLine(id: AgentId, product: string, version: string | null): string {
+  return version === null ? `${product} (${id})` : `${product} ${version} (${id})`;
+}
