@@ -16,7 +16,10 @@ function pointer(keys: readonly (string | number)[]): string {
   return keys.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-function problem(value: unknown, depth: number): readonly [CanonicalFault['code'], (string | number)[]] | null {
+function problem(
+  value: unknown,
+  depth: number,
+): readonly [CanonicalFault['code'], (string | number)[]] | null {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? null : ['lone_surrogate', []];
@@ -63,7 +66,8 @@ export function canonicalForm(value: unknown): Result<string, CanonicalFault> {
 /** Gives the RFC 8785 form of a value that is ours; throws when it is not JSON, for that is a bug (AARM R5.j). */
 export function canonical(value: Json): string {
   const form = canonicalForm(value);
-  if (!form.ok) throw new Error(`no canonical form at \`${form.error.path}\`: ${describeFault(form.error.code)}`);
+  if (!form.ok)
+    throw new Error(`no canonical form at \`${form.error.path}\`: ${describeFault(form.error.code)}`);
   return form.value;
 }
 

@@ -1,7 +1,7 @@
 import type { Digest, TimeMs } from '../brand.ts';
 import type { Hasher, Verifier } from '../ports.ts';
-import { signedBytes } from './chain.ts';
 import { canonicalForm } from './canonical.ts';
+import { signedBytes } from './chain.ts';
 
 /**
  * What a ledger looked like at one moment: how many receipts, the Merkle root over them and the last one's hash.

@@ -1,5 +1,11 @@
 import type { ActionId, Digest, Json, JsonObject, TimeMs } from '../brand.ts';
-import { type ContextEntry, type ContextKind, type ContextSummary, LEVELS, type PriorAction } from '../context.ts';
+import {
+  type ContextEntry,
+  type ContextKind,
+  type ContextSummary,
+  LEVELS,
+  type PriorAction,
+} from '../context.ts';
 import type { Hasher } from '../ports.ts';
 import { err, ok, type Result, unreachable } from '../result.ts';
 import { canonical, canonicalForm } from './canonical.ts';

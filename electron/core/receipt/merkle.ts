@@ -47,8 +47,7 @@ export function appendLeaf(frontier: Frontier, hash: Digest, hasher: Hasher): Fr
 /** The root of the whole tree; of the empty tree, the hash of nothing. */
 export function rootOf(frontier: Frontier, hasher: Hasher): Digest {
   let root: Digest | null = null;
-  for (const left of frontier.roots.toReversed())
-    root = root === null ? left : nodeHash(left, root, hasher);
+  for (const left of frontier.roots.toReversed()) root = root === null ? left : nodeHash(left, root, hasher);
   return root ?? hasher.sha256(new Uint8Array(0));
 }
 
