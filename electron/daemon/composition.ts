@@ -79,7 +79,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const timers = platformTimers();
   const warnings: string[] = [];
   const clock = steadyClock({
-    onJump: (jump) => log(`the system clock went back by ${Math.round(jump.byMs)} ms; recorded time goes on`),
+    onJump: (jump) => log(`the system clock went back by ${Math.round(jump.behindMs)} ms; recorded time goes on`),
   });
 
   const ledgerDir = join(places.state, 'ledger');
