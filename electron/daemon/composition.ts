@@ -79,7 +79,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const timers = platformTimers();
   const warnings: string[] = [];
   const clock = steadyClock({
-    onJump: (jump) => log(`the system clock went back by ${Math.round(jump.behindMs)} ms; recorded time goes on`),
+    onJump: (jump) =>
+      log(`the system clock went back by ${Math.round(jump.behindMs)} ms; recorded time goes on`),
   });
 
   const ledgerDir = join(places.state, 'ledger');
@@ -296,6 +297,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     });
   }
   // Written last: who can read it finds doors that are open.
+  writeFileSync(join(places.run, 'daemon.pid'), `${process.pid}\n`, { mode: 0o600 });
   writeFileSync(places.capability, `${capability}\n`, { mode: 0o600 });
   const unwatch = policies.watch(() => void reload());
   log(
@@ -307,6 +309,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     stop: async () => {
       unwatch();
       rmSync(places.capability, { force: true });
+      rmSync(join(places.run, 'daemon.pid'), { force: true });
       control.value.close();
       submit.value.close();
       for (const session of sessions.live())
