@@ -21,8 +21,7 @@ export const ANALYSES: Readonly<Record<string, (scene: Scene) => void>> = {
   interpreter,
   touch,
   dd,
-  'git-push': gitPush,
-  'git-config': gitConfig,
+  git,
   'crontab-file': crontabFile,
 };
 
@@ -262,6 +261,11 @@ function dd(scene: Scene): void {
   const output = scene.args.values.get('of')?.[0];
   if (input !== undefined) say(scene, { kind: 'read', object: pathOf(scene, input) });
   if (output !== undefined) say(scene, { kind: 'write', object: pathOf(scene, output), tags: ['truncate'], reversible: 'no' });
+}
+
+function git(scene: Scene): void {
+  if (scene.args.subcommand === 'push') gitPush(scene);
+  else if (scene.args.subcommand === 'config') gitConfig(scene);
 }
 
 function gitPush(scene: Scene): void {
