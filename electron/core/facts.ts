@@ -1,4 +1,5 @@
 import type { Action, Assurance } from './action.ts';
+import type { CommandPattern } from './approval.ts';
 import type { Json, JsonObject, TimeMs } from './brand.ts';
 import type { ContextSummary } from './context.ts';
 import type { Identity } from './identity.ts';
@@ -39,4 +40,6 @@ export interface FactSet {
   /** Data facts (`classes`, `flows`), each absent when unknown. */
   readonly data: JsonObject;
   readonly destination: JsonObject;
+  /** What a person allowed for this session; each answers exactly one rule's STEP_UP (R4). Absent means none. */
+  readonly grants?: readonly CommandPattern[];
 }
