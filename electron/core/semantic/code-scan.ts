@@ -28,9 +28,7 @@ export function scanCode(code: string, language: string, knowledge: Knowledge): 
     if (name === '`') continue;
     const parenthesis = match[2] === '(';
     if (!parenthesis && !/^\s*(?:["'[$]|%[xqQ]|\{)/.test(text.slice(start, start + 4))) continue;
-    const last = name.slice(
-      Math.max(name.lastIndexOf('.'), name.lastIndexOf(':'), name.lastIndexOf('>')) + 1,
-    );
+    const last = name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf(':'), name.lastIndexOf('>')) + 1);
     const meanings = knowledge.calls.get(last);
     if (meanings === undefined) continue;
     const chain = qualified(text, match.index ?? 0, name.replaceAll('::', '.').replaceAll('->', '.'));
@@ -45,10 +43,7 @@ export function scanCode(code: string, language: string, knowledge: Knowledge): 
   }
   for (const match of text.matchAll(/`([^`\n]{1,2000})`|%x[({[]([^)}\]\n]{1,2000})[)}\]]/g)) {
     if (language !== 'ruby' && language !== 'perl' && language !== 'php') break;
-    found.push({
-      meaning: BACKTICK,
-      word: literalWord(match[1] ?? match[2] ?? '', /[$#]\{?/.test(match[1] ?? '')),
-    });
+    found.push({ meaning: BACKTICK, word: literalWord(match[1] ?? match[2] ?? '', /[$#]\{?/.test(match[1] ?? '')) });
   }
   return found;
 }
@@ -75,17 +70,14 @@ function fits(name: string, chain: string): boolean {
 
 function qualified(text: string, at: number, name: string): string {
   const before = text.slice(Math.max(0, at - 80), at);
-  const required = /(?:require|__import__|import_module)\(\s*["'](?:node:)?([\w./]+)["']\s*\)\s*\.?$/.exec(
-    before,
-  );
+  const required = /(?:require|__import__|import_module)\(\s*["'](?:node:)?([\w./]+)["']\s*\)\s*\.?$/.exec(before);
   if (required !== null) return `${(required[1] ?? '').replaceAll('/', '.')}.${name}`;
   const chained = /\)\s*\.$/.exec(before);
   return chained === null ? name : `?.${name}`;
 }
 
 function stripComments(text: string, language: string): string {
-  if (language === 'python' || language === 'ruby' || language === 'perl')
-    return text.replace(/(^|\s)#(?!\{)[^\n]*/g, '$1');
+  if (language === 'python' || language === 'ruby' || language === 'perl') return text.replace(/(^|\s)#(?!\{)[^\n]*/g, '$1');
   return withoutBlocks(text).replace(/(^|[\s;])\/\/[^\n]*/g, '$1');
 }
 
@@ -104,17 +96,14 @@ function withoutBlocks(text: string): string {
 
 function readConstants(text: string): ReadonlyMap<string, string> {
   const constants = new Map<string, string>();
-  const assigned =
-    /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}[rbu]?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
+  const assigned = /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}[rbu]?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
   for (const match of text.matchAll(assigned)) constants.set(match[1] ?? '', unescape_(match[3] ?? ''));
   // Literal arguments of the program's own functions: `def f(url): …; f("http://…")`.
   let functions = 0;
   for (const match of text.matchAll(/\bdef[ \t]{1,8}(\w{1,60})\(\s{0,8}(\w{1,60})\s{0,8}[),]/g)) {
     functions += 1;
     if (functions > 20) break;
-    const call = new RegExp(`(?<!def )\\b${match[1] ?? ''}\\(\\s*[rbu]?(["'])([^"'\\n]{0,500})\\1`).exec(
-      text,
-    );
+    const call = new RegExp(`(?<!def )\\b${match[1] ?? ''}\\(\\s*[rbu]?(["'])([^"'\\n]{0,500})\\1`).exec(text);
     if (call !== null && !constants.has(match[2] ?? '')) constants.set(match[2] ?? '', call[2] ?? '');
     const named = new RegExp(`(?<!def )\\b${match[1] ?? ''}\\(\\s*([A-Za-z_]\\w*)\\s*[),]`).exec(text);
     const value = named === null ? undefined : constants.get(named[1] ?? '');
@@ -147,12 +136,7 @@ function firstLine(text: string, start: number): string {
   return text.slice(start, end < 0 ? start + 1000 : start + end);
 }
 
-function argumentWord(
-  raw: string,
-  meaning: CallMeaning,
-  constants: ReadonlyMap<string, string>,
-  language: string,
-): Word {
+function argumentWord(raw: string, meaning: CallMeaning, constants: ReadonlyMap<string, string>, language: string): Word {
   const parts = splitArguments(raw);
   const part = (parts[meaning.argument] ?? '').trim();
   // A list of words is the command line `rm -rf /`: `["rm", "-rf", "/"]`; so are `exec("rm", "-rf", "/")` and `spawn("rm", ["-rf"])`.
@@ -160,24 +144,9 @@ function argumentWord(
     const literals = [...raw.matchAll(/[rbf]*(["'`])((?:\\.|(?!\1)[^\\]){0,4000})\1/g)];
     const first = literals[0];
     if (first === undefined) return resolve(part, constants);
-    if (
-      part.startsWith('[') ||
-      part.startsWith('(') ||
-      (parts.length > 1 &&
-        /^(?:execFile|execFileSync|spawn|spawnSync|execvp|execv|execl|execlp|system|exec|Popen)$/.test(
-          lastOf(meaning.name),
-        ) &&
-        /^\s*["'[]/.test(parts[1] ?? ''))
-    ) {
-      const list = literals
-        .filter((literal) => !/=\s*$/.test(raw.slice(0, literal.index)))
-        .map((literal) => unescape_(literal[2] ?? ''));
-      return literalWord(
-        list
-          .map((item) => (/^[\w./=:@%+,-]+$/.test(item) ? item : `'${item.replaceAll("'", "'\\''")}'`))
-          .join(' '),
-        false,
-      );
+    if (part.startsWith('[') || part.startsWith('(') || (parts.length > 1 && /^(?:execFile|execFileSync|spawn|spawnSync|execvp|execv|execl|execlp|system|exec|Popen)$/.test(lastOf(meaning.name)) && /^\s*["'[]/.test(parts[1] ?? ''))) {
+      const list = literals.filter((literal) => !/=\s*$/.test(raw.slice(0, literal.index))).map((literal) => unescape_(literal[2] ?? ''));
+      return literalWord(list.map((item) => (/^[\w./=:@%+,-]+$/.test(item) ? item : `'${item.replaceAll("'", "'\\''")}'`)).join(' '), false);
     }
   }
   const word = literal(part, language);
@@ -185,34 +154,23 @@ function argumentWord(
 }
 
 function literal(part: string, language: string): Word | null {
-  const match =
-    /^([rbuf]{0,2})(["'`])((?:\\.|(?!\2)[^\\]){0,4000})\2/.exec(part) ??
-    /^([rbuf]{0,2})("""|''')([\s\S]{0,4000}?)\2/.exec(part);
+  const match = /^([rbuf]{0,2})(["'`])((?:\\.|(?!\2)[^\\]){0,4000})\2/.exec(part) ?? /^([rbuf]{0,2})("""|''')([\s\S]{0,4000}?)\2/.exec(part);
   if (match === null) return null;
   const body = unescape_(match[3] ?? '');
   const interpolates =
-    (match[1] ?? '').includes('f') ||
-    match[2] === '`' ||
-    ((language === 'ruby' || language === 'perl' || language === 'php') && match[2] === '"');
-  const concatenated =
-    /^\s*[+.%]/.test(part.slice(match[0].length)) && part.slice(match[0].length).trim() !== '';
-  if (interpolates && /\{|\$|#\{|@/.test(body))
-    return literalWord(body.replace(/#?\$?\{[^}]*\}|\$\w+/g, UNKNOWN_TEXT), true);
+    (match[1] ?? '').includes('f') || match[2] === '`' || ((language === 'ruby' || language === 'perl' || language === 'php') && match[2] === '"');
+  const concatenated = /^\s*[+.%]/.test(part.slice(match[0].length)) && part.slice(match[0].length).trim() !== '';
+  if (interpolates && /\{|\$|#\{|@/.test(body)) return literalWord(body.replace(/#?\$?\{[^}]*\}|\$\w+/g, UNKNOWN_TEXT), true);
   return literalWord(concatenated ? body + UNKNOWN_TEXT : body, concatenated);
 }
 
 function resolve(part: string, constants: ReadonlyMap<string, string>): Word {
-  const call =
-    /^(?:[\w.]*(?:expanduser|Path|abspath|normpath|join|resolve|homedir))\(\s*(?:(["'])([^"']*)\1)?/.exec(
-      part,
-    );
+  const call = /^(?:[\w.]*(?:expanduser|Path|abspath|normpath|join|resolve|homedir))\(\s*(?:(["'])([^"']*)\1)?/.exec(part);
   if (call !== null) {
     if (/homedir/.test(part)) return literalWord('~', false);
-    if (call[2] !== undefined)
-      return literalWord(call[2] + (/,/.test(part) ? `/${UNKNOWN_TEXT}` : ''), /,/.test(part));
+    if (call[2] !== undefined) return literalWord(call[2] + (/,/.test(part) ? `/${UNKNOWN_TEXT}` : ''), /,/.test(part));
   }
-  if (/environ(?:\.get)?[([]\s*["']HOME|process\.env\.HOME|ENV\[["']HOME|\$ENV\{["']?HOME/.test(part))
-    return literalWord('~', false);
+  if (/environ(?:\.get)?[([]\s*["']HOME|process\.env\.HOME|ENV\[["']HOME|\$ENV\{["']?HOME/.test(part)) return literalWord('~', false);
   const name = /^\$?([A-Za-z_]\w*)$/.exec(part)?.[1];
   const value = name === undefined ? undefined : constants.get(name);
   return value === undefined ? literalWord(UNKNOWN_TEXT, true) : literalWord(value, false);
@@ -249,8 +207,5 @@ function literalWord(text: string, unknown: boolean): Word {
 }
 
 function unescape_(text: string): string {
-  return text
-    .replace(/\\(["'`\\/])/g, '$1')
-    .replace(/\\n/g, '\n')
-    .replace(/\\t/g, '\t');
+  return text.replace(/\\(["'`\\/])/g, '$1').replace(/\\n/g, '\n').replace(/\\t/g, '\t');
 }

@@ -89,14 +89,7 @@ function select(scene: Scene, deed: Deed): readonly EffectObject[] {
           : fixedObject(deed.object, deed.value, deed.labels),
       ];
     case 'cwd':
-      return [
-        wordObject(scene, deed, {
-          text: scene.place.cwd ?? UNKNOWN_TEXT,
-          raw: '.',
-          known: scene.place.cwd !== null,
-          glob: false,
-        }),
-      ];
+      return [wordObject(scene, deed, { text: scene.place.cwd ?? UNKNOWN_TEXT, raw: '.', known: scene.place.cwd !== null, glob: false })];
     case 'value':
       return (scene.args.values.get(selector.group) ?? [])
         .filter((word) => deed.each === null || deed.each.test(word.text))
@@ -122,11 +115,7 @@ function operandObjects(scene: Scene, deed: Deed, from: number, to: number | nul
   // `find … -exec rm {} +` and `… | xargs rm` act on what is handed to them.
   if (scene.fed !== null && (to === null || start < end || all.length === 0)) {
     const handed = from >= 0 || all.length === 0 || all.slice(start, end).some(isPlaceholder);
-    if (handed)
-      for (const object of scene.fed)
-        objects.push(
-          deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object,
-        );
+    if (handed) for (const object of scene.fed) objects.push(deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object);
   }
   return objects;
 }

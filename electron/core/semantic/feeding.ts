@@ -49,8 +49,7 @@ export function readSearch(args: readonly Word[]): Search {
       if (target !== undefined) writes.push(target);
     } else if (TESTS_THAT_NARROW.test(text)) {
       const value = args[at + 1]?.text ?? '';
-      if (!/^-i?(?:name|path|wholename)$/.test(text) || !/^(?:\*|\*\/\*|\*\.\*)$/.test(value))
-        narrowed = true;
+      if (!/^-i?(?:name|path|wholename)$/.test(text) || !/^(?:\*|\*\/\*|\*\.\*)$/.test(value)) narrowed = true;
     }
   }
   return { roots: roots.length > 0 ? roots : [HERE], narrowed, deletes, writes, maxDepth };
@@ -61,11 +60,7 @@ export function searchObjects(search: Search, place: Place, knowledge: Knowledge
   return search.roots.map((root) => {
     const object = objectOf(root, 'path', [], 'here', place, knowledge);
     const labels = search.narrowed
-      ? [
-          ...object.labels.filter((label) => !WHOLE.has(label)),
-          'selection',
-          ...(object.labels.some((l) => l === 'root' || l === 'home-root') ? ['sweeping'] : []),
-        ]
+      ? [...object.labels.filter((label) => !WHOLE.has(label)), 'selection', ...(object.labels.some((l) => l === 'root' || l === 'home-root') ? ['sweeping'] : [])]
       : object.labels;
     return { ...object, many: true, labels };
   });
@@ -113,23 +108,13 @@ function producedBy(source: Command, place: Place, knowledge: Knowledge): readon
       const search = readSearch(source.args);
       // What follows in the pipe (grep, head …) picks too, but `find . | xargs rm` is the whole tree.
       const narrowed = search.narrowed || source.pipedTo !== null;
-      return searchObjects(
-        { ...search, narrowed: search.narrowed || (narrowed && search.maxDepth) },
-        place,
-        knowledge,
-      );
+      return searchObjects({ ...search, narrowed: search.narrowed || (narrowed && search.maxDepth) }, place, knowledge);
     }
     case 'fd':
       return fdObjects(source, place, knowledge);
     case 'ls':
       return searchObjects(
-        {
-          roots: operands.length > 0 ? operands : [HERE],
-          narrowed: true,
-          deletes: false,
-          writes: [],
-          maxDepth: true,
-        },
+        { roots: operands.length > 0 ? operands : [HERE], narrowed: true, deletes: false, writes: [], maxDepth: true },
         place,
         knowledge,
       );
@@ -143,13 +128,7 @@ function producedBy(source: Command, place: Place, knowledge: Knowledge): readon
     case 'locate': {
       const object = objectOf(HERE, 'path', [], 'here', place, knowledge);
       if (source.program === 'locate') return [unknownObject()];
-      return [
-        {
-          ...object,
-          many: true,
-          labels: [...object.labels.filter((label) => !WHOLE.has(label)), 'selection'],
-        },
-      ];
+      return [{ ...object, many: true, labels: [...object.labels.filter((label) => !WHOLE.has(label)), 'selection'] }];
     }
     default:
       return null;
@@ -160,13 +139,7 @@ function fdObjects(command: Command, place: Place, knowledge: Knowledge): readon
   const operands = command.args.filter((word) => !word.text.startsWith('-'));
   const roots = operands.slice(1).filter((word) => word.text.includes('/'));
   return searchObjects(
-    {
-      roots: roots.length > 0 ? roots : [HERE],
-      narrowed: operands.length > 0,
-      deletes: false,
-      writes: [],
-      maxDepth: false,
-    },
+    { roots: roots.length > 0 ? roots : [HERE], narrowed: operands.length > 0, deletes: false, writes: [], maxDepth: false },
     place,
     knowledge,
   );
