@@ -9,6 +9,7 @@ import type { JsonObject } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { patternFor } from '../core/policy/grant.ts';
+import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { steadyClock } from '../edge/clock.ts';
@@ -17,19 +18,20 @@ import { readEnvironment } from '../edge/environment.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
 import { openKeys } from '../edge/keys.ts';
+import { loadKnowledge } from '../edge/knowledge-dir.ts';
 import { openLedger } from '../edge/ledger.ts';
 import { openDoor } from '../edge/line-socket.ts';
+import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { systemRandom } from '../edge/random.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
 import type { DaemonStatus } from '../wire/control.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
-import { createArmory } from './armory.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
-import { loadKnowledge, mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
+import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
@@ -107,21 +109,32 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
   const ledger = opened.value;
 
-  const knowledge = loadKnowledge(join(resourcesDirectory(), 'knowledge', 'programs'));
+  const knowledge = loadKnowledge(join(resourcesDirectory(), 'knowledge'));
   if (!knowledge.ok) {
     await ledger.close();
-    return err({ code: 'knowledge', message: knowledge.error });
+    return err({
+      code: 'knowledge',
+      message: `the knowledge table is unreadable: ${knowledge.error.where}: ${knowledge.error.message}`,
+    });
   }
 
-  const policies = createArmory({
-    packs: join(resourcesDirectory(), 'policies'),
-    own: join(places.config, 'policies'),
-    hasher,
-  });
-  const first = policies.load();
-  if (!first.ok) {
+  const policies = await watchPolicy(
+    [
+      { directory: join(resourcesDirectory(), 'policies'), optional: false },
+      { directory: join(places.config, 'policies'), optional: true },
+    ],
+    (next) => void onPolicy(next),
+    { transforms: transformNames() },
+  );
+  const armedNow = (): ArmedPolicy | null => {
+    const now = policies.status();
+    return now.kind === 'unarmed' ? null : { set: now.policy.set, compiled: now.policy };
+  };
+  const first = armedNow();
+  if (first === null) {
+    policies.close();
     await ledger.close();
-    return err({ code: 'policy', message: first.error });
+    return err({ code: 'policy', message: `no policy can be armed:\n${policyFaultText(policies.status())}` });
   }
 
   const sessions = createSessionStore();
@@ -133,12 +146,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     hasher,
     timers,
     ledger,
-    policy: () => policies.armed(),
+    policy: armedNow,
     approvals,
     deferrals,
     normalize: (input) => normalizeEnvelope(input, knowledge.value, hasher),
     mandateText,
-    environment: (action, now) => (policies.readsEnvironment() ? readEnvironment(action.cwd, now) : []),
+    environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
     evaluate,
     patternFor: (action, decision) => sessionPattern(action, decision),
     appendEntry: (summary, kind, body, at) => {
@@ -169,30 +182,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     },
   });
 
-  const reload = async (): Promise<{ ok: boolean; message: string }> => {
-    const before = policies.armed()?.set.hash;
-    const loaded = policies.load();
-    if (!loaded.ok) {
-      log(`policy refused, the last good set stays armed: ${loaded.error}`);
-      return { ok: false, message: `refused, the last good set stays armed: ${loaded.error}` };
+  async function onPolicy(next: PolicyStatus): Promise<void> {
+    if (next.kind !== 'armed') {
+      log(`a changed policy was refused, the last good set stays armed:\n${policyFaultText(next)}`);
+      return;
     }
-    if (loaded.value.set.hash === before) return { ok: true, message: 'nothing changed' };
-    await recordLifecycle('armed', armedPart(loaded.value));
-    log(`armed policy ${loaded.value.set.version} (${loaded.value.set.hash})`);
+    log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
+    await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
+  }
+  const reload = async (): Promise<{ ok: boolean; message: string }> => {
+    const next = await policies.reload();
+    if (next.kind !== 'armed')
+      return { ok: false, message: `refused, the last good set stays armed:\n${policyFaultText(next)}` };
     return {
       ok: true,
-      message: `armed ${loaded.value.set.rules.length} rules, ${loaded.value.set.hash.slice(0, 12)}`,
+      message: `armed ${next.policy.set.rules.length} rules, ${next.policy.set.hash.slice(0, 12)}`,
     };
   };
 
   const status = (): DaemonStatus => {
     const health = ledger.status();
-    const armed = policies.armed();
+    const armed = armedNow();
     const reasons = [...warnings];
     if (health.fault !== null) reasons.unshift(`the ledger cannot record: ${health.fault.message}`);
     if (health.headProblem !== null)
       reasons.push(`the ledger's head cannot be kept outside: ${health.headProblem}`);
-    const fault = policies.fault();
+    const onDisk = policies.status();
+    const fault = onDisk.kind === 'armed' ? null : policyFaultText(onDisk);
     if (fault !== null) reasons.unshift(`a changed policy was refused: ${fault}`);
     const head = ledger.head();
     return {
@@ -244,7 +260,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     submitSocket: places.submitSocket,
     deadlineMs: SURFACE_DEADLINE_MS,
     keysKind: keys.value.kind,
-    shims: () => shimmedPrograms(knowledge.value, policies.armed()),
+    shims: () => shimmedPrograms(knowledge.value, armedNow()),
     warnings: () => warnings,
     reloadPolicy: reload,
     rotateKey: async () => {
@@ -285,7 +301,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const started = await recordLifecycle('started', {
     version: options.version,
     keys: keys.value.kind,
-    ...armedPart(first.value),
+    ...armedPart(first),
   });
   if (!started.ok) {
     control.value.close();
@@ -299,15 +315,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   // Written last: who can read it finds doors that are open.
   writeFileSync(join(places.run, 'daemon.pid'), `${process.pid}\n`, { mode: 0o600 });
   writeFileSync(places.capability, `${capability}\n`, { mode: 0o600 });
-  const unwatch = policies.watch(() => void reload());
   log(
-    `armed: ${first.value.set.rules.length} rules, policy ${first.value.set.hash.slice(0, 12)}, keys kept in ${keys.value.kind}`,
+    `armed: ${first.set.rules.length} rules, policy ${first.set.hash.slice(0, 12)}, keys kept in ${keys.value.kind}`,
   );
 
   return ok({
     status,
     stop: async () => {
-      unwatch();
+      policies.close();
       rmSync(places.capability, { force: true });
       rmSync(join(places.run, 'daemon.pid'), { force: true });
       control.value.close();
@@ -330,6 +345,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
 function commandLineProgram(): string {
   const here = fileURLToPath(import.meta.url);
   return join(dirname(here), '..', '..', 'shims', 'cli', `main${extname(here)}`);
+}
+
+/** The faults of a refused set, one a line, with their places. */
+function policyFaultText(status: PolicyStatus): string {
+  if (status.kind === 'armed') return '';
+  return status.faults
+    .slice(0, 20)
+    .map(
+      (f) => `${f.place === null ? '' : `${f.place.file}:${f.place.line}:${f.place.column}: `}${f.message}`,
+    )
+    .join('\n');
+}
+
+/** Whether any rule looks at the environment: then it is read for each action, and else never. */
+function readsEnvironment(armed: ArmedPolicy | null): boolean {
+  return armed?.set.rules.some((rule) => rule.when?.includes('environment') ?? false) ?? false;
 }
 
 function householdOf(options: DaemonOptions): Household {
