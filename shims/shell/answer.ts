@@ -15,9 +15,14 @@ export function plain(text: string): string {
   return shown.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, ' ');
 }
 
-/** A word as a person would type it. */
-export function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${plain(word).replaceAll("'", `'\\''`)}'`;
+/** A word quoted for a shell, so that it stays exactly this one word. */
+function quote(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** What a shell must run in place of what it asked about; for a MODIFY only. */
+export function shellLine(decision: Decided): string {
+  return decision.command_line ?? (decision.argv ?? []).map(quote).join(' ');
 }
 
 /** The frame that tells a shim to run nothing, and why (R1.d). */
@@ -38,8 +43,7 @@ export function answerTo(decision: Decided): readonly Field[] {
       const argv = decision.argv ?? [];
       if (decision.command_line === null && argv.length === 0)
         return denial('the decision was MODIFY, but it does not say what to run instead', decision.rule);
-      const line = decision.command_line ?? argv.map(quote).join(' ');
-      const notice = `countersign: changed to \`${plain(line)}\`: ${plain(decision.reason)}${
+      const notice = `countersign: changed to \`${plain(shellLine(decision))}\`: ${plain(decision.reason)}${
         decision.rule === null ? '' : ` [${plain(decision.rule)}]`
       }\n`;
       return [

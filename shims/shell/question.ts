@@ -9,7 +9,14 @@ export type ShellQuestion = Omit<ShellEnvelope, 'session' | 'sequence'>;
 
 /** One message of a shim, understood. */
 export type ShimMessage =
-  | { readonly kind: 'ask'; readonly question: ShellQuestion; readonly previousStatus: number | null }
+  | {
+      readonly kind: 'ask';
+      /** A program about to be executed, a shell's simple command, or a whole typed line. */
+      readonly shape: 'exec' | 'command' | 'line';
+      readonly question: ShellQuestion;
+      /** How the same shell's previous command ended. */
+      readonly previousStatus: number | null;
+    }
   | { readonly kind: 'report'; readonly pid: number; readonly status: number }
   | { readonly kind: 'take'; readonly pid: number }
   | { readonly kind: 'init'; readonly pid: number };
@@ -47,6 +54,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
     const name = argv.value.words[0] ?? '';
     return ok({
       kind: 'ask',
+      shape: kind,
       previousStatus: null,
       question: {
         ...common,
@@ -68,6 +76,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
     if (!variables.ok) return variables;
     return ok({
       kind: 'ask',
+      shape: kind,
       previousStatus: status,
       question: {
         ...common,
