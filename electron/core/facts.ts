@@ -1,4 +1,5 @@
 import type { Action, Assurance } from './action.ts';
+import type { CommandPattern } from './approval.ts';
 import type { Json, JsonObject, TimeMs } from './brand.ts';
 import type { ContextSummary } from './context.ts';
 import type { Identity } from './identity.ts';
@@ -39,4 +40,6 @@ export interface FactSet {
   /** Data facts (`classes`, `flows`), each absent when unknown. */
   readonly data: JsonObject;
   readonly destination: JsonObject;
+  /** Approvals "for this session" that are in force. */
+  readonly grants: readonly CommandPattern[];
 }

@@ -1,6 +1,7 @@
 import type { Action } from './action.ts';
 import type { Digest, JsonObject, SessionId, TimeMs } from './brand.ts';
 import type { EnvironmentFact } from './facts.ts';
+import type { Opening } from './receipt/commitment.ts';
 import type { Receipt, ReceiptKind } from './receipt/receipt.ts';
 import type { Result } from './result.ts';
 
@@ -35,9 +36,18 @@ export interface ReceiptDraft {
   readonly body: JsonObject;
   /** Context entries that become durable in the same commit (R2.f). */
   readonly contextEntries?: readonly JsonObject[];
+  /** What opens the commitments in `body`; stored beside the receipt, never in it. */
+  readonly openings?: readonly Opening[];
 }
 
-export type LedgerFault = 'disk_full' | 'ledger_broken' | 'key_unavailable' | 'closed' | 'io';
+/** `unrecordable`: this draft has no canonical form, is too large, or does not continue its session's context; the ledger is well. */
+export type LedgerFault =
+  | 'disk_full'
+  | 'ledger_broken'
+  | 'key_unavailable'
+  | 'closed'
+  | 'io'
+  | 'unrecordable';
 
 /** The signed ledger. `append` resolves only when the receipt is durable; batches callers into one commit. */
 export interface Ledger {

@@ -1,4 +1,4 @@
-import { type Approval, type ApprovalState, advanceApproval } from '../core/approval.ts';
+import { type Approval, type ApprovalState, advanceApproval, type CommandPattern } from '../core/approval.ts';
 import type { ApprovalId } from '../core/brand.ts';
 import type { Clock } from '../core/ports.ts';
 import type { ApprovalView } from '../wire/control.ts';
@@ -11,6 +11,7 @@ interface Waiting {
   approval: Approval;
   readonly view: ApprovalView;
   readonly sessionId: string;
+  readonly pattern: CommandPattern | null;
   readonly settle: (state: FinalApprovalState) => void;
   readonly cancelTimer: () => void;
 }
@@ -27,7 +28,14 @@ const MAX_PENDING = 512;
 /** Holds STEP_UP actions until a person answers (AARM R4.s1–s4). */
 export interface ApprovalService {
   /** Waits for an answer; resolves exactly once. Past the deadline: `timed_out`. */
-  ask(approval: Approval, view: ApprovalView, sessionId: string): Promise<FinalApprovalState>;
+  ask(
+    approval: Approval,
+    view: ApprovalView,
+    sessionId: string,
+    pattern: CommandPattern | null,
+  ): Promise<FinalApprovalState>;
+  /** What "allow for this session" would cover for a pending approval; null when it cannot be generalised. */
+  patternOf(id: string): CommandPattern | null;
   /** Gives an answer to what was shown; the digest must be the shown one. */
   answer(handleOrId: string, digest: string, shownAt: number, state: FinalApprovalState): AnswerFault | null;
   withdraw(id: ApprovalId, reason: string): void;
@@ -64,7 +72,7 @@ export function createApprovalService(clock: Clock, timers: Timers): ApprovalSer
   };
 
   return {
-    ask(approval, view, sessionId) {
+    ask(approval, view, sessionId, pattern) {
       if (waiting.size >= MAX_PENDING) {
         return Promise.resolve({
           kind: 'withdrawn',
@@ -84,7 +92,7 @@ export function createApprovalService(clock: Clock, timers: Timers): ApprovalSer
           finish(entry);
         };
         const cancelTimer = timers.after(approval.deadline - clock.now(), onDeadline);
-        waiting.set(approval.id, { approval, view, sessionId, settle: resolve, cancelTimer });
+        waiting.set(approval.id, { approval, view, sessionId, pattern, settle: resolve, cancelTimer });
         publish(view);
       });
     },
@@ -126,6 +134,7 @@ export function createApprovalService(clock: Clock, timers: Timers): ApprovalSer
         finish(entry);
       }
     },
+    patternOf: (id) => waiting.get(id)?.pattern ?? null,
     pending: () => [...waiting.values()].map((entry) => entry.view),
     find(handleOrId) {
       const entry = find(handleOrId);

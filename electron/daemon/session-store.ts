@@ -1,7 +1,7 @@
 import type { Assurance } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
 import type { ActionId, AgentId, Digest, SessionId, TimeMs } from '../core/brand.ts';
-import type { ContextSummary } from '../core/context.ts';
+import type { ContextEntry, ContextSummary } from '../core/context.ts';
 import type { Identity, IdentityFault } from '../core/identity.ts';
 import type { Claim, Intent } from '../core/intent.ts';
 import type { Mandate } from '../core/mandate.ts';
@@ -12,6 +12,7 @@ export interface Session {
   readonly identity: Identity;
   readonly assurance: Assurance;
   readonly workspace: string | null;
+  readonly home: string;
   readonly startedAt: TimeMs;
   /** Process that runs the session; everything below it is the agent's. */
   readonly runnerPid: number;
@@ -25,6 +26,8 @@ export interface Session {
   lastSequence: number;
   readonly grants: CommandPattern[];
   readonly mandates: Map<string, Mandate>;
+  /** Context entries not yet durable; they ride on the next receipt's commit. */
+  unflushed: ContextEntry[];
   /** Actions let through whose outcome has not arrived, with the receipt to link to. */
   readonly running: Map<
     ActionId,

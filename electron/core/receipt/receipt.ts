@@ -18,6 +18,15 @@ export type ReceiptKind =
   | 'lifecycle';
 
 /**
+ * Where a session's context chain stands once the entries committed with this receipt are in it (R2.f, R5.b);
+ * `length` entries, the last one's hash is `head`. It is what makes an edit of the context an edit of a receipt.
+ */
+export interface ContextReference {
+  readonly length: number;
+  readonly head: Digest;
+}
+
+/**
  * The signed body, snake_case because it is a wire format (docs/receipt-format.md); AARM R5.a–g live in `body`
  * under the names `action`, `context`, `identity`, `decision`, `approval`, `deferral`, `outcome`.
  */
@@ -33,6 +42,8 @@ export interface ReceiptBody {
   readonly session: SessionId | null;
   /** Id of the signing key, itself recorded in a `genesis` or `key` receipt. */
   readonly key: string;
+  /** Written by the ledger; absent when the session has no context yet, or there is no session. */
+  readonly context?: ContextReference;
   readonly body: JsonObject;
 }
 

@@ -1,0 +1,95 @@
+import type { Approval, CommandPattern } from '../core/approval.ts';
+import type { Decision } from '../core/decision.ts';
+import type { ApprovalView } from '../wire/control.ts';
+import type { ArmedPolicy, Passage } from './mediation.ts';
+import { actionText, commandText, effectText } from './record.ts';
+import { agentLine } from './session-store.ts';
+
+const MAX_SHOWN = 64;
+
+/** Everything that R4.s4 says an approver must see, at the moment of asking. */
+export function approvalView(
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  approval: Approval,
+  handle: string,
+  pattern: CommandPattern | null,
+): ApprovalView {
+  const { session, action } = passage;
+  const { identity, context } = session;
+  const rule = policy.set.rules.find((r) => r.id === decision.rule) ?? null;
+  const flagged = new Set(decision.commands);
+  return {
+    id: approval.id,
+    handle,
+    session: session.id,
+    origin: approval.origin,
+    state: 'pending',
+    digest: approval.digest,
+    created_at: approval.createdAt,
+    deadline: approval.deadline,
+    request: session.intent?.text ?? null,
+    claim: session.claim?.text ?? null,
+    action: {
+      id: action.id,
+      surface: action.surface,
+      tool: action.tool,
+      operation: action.operation,
+      text: actionText(action),
+      cwd: action.cwd,
+      commands: action.commands.slice(0, MAX_SHOWN).map((command) => ({
+        text: commandText(command),
+        via: command.via.map((wrapper) => wrapper.program),
+        flagged: flagged.has(command.index),
+      })),
+      effects: action.effects.slice(0, MAX_SHOWN).map(effectText),
+    },
+    prior_actions: context.recent
+      .filter((prior) => prior.id !== action.id)
+      .map((prior) => ({
+        at: prior.at,
+        summary: prior.summary,
+        decision: prior.decision,
+        result: prior.result,
+      })),
+    data_classes: [...context.classes],
+    distance: null,
+    risk: decision.risk,
+    confidence: decision.confidence,
+    identity: {
+      human: identity.human.name,
+      agent: agentLine(identity.agent.id, identity.agent.product, identity.agent.version),
+      session: session.id,
+      chain: identity.delegation.map((d) => `${d.from} → ${d.to} (${d.scope})`),
+      binding: identity.binding,
+    },
+    policy: {
+      rule: decision.rule,
+      title: rule?.title ?? null,
+      reason: decision.reason,
+      instead: decision.instead,
+      version: decision.policy.version,
+      hash: decision.policy.hash,
+      source: rule?.source ?? null,
+    },
+    question: approval.origin === 'deferral' ? questionFor(decision) : null,
+    session_pattern: pattern === null ? null : patternText(pattern),
+  };
+}
+
+/** The one question that is missing, in plain words. */
+function questionFor(decision: Decision): string {
+  const paths = decision.missing.map((m) => m.path);
+  if (paths.some((path) => path.startsWith('request'))) return 'What is this session for?';
+  if (paths.length > 0) return `May it run although this cannot be known beforehand: ${paths.join(', ')}?`;
+  return 'May it run although policy gives no clear answer?';
+}
+
+/** What "allow for this session" would cover, in words. */
+export function patternText(pattern: CommandPattern): string {
+  const flags = pattern.flags.length > 0 ? ` with exactly ${pattern.flags.join(' ')}` : ' without flags';
+  const operands =
+    pattern.operands === null ? ' on anything' : ` on ${pattern.operands.join(' ') || 'nothing else'}`;
+  return `${pattern.program}${pattern.subcommand ? ` ${pattern.subcommand}` : ''}${flags}${operands}`;
+}

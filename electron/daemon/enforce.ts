@@ -1,0 +1,166 @@
+import type { Action } from '../core/action.ts';
+import type { ActionId } from '../core/brand.ts';
+import type { Decision } from '../core/decision.ts';
+import { transformWithin } from '../core/policy/transform.ts';
+import { err, type Result, unreachable } from '../core/result.ts';
+import { waitForFacts } from './await-facts.ts';
+import { waitForPerson } from './await-person.ts';
+import { finish, freshTrail, originalOf, rebuild, type Trail } from './finish.ts';
+import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
+import { evaluateNow } from './stages.ts';
+
+/** The one switch over the five decisions (AARM R4). */
+export async function enforce(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail = freshTrail(decision),
+): Promise<Answer> {
+  switch (decision.result) {
+    case 'DENY':
+      return finish(ports, passage, decision, 'DENY', trail);
+    case 'ALLOW':
+    case 'MODIFY':
+    case 'STEP_UP': {
+      // R4.d5: what depends on a parked action is parked too, whatever it would have been.
+      const blockers = ports.deferrals.blockersOf(passage.action);
+      if (blockers.length > 0)
+        return waitForFacts(ports, policy, passage, behind(decision, blockers), trail, enforce, blockers);
+      if (decision.result === 'ALLOW') return finish(ports, passage, decision, 'ALLOW', trail);
+      if (decision.result === 'STEP_UP') return waitForPerson(ports, policy, passage, decision, trail);
+      return modify(ports, policy, passage, decision, trail);
+    }
+    case 'DEFER':
+      return waitForFacts(
+        ports,
+        policy,
+        passage,
+        decision,
+        trail,
+        enforce,
+        ports.deferrals.blockersOf(passage.action),
+      );
+    default:
+      return unreachable(decision.result);
+  }
+}
+
+/** The decision of an action that stands behind a parked one. */
+function behind(decision: Decision, blockers: readonly { readonly id: ActionId }[]): Decision {
+  const names = blockers.map((b) => b.id).join(', ');
+  return {
+    ...decision,
+    result: 'DEFER',
+    rank: 'unknowns',
+    rule: null,
+    reason: `depends on an action that is deferred: ${names}`,
+    modify: null,
+    missing: blockers.map((b) => ({ path: `history.${b.id}`, resolvers: ['prior_action'] })),
+  };
+}
+
+/**
+ * MODIFY: builds a second action and evaluates it once (depth one). Where the words cannot be changed safely a person
+ * is asked about the original instead.
+ * INVARIANT (the original never runs): every way out of here is the changed action, a question, or DENY.
+ */
+async function modify(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail,
+): Promise<Answer> {
+  const { action } = passage;
+  if (action.partsFollow) {
+    const note = `${decision.reason}; the command itself is changed when it is intercepted`;
+    return finish(ports, passage, { ...decision, result: 'ALLOW', modify: null, reason: note }, 'ALLOW', {
+      ...trail,
+      decided: 'ALLOW',
+    });
+  }
+  const argv = rewrite(ports, action, decision);
+  if (!argv.ok) {
+    const asked: Decision = {
+      ...decision,
+      result: 'STEP_UP',
+      modify: null,
+      reason: `${decision.reason} (it could not be changed by itself: ${argv.error})`,
+    };
+    return waitForPerson(ports, policy, passage, asked, { ...trail, decided: 'STEP_UP' });
+  }
+  const changed = rebuild(ports, passage, { argv: argv.value, commandLine: null });
+  if (!changed.ok)
+    return finish(ports, passage, { ...decision, result: 'DENY', reason: changed.error }, 'DENY', trail);
+  const second = evaluateNow(ports, policy, passage.session, changed.value.action);
+  const nextTrail: Trail = {
+    ...trail,
+    rewritten: { argv: argv.value, commandLine: null },
+    extra: {
+      ...trail.extra,
+      modified: {
+        from: action.digest,
+        to: changed.value.action.digest,
+        by: decision.rule,
+        transform: decision.modify?.name ?? null,
+        original: originalOf(action),
+      },
+    },
+  };
+  const kept = { rule: decision.rule, reason: decision.reason, instead: decision.instead };
+  switch (second.result) {
+    case 'ALLOW':
+      return finish(ports, changed.value, { ...second, ...kept }, 'ALLOW', nextTrail);
+    case 'DENY':
+      return finish(ports, changed.value, second, 'DENY', nextTrail);
+    case 'MODIFY':
+      // Depth one: what would be changed a second time is a person's question.
+      return waitForPerson(
+        ports,
+        policy,
+        changed.value,
+        { ...second, result: 'STEP_UP', modify: null },
+        nextTrail,
+      );
+    case 'STEP_UP':
+    case 'DEFER':
+      return enforce(ports, policy, changed.value, second, nextTrail);
+    default:
+      return unreachable(second.result);
+  }
+}
+
+/** The changed words of an action that consists of one command, or why it cannot be changed. */
+function rewrite(
+  ports: MediationPorts,
+  action: Action,
+  decision: Decision,
+): Result<readonly string[], string> {
+  const transform = decision.modify;
+  const index = decision.commands[0];
+  const inner = index === undefined ? undefined : action.commands[index];
+  if (transform === null || inner === undefined || decision.commands.length !== 1)
+    return err('it speaks about more than one command');
+  const given = action.parameters.argv;
+  if (Array.isArray(given)) {
+    const outer = given.filter((word): word is string => typeof word === 'string');
+    const changed = transformWithin(transform, outer, inner, ports.replacements);
+    return changed.ok ? changed : err(changed.error.message);
+  }
+  const only =
+    action.commands.length === 1 &&
+    inner.via.length === 0 &&
+    inner.redirects.length === 0 &&
+    inner.assignments.length === 0;
+  if (!only) return err('the command line does more than this one command');
+  const words = [inner.name, ...inner.args];
+  if (words.some((word) => !word.known || word.glob)) return err('a word of the command is not known');
+  const changed = transformWithin(
+    transform,
+    words.map((word) => word.text),
+    inner,
+    ports.replacements,
+  );
+  return changed.ok ? changed : err(changed.error.message);
+}

@@ -1,0 +1,165 @@
+import type { Action } from '../core/action.ts';
+import type { ActionId, Digest, JsonObject, MandateId } from '../core/brand.ts';
+import type { Decision } from '../core/decision.ts';
+import type { ReceiptKind } from '../core/receipt/receipt.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
+import { identityPart } from './record.ts';
+import { MAX_RUNNING } from './session-store.ts';
+import { accumulate, denial, receiptBody, record } from './stages.ts';
+
+/** What happened to an action before the decision at hand. */
+export interface Trail {
+  /** What was decided first; STEP_UP and DEFER end as something else. */
+  readonly decided: Decision['result'];
+  /** Kind of the receipt that ends it. */
+  readonly finalKind: ReceiptKind;
+  /** Parts of the final receipt: `approval`, `deferral`, links to earlier receipts. */
+  readonly extra: JsonObject;
+  /** What runs in place of what was asked, when MODIFY or a person changed it. */
+  readonly rewritten: { readonly argv: readonly string[] | null; readonly commandLine: string | null } | null;
+  /** How often it was deferred already. */
+  readonly round: number;
+}
+
+/** An action at its first decision. */
+export function freshTrail(decision: Decision): Trail {
+  return { decided: decision.result, finalKind: 'decision', extra: {}, rewritten: null, round: 0 };
+}
+
+/** The switch over the five decisions, given to what must resume it. */
+export type Enforce = (
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail,
+) => Promise<Answer>;
+
+/**
+ * Ends an action: the final receipt is durable before the surface hears anything but DENY.
+ * INVARIANT (record before reply): ALLOW and MODIFY are only ever returned from here, after `record` succeeded.
+ */
+export async function finish(
+  ports: MediationPorts,
+  passage: Passage,
+  decision: Decision,
+  result: 'ALLOW' | 'DENY',
+  trail: Trail,
+): Promise<Answer> {
+  const { session, action } = passage;
+  const final = result === 'DENY' ? 'DENY' : trail.rewritten === null ? 'ALLOW' : 'MODIFY';
+  accumulate(ports, session, 'decision', { action: action.id, result: final, rule: decision.rule });
+  const body = {
+    ...receiptBody(passage, { ...decision, result: final }),
+    decided: trail.decided,
+    ...trail.extra,
+  };
+  const recorded = await record(ports, session, trail.finalKind, body);
+  if (!recorded.ok) {
+    const reason = `denied because it could not be recorded: ${recorded.error}`;
+    accumulate(ports, session, 'decision', { action: action.id, result: 'DENY', rule: null });
+    return denial(action.id, reason, null, trail.decided);
+  }
+  const answer: Answer = {
+    action: action.id,
+    result: final,
+    decided: trail.decided,
+    rule: decision.rule,
+    reason: decision.reason,
+    instead: decision.instead,
+    commandLine: final === 'MODIFY' ? (trail.rewritten?.commandLine ?? null) : null,
+    argv: final === 'MODIFY' ? (trail.rewritten?.argv ?? null) : null,
+    effect: false,
+    receipt: recorded.value.id,
+  };
+  if (result === 'ALLOW') {
+    if (passage.cancelled()) return abandoned(ports, passage, answer);
+    startRunning(ports, passage, recorded.value.id);
+  }
+  return answer;
+}
+
+/** The submitter went away between decision and reply: nothing ran, and the ledger says so. */
+function abandoned(ports: MediationPorts, passage: Passage, answer: Answer): Answer {
+  const outcome = {
+    result: 'not_executed',
+    error: 'the surface went away before it heard the decision',
+    ended_at: ports.clock.now(),
+  };
+  const body = {
+    decision_receipt: answer.receipt,
+    action_id: passage.action.id,
+    identity: identityPart(passage.session.identity),
+    outcome,
+  };
+  void record(ports, passage.session, 'outcome', body);
+  return denial(passage.action.id, 'the surface went away', answer.receipt, answer.decided);
+}
+
+/** Opens the mandate of an action that was let through. */
+function startRunning(ports: MediationPorts, passage: Passage, receipt: string): void {
+  const { session, action } = passage;
+  session.running.set(action.id, { receipt, digest: action.digest, effects: new Map() });
+  if (session.running.size > MAX_RUNNING) {
+    const oldest = session.running.keys().next().value;
+    if (oldest !== undefined) session.running.delete(oldest);
+  }
+  if (action.operation !== 'run' || action.partsFollow) return;
+  const commands: Digest[] = [];
+  action.commands.forEach((_, index) => {
+    const text = ports.mandateText(action, index);
+    if (text !== null) commands.push(ports.hasher.sha256(text));
+  });
+  if (commands.length === 0) return;
+  const id = `mnd_${ports.random.token(9)}` as MandateId;
+  session.mandates.set(id, {
+    id,
+    actionId: action.id,
+    digest: action.digest,
+    commands,
+    expiresAt: ports.clock.now() + ports.limits.mandateMs,
+  });
+  if (session.mandates.size > 256) {
+    const oldest = session.mandates.keys().next().value;
+    if (oldest !== undefined) session.mandates.delete(oldest);
+  }
+}
+
+/** Builds the second action of a MODIFY or of a person's edit; its receipt binds both digests. */
+export function rebuild(
+  ports: MediationPorts,
+  passage: Passage,
+  instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
+): Result<Passage, string> {
+  const envelope = {
+    ...passage.envelope,
+    operation: instead.argv === null ? ('run' as const) : ('exec' as const),
+    argv: instead.argv === null ? null : [...instead.argv],
+    argv_base64: null,
+    command_line: instead.commandLine,
+    script: null,
+    parts_follow: false,
+  };
+  const id = `act_${ports.random.token(12)}` as ActionId;
+  const built = ports.normalize({
+    id,
+    at: ports.clock.now(),
+    session: passage.session,
+    envelope,
+    modifiedFrom: passage.action.digest,
+  });
+  if (!built.ok) return err(`the changed command could not be understood: ${built.error.message}`);
+  return ok({ ...passage, action: built.value });
+}
+
+/** What was asked before it was changed, kept for the audit. */
+export function originalOf(action: Action): JsonObject {
+  return {
+    id: action.id,
+    tool: action.tool,
+    operation: action.operation,
+    parameters: action.parameters,
+    digest: action.digest,
+  };
+}

@@ -1,0 +1,123 @@
+import type { Action } from '../core/action.ts';
+import type { CommandPattern } from '../core/approval.ts';
+import type { ActionId, Digest, JsonObject, TimeMs } from '../core/brand.ts';
+import type { ContextEntry, ContextKind, ContextSummary } from '../core/context.ts';
+import type { Decision } from '../core/decision.ts';
+import type { EnvironmentFact, FactSet } from '../core/facts.ts';
+import type { CompiledPolicy } from '../core/policy/compile.ts';
+import type { PolicySet } from '../core/policy/rule.ts';
+import type { Replacements } from '../core/policy/transform.ts';
+import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
+import type { Result } from '../core/result.ts';
+import type { ShellEnvelope } from '../wire/submit.ts';
+import type { ApprovalService } from './approval-service.ts';
+import type { DeferralService } from './deferral-service.ts';
+import type { Session } from './session-store.ts';
+import type { Timers } from './timer.ts';
+
+/** The armed policy: what is evaluated and what it came from, swapped whole on reload. */
+export interface ArmedPolicy {
+  readonly set: PolicySet;
+  readonly compiled: CompiledPolicy;
+}
+
+export interface NormalizeFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What an action is made from, whichever way it arrived. */
+export interface NormalizeInput {
+  readonly id: ActionId;
+  readonly at: TimeMs;
+  readonly session: Session;
+  readonly envelope: ShellEnvelope;
+  readonly modifiedFrom: Digest | null;
+}
+
+/** Everything that mediation needs from outside; filled by the composition root (daemon/main.ts) and by tests. */
+export interface MediationPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hasher: Hasher;
+  readonly timers: Timers;
+  readonly ledger: Ledger;
+  /** Null while no policy is armed: everything is then denied. */
+  readonly policy: () => ArmedPolicy | null;
+  readonly approvals: ApprovalService;
+  readonly deferrals: DeferralService;
+  readonly normalize: (input: NormalizeInput) => Result<Action, NormalizeFault>;
+  /** Text that two interceptions of the same simple command share (program and words, not redirections). */
+  readonly mandateText: (action: Action, command: number) => string | null;
+  readonly environment: (action: Action, now: TimeMs) => readonly EnvironmentFact[];
+  readonly evaluate: (policy: CompiledPolicy, facts: FactSet) => Decision;
+  readonly patternFor: (action: Action, decision: Decision) => CommandPattern | null;
+  readonly appendEntry: (
+    summary: ContextSummary,
+    kind: ContextKind,
+    body: JsonObject,
+    at: TimeMs,
+  ) => {
+    readonly entry: ContextEntry;
+    readonly summary: ContextSummary;
+  };
+  readonly replacements: Replacements;
+  readonly limits: MediationLimits;
+}
+
+export interface MediationLimits {
+  /** How long a STEP_UP waits for a person. */
+  readonly approvalMs: number;
+  /** How long a DEFER waits for what it lacks. */
+  readonly deferralMs: number;
+  /** How long the ledger may take before the action is denied. */
+  readonly ledgerMs: number;
+  /** How often a deferral may be tried again before it is denied. */
+  readonly deferralRounds: number;
+  /** Lifetime of a mandate. */
+  readonly mandateMs: number;
+}
+
+export const DEFAULT_LIMITS: MediationLimits = {
+  approvalMs: 120_000,
+  deferralMs: 120_000,
+  ledgerMs: 5_000,
+  deferralRounds: 3,
+  mandateMs: 30_000,
+};
+
+/** What a surface is told while an action waits. */
+export interface WaitingNotice {
+  readonly action: ActionId;
+  readonly state: 'STEP_UP' | 'DEFER';
+  readonly reason: string;
+  readonly rule: string | null;
+  readonly approval: string | null;
+  readonly deadline: TimeMs;
+}
+
+/** What a surface must now do. */
+export interface Answer {
+  readonly action: ActionId | null;
+  readonly result: 'ALLOW' | 'DENY' | 'MODIFY';
+  readonly decided: Decision['result'];
+  readonly rule: string | null;
+  readonly reason: string;
+  readonly instead: string | null;
+  readonly commandLine: string | null;
+  readonly argv: readonly string[] | null;
+  readonly effect: boolean;
+  readonly receipt: string | null;
+}
+
+/** One submitted action on its way through mediation. */
+export interface Passage {
+  readonly session: Session;
+  readonly envelope: ShellEnvelope;
+  readonly action: Action;
+  /** True when the person who waited for it went away. */
+  readonly cancelled: () => boolean;
+  /** Registers what to do when the submitter goes away while the action waits. */
+  readonly onCancel: (callback: () => void) => void;
+  readonly notify: (notice: WaitingNotice) => void;
+}

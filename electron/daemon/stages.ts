@@ -1,0 +1,139 @@
+import type { Action } from '../core/action.ts';
+import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
+import type { ContextKind } from '../core/context.ts';
+import type { Decision } from '../core/decision.ts';
+import type { FactSet } from '../core/facts.ts';
+import type { ReceiptKind } from '../core/receipt/receipt.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
+import { actionPart, contextPart, decisionPart, identityPart, intentPart } from './record.ts';
+import type { Session } from './session-store.ts';
+
+/** Evaluates an action against what is known at this moment (AARM R3); facts are gathered first, then nothing is fetched. */
+export function evaluateNow(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  session: Session,
+  action: Action,
+): Decision {
+  return ports.evaluate(policy.compiled, factsNow(ports, session, action));
+}
+
+/** Gathers the facts for one evaluation; what is absent reads as unknown. */
+export function factsNow(ports: MediationPorts, session: Session, action: Action): FactSet {
+  const now = ports.clock.now();
+  return {
+    action,
+    identity: session.identity,
+    session: {
+      assurance: session.assurance,
+      workspace: session.workspace,
+      home: session.home,
+      startedAt: session.startedAt,
+    },
+    now,
+    context: session.context,
+    environment: ports.environment(action, now),
+    alignment: { scope: 'unknown', distance: null, drift: null, words: [] },
+    data: {},
+    destination: {},
+    grants: session.grants,
+  };
+}
+
+/** Appends one entry to the session's context; it becomes durable with the next receipt (AARM R2). */
+export function accumulate(
+  ports: MediationPorts,
+  session: Session,
+  kind: ContextKind,
+  body: JsonObject,
+): void {
+  const { entry, summary } = ports.appendEntry(session.context, kind, body, ports.clock.now());
+  session.context = summary;
+  session.unflushed.push(entry);
+}
+
+/** Makes a receipt durable, or says why not in time. The context entries gathered so far ride on the same commit. */
+export async function record(
+  ports: MediationPorts,
+  session: Session,
+  kind: ReceiptKind,
+  body: JsonObject,
+): Promise<Result<{ readonly id: string; readonly hash: Digest }, string>> {
+  const entries = session.unflushed;
+  session.unflushed = [];
+  const contextEntries = entries.map((entry) => ({ ...entry, session: session.id }));
+  const appended = ports.ledger.append({
+    kind,
+    session: session.id,
+    at: ports.clock.now(),
+    body,
+    contextEntries,
+  });
+  let cancel: () => void = () => undefined;
+  const late = new Promise<'late'>((resolve) => {
+    cancel = ports.timers.after(ports.limits.ledgerMs, () => resolve('late'));
+  });
+  const result = await Promise.race([appended, late]);
+  cancel();
+  if (result === 'late') {
+    // The append may still succeed: then the ledger would say ALLOW for something that was denied. Say so beside it.
+    void appended.then((r) => {
+      if (!r.ok || kind === 'outcome' || kind === 'refusal') return;
+      const outcome = {
+        result: 'not_executed',
+        error: 'the receipt became durable too late; the surface was told DENY',
+        ended_at: ports.clock.now(),
+      };
+      void ports.ledger.append({
+        kind: 'outcome',
+        session: session.id,
+        at: ports.clock.now(),
+        body: { decision_receipt: r.value.receipt.id, outcome },
+      });
+    });
+    return err(`the ledger did not answer within ${ports.limits.ledgerMs} ms`);
+  }
+  if (!result.ok) {
+    session.unflushed = [...entries, ...session.unflushed];
+    return err(`the ledger cannot record: ${result.error.message}`);
+  }
+  return ok({ id: result.value.receipt.id, hash: result.value.hash });
+}
+
+/** The body that every receipt about an action shares. */
+export function receiptBody(
+  passage: { readonly session: Session; readonly action: Action },
+  decision: Decision,
+): JsonObject {
+  const { session, action } = passage;
+  return {
+    action: actionPart(action),
+    context: contextPart(session.context),
+    identity: identityPart(session.identity),
+    request: intentPart(session.intent),
+    claim: session.claim?.text ?? null,
+    decision: decisionPart(decision),
+  };
+}
+
+/** A DENY that no rule made. */
+export function denial(
+  action: ActionId | null,
+  reason: string,
+  receipt: string | null,
+  decided: Decision['result'] = 'DENY',
+): Answer {
+  return {
+    action,
+    result: 'DENY',
+    decided,
+    rule: null,
+    reason,
+    instead: null,
+    commandLine: null,
+    argv: null,
+    effect: false,
+    receipt,
+  };
+}

@@ -1,0 +1,275 @@
+import type { Socket } from 'node:net';
+import type { ActionId, Digest } from '../core/brand.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Verifier } from '../core/ports.ts';
+import { canonicalForm } from '../core/receipt/canonical.ts';
+import { unreachable } from '../core/result.ts';
+import { type LineConnection, serveLines } from '../edge/line-socket.ts';
+import { macHex } from '../edge/mac.ts';
+import {
+  type ActionMessage,
+  MAX_SUBMIT_LINE,
+  type OutcomeMessage,
+  parseLine,
+  SUBMIT_VERSION,
+  type SubmitReply,
+  submitMessageSchema,
+} from '../wire/submit.ts';
+import { mediate } from './mediate.ts';
+import type { Answer, MediationPorts } from './mediation.ts';
+import { identityPart, outcomePart } from './record.ts';
+import type { RefusalRecorder } from './refusals.ts';
+import type { Scheduler } from './scheduler.ts';
+import { identityFault, type Session, type SessionStore } from './session-store.ts';
+import { accumulate, denial, record } from './stages.ts';
+
+export interface SubmitDoorPorts {
+  readonly mediation: MediationPorts;
+  readonly sessions: SessionStore;
+  readonly verifier: Verifier;
+  readonly scheduler: Scheduler;
+  readonly refusals: RefusalRecorder;
+  /** What a surface should wait for a first sign of life before it denies by itself. */
+  readonly deadlineMs: number;
+  readonly helloMs: number;
+}
+
+/** One request that waits on a connection. */
+interface Pending {
+  cancelled: boolean;
+  readonly callbacks: (() => void)[];
+}
+
+/**
+ * Serves one connection of the submit door: anyone may knock, and nothing but submitting can be done (architecture.md).
+ * What is malformed closes the connection and leaves a receipt; what is not signed by the session's agent instance is denied.
+ */
+export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
+  const { mediation } = ports;
+  let session: Session | null = null;
+  let nonce = '';
+  const pending = new Map<string, Pending>();
+
+  const cancelAll = () => {
+    for (const request of pending.values()) {
+      request.cancelled = true;
+      for (const callback of request.callbacks) callback();
+    }
+    pending.clear();
+  };
+  const line: LineConnection = serveLines(socket, MAX_SUBMIT_LINE, {
+    onLine: (text) => onLine(text),
+    onClose: () => {
+      cancelHello();
+      cancelAll();
+    },
+    onBroken: (fault) => {
+      ports.refusals.refuse('submit', fault.code, fault.message);
+      reply({ v: SUBMIT_VERSION, type: 'refused', request: null, code: fault.code, message: fault.message });
+    },
+  });
+  const cancelHello = mediation.timers.after(ports.helloMs, () => {
+    if (session === null) socket.destroy();
+  });
+
+  /** Sealed once a session is known; before that nobody could check a seal. */
+  function reply(message: SubmitReply): void {
+    const body = JSON.stringify(message);
+    line.send(
+      session === null ? body : JSON.stringify({ body, mac: macHex(session.secret, `${nonce}\n${body}`) }),
+    );
+  }
+
+  function refuse(request: string | null, code: string, message: string): void {
+    ports.refusals.refuse('submit', code, message);
+    reply({ v: SUBMIT_VERSION, type: 'refused', request, code, message });
+    line.end();
+  }
+
+  function onLine(text: string): void {
+    const parsed = parseLine(text, submitMessageSchema);
+    if (!parsed.ok) return refuse(null, parsed.error.code, parsed.error.message);
+    const message = parsed.value;
+    if (message.type === 'hello') {
+      if (session !== null) return refuse(null, 'bad_order', 'hello came twice');
+      const found = ports.sessions.get(message.session);
+      if (found === undefined) {
+        return refuse(
+          null,
+          'unknown_session',
+          'this session is not known to the running daemon; start it again with `countersign run`',
+        );
+      }
+      session = found;
+      nonce = message.nonce;
+      cancelHello();
+      return reply({ v: SUBMIT_VERSION, type: 'welcome', deadline_ms: ports.deadlineMs });
+    }
+    if (session === null) return refuse(null, 'bad_order', 'the first line must be hello');
+    const current = session;
+    switch (message.type) {
+      case 'cancel': {
+        const request = pending.get(message.request);
+        if (!request) return;
+        request.cancelled = true;
+        for (const callback of request.callbacks) callback();
+        return;
+      }
+      case 'action':
+      case 'outcome': {
+        if (message.envelope.session !== current.id)
+          return refuse(message.request, 'other_session', 'the envelope names another session');
+        const queued = ports.scheduler.enqueue(current.id, () => {
+          if (message.type === 'action') onAction(current, message);
+          else void onOutcome(current, message);
+        });
+        if (queued) return;
+        ports.refusals.refuse('submit', 'queue_full', `queue of ${current.id} is full`);
+        if (message.type === 'action')
+          answer(
+            message.request,
+            denial(null, 'the firewall is overloaded by this session; wait and try again', null),
+          );
+        else reply({ v: SUBMIT_VERSION, type: 'recorded', request: message.request, receipt: null });
+        return;
+      }
+      default:
+        return unreachable(message);
+    }
+  }
+
+  function answer(request: string, a: Answer): void {
+    reply({
+      v: SUBMIT_VERSION,
+      type: 'decision',
+      request,
+      action: a.action,
+      result: a.result,
+      decided: a.decided,
+      rule: a.rule,
+      reason: a.reason,
+      instead: a.instead,
+      command_line: a.commandLine,
+      argv: a.argv === null ? null : [...a.argv],
+      effect: a.effect,
+      receipt: a.receipt,
+    });
+  }
+
+  function onAction(current: Session, message: ActionMessage): void {
+    const { request, envelope } = message;
+    if (pending.has(request))
+      return refuse(request, 'duplicate_request', 'this request id is in use on the connection');
+    const fault = authenticate(ports, current, envelope, message.signature);
+    if (fault !== null) {
+      ports.refusals.refuse('submit', 'bad_signature', `${current.id}: ${fault}`);
+      return answer(request, denial(null, `identity could not be verified: ${fault}`, null));
+    }
+    const entry: Pending = { cancelled: false, callbacks: [] };
+    pending.set(request, entry);
+    const submission = {
+      session: current,
+      envelope,
+      notify: (n: {
+        action: ActionId;
+        state: 'STEP_UP' | 'DEFER';
+        reason: string;
+        rule: string | null;
+        approval: string | null;
+        deadline: number;
+      }) =>
+        reply({
+          v: SUBMIT_VERSION,
+          type: 'waiting',
+          request,
+          action: n.action,
+          state: n.state,
+          reason: n.reason,
+          rule: n.rule,
+          approval: n.approval,
+          deadline: n.deadline,
+        }),
+      cancelled: () => entry.cancelled,
+      onCancel: (callback: () => void) => {
+        if (entry.cancelled) callback();
+        else entry.callbacks.push(callback);
+      },
+    };
+    void mediate(mediation, submission).then((a) => {
+      pending.delete(request);
+      answer(request, a);
+    });
+  }
+
+  async function onOutcome(current: Session, message: OutcomeMessage): Promise<void> {
+    const { request, envelope } = message;
+    const fault = authenticate(ports, current, envelope, message.signature);
+    if (fault !== null) return refuse(request, 'bad_signature', fault);
+    const id = envelope.action as ActionId;
+    const running = current.running.get(id);
+    if (running === undefined) return reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt: null });
+    current.running.delete(id);
+    const receipt = await recordOutcome(mediation, current, id, running.receipt, {
+      result: envelope.result,
+      exitCode: envelope.exit_code,
+      signal: envelope.signal,
+      error: envelope.error,
+      outputHash: null,
+      bytes: null,
+      startedAt: envelope.started_at,
+      endedAt: envelope.ended_at,
+      effects: [...running.effects].map(([kind, tally]) => ({
+        kind,
+        count: tally.count,
+        sample: tally.sample,
+      })),
+    });
+    reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt });
+  }
+}
+
+/** Writes the second, linked receipt of an action (R5.g) and lets those that waited for it go on; its id, or null. */
+export async function recordOutcome(
+  mediation: MediationPorts,
+  session: Session,
+  action: ActionId,
+  decisionReceipt: string,
+  outcome: Outcome,
+): Promise<string | null> {
+  accumulate(mediation, session, 'outcome', { action, result: outcome.result, exit_code: outcome.exitCode });
+  const recorded = await record(mediation, session, 'outcome', {
+    decision_receipt: decisionReceipt,
+    action_id: action,
+    identity: identityPart(session.identity),
+    outcome: outcomePart(outcome),
+  });
+  mediation.deferrals.factArrived(session.id, 'history', 'prior_action_finished');
+  return recorded.ok ? recorded.value.id : null;
+}
+
+/**
+ * Checks an envelope's signature and sequence (R6.g, R6.j); null when it is the agent instance's own next message.
+ * The sequence only ever rises, so a recorded message cannot be played again.
+ */
+function authenticate(
+  ports: SubmitDoorPorts,
+  session: Session,
+  envelope: { readonly sequence: number },
+  signature: string,
+): string | null {
+  const fault = identityFault(session, ports.mediation.clock.now());
+  if (fault !== null) return fault;
+  const canonical = canonicalForm(envelope);
+  if (!canonical.ok) return 'the envelope has no canonical form';
+  const digest: Digest = ports.mediation.hasher.sha256(canonical.value);
+  if (!ports.verifier.verify(session.identity.agent.publicKey, bytesOfHex(digest), signature))
+    return 'bad signature';
+  if (envelope.sequence <= session.lastSequence) return 'this message was sent before';
+  session.gaps += envelope.sequence - session.lastSequence - 1;
+  session.lastSequence = envelope.sequence;
+  return null;
+}
+
+function bytesOfHex(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex, 'hex'));
+}
