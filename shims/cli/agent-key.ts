@@ -12,7 +12,10 @@ export interface AgentKey {
 /** Mints a key for one agent instance. */
 export function mintAgentKey(): AgentKey {
   const pair = generateKeyPairSync('ed25519');
-  return { publicKey: rawPublicKey(pair.publicKey), sign: (envelope) => signEnvelope(pair.privateKey, envelope) };
+  return {
+    publicKey: rawPublicKey(pair.publicKey),
+    sign: (envelope) => signEnvelope(pair.privateKey, envelope),
+  };
 }
 
 function rawPublicKey(key: KeyObject): string {

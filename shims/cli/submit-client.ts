@@ -59,7 +59,7 @@ const GONE =
  */
 export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
   let link: Link | null = null;
-  let sequence = 0;
+  let sequence = -1;
   let requests = 0;
   let drained: (() => void) | null = null;
 
@@ -95,7 +95,14 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
       const reply = openSealed(line, options.secret, fresh.nonce);
       if (reply === null) {
         clearTimeout(greeting);
-        return lose(fresh, 'what answers on the daemon’s socket is not the daemon; nothing it says is believed');
+        // Before a session is known nothing can be sealed; such a refusal only ever denies, so it may be shown.
+        const refusal = fresh.welcomed ? null : parseLine(line, submitReplySchema);
+        if (refusal?.ok && refusal.value.type === 'refused')
+          return lose(fresh, `the daemon refuses this session: ${refusal.value.message}`);
+        return lose(
+          fresh,
+          'what answers on the daemon’s socket is not the daemon; nothing it says is believed',
+        );
       }
       if (reply.type === 'welcome') {
         clearTimeout(greeting);

@@ -1,4 +1,5 @@
 import type { SubmitReply } from '../../electron/wire/submit.ts';
+import { clip, visibleLine } from '../../electron/wire/terminal-text.ts';
 import { type Field, field } from './frame.ts';
 
 export type Decided = Extract<SubmitReply, { type: 'decision' }>;
@@ -6,13 +7,9 @@ export type Waiting = Extract<SubmitReply, { type: 'waiting' }>;
 
 const MAX_SHOWN = 2000;
 
-/**
- * Text from outside, fit for a terminal: control characters (an escape sequence could rewrite what the person reads) become
- * spaces, and length is bounded.
- */
-export function plain(text: string): string {
-  const shown = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
-  return shown.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, ' ');
+/** Text from outside on one line of a terminal, bounded. */
+function plain(text: string): string {
+  return clip(visibleLine(text), MAX_SHOWN);
 }
 
 /** A word quoted for a shell, so that it stays exactly this one word. */
@@ -26,7 +23,11 @@ export function shellLine(decision: Decided): string {
 }
 
 /** The frame that tells a shim to run nothing, and why (R1.d). */
-export function denial(reason: string, rule: string | null = null, instead: string | null = null): readonly Field[] {
+export function denial(
+  reason: string,
+  rule: string | null = null,
+  instead: string | null = null,
+): readonly Field[] {
   const lines = [`countersign: denied: ${plain(reason)}${rule === null ? '' : ` [${plain(rule)}]`}`];
   if (instead !== null) lines.push(`countersign: instead: ${plain(instead)}`);
   return [field('D', 'DENY'), field('m', `${lines.join('\n')}\n`)];

@@ -37,8 +37,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
   const status = number(fields, 'r');
   if (kind === 'init') return ok({ kind, pid });
   if (kind === 'take') return ok({ kind, pid });
-  if (kind === 'report')
-    return status === null ? err('the report has no status') : ok({ kind, pid, status });
+  if (kind === 'report') return status === null ? err('the report has no status') : ok({ kind, pid, status });
   const common = {
     surface: 'shell' as const,
     cwd: text(fields, 'c'),
@@ -127,7 +126,8 @@ function readArgv(fields: readonly Field[]): Result<Argv, string> {
   const words = raw.map((bytes) => bytes.toString('utf8'));
   const total = words.reduce((sum, word) => sum + word.length + 1, 0);
   if (total > MAX_COMMAND_LINE) return err(tooLarge(total));
-  if (words.length > 100_000) return err(`the command has ${words.length} words; at most 100000 can be judged`);
+  if (words.length > 100_000)
+    return err(`the command has ${words.length} words; at most 100000 can be judged`);
   const exact = raw.every((bytes, i) => Buffer.from(words[i] ?? '', 'utf8').equals(bytes));
   return ok({ words, base64: exact ? null : raw.map((bytes) => bytes.toString('base64')) });
 }

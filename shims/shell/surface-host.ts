@@ -96,9 +96,12 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
         );
       running = null;
     });
-    asking.decided.then((result) => {
+    void asking.decided.then((result) => {
       answered = true;
-      if (!result.ok) return socket.end(encodeFrame(denial(result.error)));
+      if (!result.ok) {
+        socket.end(encodeFrame(denial(result.error)));
+        return;
+      }
       const decision = result.value;
       const fields = answerTo(decision);
       const denied = fields.some((f) => f.tag === 'D' && f.bytes.toString() === 'DENY');
@@ -111,7 +114,10 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           );
         return;
       }
-      if (denied) return socket.end(encodeFrame(fields));
+      if (denied) {
+        socket.end(encodeFrame(fields));
+        return;
+      }
       if (kind === 'exec') {
         if (decision.action !== null) running = { action: decision.action, startedAtMs: options.now() };
         send(socket, fields);
@@ -120,7 +126,9 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
       if (decision.action !== null) note(kind === 'line' ? lines : commands, pid, decision.action);
       if (decision.result === 'MODIFY') changed.set(pid, shellLine(decision));
       // The shell itself reports with its next question; no outcome is expected on this connection.
-      socket.end(encodeFrame(fields.filter((f) => f.tag === 'D' || f.tag === 'm' || f.tag === 'l' || f.tag === 'a')));
+      socket.end(
+        encodeFrame(fields.filter((f) => f.tag === 'D' || f.tag === 'm' || f.tag === 'l' || f.tag === 'a')),
+      );
     });
     return (ending: Ending, childPid: number | null) => {
       // A shell ends with the status of its last command, so that one's outcome is now known too.
@@ -242,9 +250,7 @@ function listen(path: string, serve: (socket: Socket) => void): Promise<Result<S
   return new Promise((resolve) => {
     rmSync(path, { force: true });
     const server = createServer(serve);
-    server.once('error', (cause) =>
-      resolve(err(`cannot listen on \`${path}\`: ${cause.message}`)),
-    );
+    server.once('error', (cause) => resolve(err(`cannot listen on \`${path}\`: ${cause.message}`)));
     server.listen({ path, backlog: 1024 }, () => {
       chmodSync(path, 0o600);
       resolve(ok(server));
