@@ -2,6 +2,7 @@
 import { relative } from 'node:path';
 
 /** Yields text for each event of node's test stream; counts only leaf tests. */
+// biome-ignore lint/style/noDefaultExport: `node --test --test-reporter` takes the default export.
 export default async function* reporter(source) {
   let passed = 0;
   let failed = 0;

@@ -1,0 +1,129 @@
+// Builds everything into build/. Runs on Node 20: the TypeScript compiler and the C compiler are other processes.
+// What a step was made from is hashed, so that a second build does nothing and a changed file is never missed.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const BUILD = join(ROOT, 'build');
+const STAMPS = join(BUILD, 'stamps.json');
+const CSRC = join(ROOT, 'shims/shell/csrc');
+
+/** Files below `dir` whose name ends with one of `endings`, sorted, relative to the root. */
+function filesUnder(dir, endings) {
+  const found = [];
+  for (const entry of readdirSync(join(ROOT, dir), { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) found.push(...filesUnder(path, endings));
+    else if (endings.some((ending) => entry.name.endsWith(ending))) found.push(path);
+  }
+  return found.sort();
+}
+
+/** SHA-256 over names and contents. */
+export function hashOf(files) {
+  const hash = createHash('sha256');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(ROOT, file)))
+      .update('\0');
+  return hash.digest('hex');
+}
+
+function say(line) {
+  process.stderr.write(`countersign: ${line}\n`);
+}
+
+/** Runs a program; on failure shows what it said and ends. */
+function must(program, args, what) {
+  const done = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8' });
+  if (done.status === 0) return;
+  process.stderr.write(`${done.stdout ?? ''}${done.stderr ?? ''}`);
+  say(`${what} failed${done.error ? `: ${done.error.message}` : ''}`);
+  process.exit(1);
+}
+
+function compileTypeScript() {
+  say('compiling …');
+  // An output of a deleted source would still be imported by whoever forgot to change.
+  for (const dir of ['electron', 'shims', 'test', 'bench', 'info'])
+    rmSync(join(BUILD, dir), { recursive: true, force: true });
+  must(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b'], 'type check');
+}
+
+function compileShim(out) {
+  const sources = filesUnder('shims/shell/csrc', ['.c']).map((file) => join(ROOT, file));
+  const cc = process.env.CC || 'cc';
+  const flags = [
+    '-std=c11',
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-Wshadow',
+    '-Wconversion',
+    '-D_FORTIFY_SOURCE=2',
+    '-fstack-protector-strong',
+  ];
+  if (spawnSync(cc, ['--version']).status !== 0) {
+    say(
+      `no C compiler (\`${cc}\`): shims run in Node, about 40 times slower; install gcc for the small ones`,
+    );
+    rmSync(out, { force: true });
+    return;
+  }
+  say('compiling the shim …');
+  const fresh = `${out}.new`;
+  // Static: starts in half the time, and LD_PRELOAD has no hold on it. Some systems have no static C library.
+  const built = spawnSync(cc, [...flags, '-static', '-I', CSRC, '-o', fresh, ...sources]);
+  if (built.status !== 0) must(cc, [...flags, '-I', CSRC, '-o', fresh, ...sources], 'compiling the shim');
+  // Renamed into place: a running session keeps the binary that it started with.
+  renameSync(fresh, out);
+}
+
+/** Brings build/ up to date; true when anything was done. */
+export function build() {
+  const shell = join(BUILD, 'shims/shell');
+  const shim = join(shell, 'countersign-shim');
+  const integration = join(shell, 'bash-integration.bash');
+  const sources = ['electron', 'shims', 'test', 'bench'].flatMap((dir) =>
+    filesUnder(dir, ['.ts', 'tsconfig.json']),
+  );
+  const steps = {
+    typescript: hashOf([...sources, 'tsconfig.json', 'tsconfig.base.json', 'package.json']),
+    shim: hashOf([...filesUnder('shims/shell/csrc', ['.c', '.h'])]) + (process.env.CC ?? ''),
+    integration: hashOf(['shims/shell/bash-integration.bash']),
+  };
+  let before = {};
+  try {
+    before = JSON.parse(readFileSync(STAMPS, 'utf8'));
+  } catch {
+    // Never built, or interrupted: everything is built.
+  }
+  const whole = existsSync(join(BUILD, 'shims/cli/main.js')) && existsSync(integration);
+  const typescript = before.typescript !== steps.typescript || !whole;
+  if (typescript) compileTypeScript();
+  mkdirSync(shell, { recursive: true });
+  if (typescript || before.shim !== steps.shim || !existsSync(shim)) compileShim(shim);
+  if (typescript || before.integration !== steps.integration)
+    copyFileSync(join(ROOT, 'shims/shell/bash-integration.bash'), integration);
+  const done = typescript || JSON.stringify(before) !== JSON.stringify(steps);
+  if (done) writeFileSync(STAMPS, JSON.stringify(steps));
+  return done;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  if (!build()) say('build is up to date');
+}

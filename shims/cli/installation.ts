@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** Where the built parts of this installation are. */
+export interface Installation {
+  readonly root: string;
+  readonly daemon: string;
+  /** The static shim; null where no compiler was found at build time. */
+  readonly shim: string | null;
+  /** The shim in Node, for machines without a compiler. */
+  readonly shimFallback: string;
+  readonly bashIntegration: string;
+}
+
+/** Finds the installation this file belongs to, run from `build/` or from source. */
+export function findInstallation(from: string = import.meta.dirname): Installation {
+  let root = from;
+  while (!existsSync(join(root, 'package.json'))) {
+    const parent = dirname(root);
+    if (parent === root) throw new Error(`no installation around ${from}`);
+    root = parent;
+  }
+  const shell = join(root, 'build/shims/shell');
+  const shim = join(shell, 'countersign-shim');
+  return {
+    root,
+    daemon: join(root, 'build/electron/daemon/main.js'),
+    shim: existsSync(shim) ? shim : null,
+    shimFallback: join(shell, 'shim-fallback.js'),
+    bashIntegration: join(shell, 'bash-integration.bash'),
+  };
+}
+
+/** The version in package.json. */
+export function readVersion(): string {
+  const parsed: unknown = JSON.parse(readFileSync(join(findInstallation().root, 'package.json'), 'utf8'));
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed
+    ? String(parsed.version)
+    : 'unknown';
+}

@@ -1,0 +1,296 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, realpathSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, delimiter, isAbsolute, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { pipeline } from 'node:stream/promises';
+import { err, ok, type Result } from '../../electron/core/result.ts';
+import { sessionOpenedSchema } from '../../electron/wire/control.ts';
+import { placesFrom } from '../../electron/wire/places.ts';
+import { visibleLine } from '../../electron/wire/terminal-text.ts';
+import { openSurface, type SurfaceHost } from '../shell/surface-host.ts';
+import { mintAgentKey } from './agent-key.ts';
+import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './agent-process.ts';
+import { type ControlConnection, callFor } from './control-client.ts';
+import { reachDaemon } from './daemon-process.ts';
+import { EXIT } from './exit-codes.ts';
+import { findInstallation } from './installation.ts';
+import { makeSessionDir } from './session-dir.ts';
+import { createSubmitClient } from './submit-client.ts';
+
+export const HELP = `countersign run — start an agent under the firewall
+
+  countersign run -- claude                     an agent, on this terminal
+  countersign run -- bash                       a shell; each command typed there is an agent's action
+  countersign run --intent "fix the login test" -- codex
+  echo 'ls' | countersign run -- bash           without a terminal: plain bytes in and out
+
+  --intent TEXT      what this session is for, in your words (asked for on a terminal; Enter: not said)
+  --workspace DIR    the directory the work is about (default: this one)
+  --verbose          say which session this is, also without a terminal
+
+Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
+126 cannot be run, 127 no such program. A denied command ends with 126 inside the session.`;
+
+interface RunRequest {
+  readonly intent: string | null;
+  readonly workspace: string;
+  readonly verbose: boolean;
+  readonly command: readonly string[];
+}
+
+const GRACE_MS = 2500;
+const DRAIN_MS = 2000;
+
+/** Runs `countersign run`; returns the exit code, or ends this process by the signal that ended the agent. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const request = readArguments(argv);
+  if (!request.ok) {
+    if (request.error === 'help') process.stdout.write(`${HELP}\n`);
+    else process.stderr.write(`countersign: ${request.error}; see \`countersign run --help\`\n`);
+    return request.error === 'help' ? EXIT.done : EXIT.usage;
+  }
+  const say = (line: string) => process.stderr.write(`countersign: ${line}\n`);
+  if (process.env['COUNTERSIGN_SESSION']) {
+    say('this is already inside a session; run it without `countersign run`');
+    return EXIT.usage;
+  }
+  const { command } = request.value;
+  const program = findOnPath(command[0] ?? '');
+  if (program === null) {
+    say(`no such program: \`${visibleLine(command[0] ?? '')}\``);
+    return EXIT.notFound;
+  }
+  const places = placesFrom(process.env, homedir());
+  const connected = await reachDaemon(places, findInstallation(), say);
+  if (!connected.ok) {
+    say(connected.error.message);
+    return connected.error.code === 'not_running' ? EXIT.notRunning : EXIT.refused;
+  }
+  const onTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  const intent = request.value.intent ?? (onTerminal ? await askIntent() : null);
+  const opened = await runSession(
+    connected.value,
+    places.sessions,
+    { ...request.value, intent },
+    program,
+    onTerminal,
+    say,
+  );
+  connected.value.close();
+  if (!opened.ok) {
+    say(opened.error);
+    return EXIT.refused;
+  }
+  return endAs(opened.value);
+}
+
+/** Opens the session, runs the agent in it, and closes it again, whatever happened in between. */
+async function runSession(
+  control: ControlConnection,
+  sessions: string,
+  request: RunRequest,
+  program: string,
+  onTerminal: boolean,
+  say: (line: string) => void,
+): Promise<Result<AgentEnd, string>> {
+  const key = mintAgentKey();
+  const opened = await callFor(
+    control,
+    {
+      type: 'session.open',
+      intent: request.intent,
+      workspace: request.workspace,
+      argv: request.command.map((word) => word.slice(0, 65536)).slice(0, 4096),
+      runner_pid: process.pid,
+      agent: {
+        product: basename(request.command[0] ?? '').slice(0, 256),
+        version: null,
+        binary_hash: await hashOf(program),
+        public_key: key.publicKey,
+      },
+      assurance: 'cooperative',
+    },
+    sessionOpenedSchema,
+  );
+  if (!opened.ok) return err(opened.error.message);
+  const session = opened.value;
+  const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+  const dir = makeSessionDir(sessions, session.session, session.shims, findInstallation(), path);
+  if (!dir.ok) return closing(dir);
+  const submitter = createSubmitClient({
+    socketPath: session.submit_socket,
+    session: session.session,
+    secret: session.secret,
+    key,
+    deadlineMs: session.deadline_ms,
+  });
+  let agent: AgentProcess | null = null;
+  const surface = await openSurface({
+    socketPath: dir.value.socket,
+    submitter,
+    now: Date.now,
+    onAgent: (state) => {
+      if (state.kind === 'stopped') agent?.onStopped(state.signal);
+    },
+  });
+  if (!surface.ok) {
+    dir.value.remove();
+    return closing(surface);
+  }
+  announce(session, onTerminal || request.verbose, say);
+  const launch = {
+    init: dir.value.init,
+    directory: dir.value.path,
+    command: request.command,
+    cwd: process.cwd(),
+    signalAgent: (number: number) => surface.value.signalAgent(number),
+    env: agentEnvironment({
+      path,
+      session: session.session,
+      directory: dir.value.path,
+      socket: dir.value.socket,
+      shims: dir.value.shims,
+      bashIntegration: dir.value.bashIntegration,
+      deadlineMs: session.deadline_ms,
+    }),
+  };
+  agent = onTerminal ? await runOnTerminal(launch) : runPlain(launch);
+  const end = await agent.ended;
+  await finish(surface.value);
+  return closing(ok(end));
+
+  async function finish(host: SurfaceHost): Promise<void> {
+    host.close();
+    await submitter.drain(DRAIN_MS);
+    if (dir.ok) dir.value.remove();
+  }
+  /** The session's end is a receipt too. Best effort: a dead daemon shows as a session without an end. */
+  async function closing(result: Result<AgentEnd, string>): Promise<Result<AgentEnd, string>> {
+    const how = result.ok ? result.value : { code: null, signal: null };
+    await control.call(
+      { type: 'session.close', session: session.session, exit_code: how.code, signal: how.signal },
+      DRAIN_MS,
+    );
+    return result;
+  }
+}
+
+interface AgentPlaces {
+  readonly path: string;
+  readonly session: string;
+  readonly directory: string;
+  readonly socket: string;
+  readonly shims: string;
+  readonly bashIntegration: string;
+  readonly deadlineMs: number;
+}
+
+/** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
+function agentEnvironment(places: AgentPlaces): NodeJS.ProcessEnv {
+  const own = process.env['BASH_ENV'];
+  return {
+    ...process.env,
+    PATH: `${places.shims}${delimiter}${places.path}`,
+    COUNTERSIGN_SESSION: places.session,
+    COUNTERSIGN_SESSION_DIR: places.directory,
+    COUNTERSIGN_SURFACE: places.socket,
+    COUNTERSIGN_SHIM_DIR: places.shims,
+    COUNTERSIGN_DEADLINE_MS: String(places.deadlineMs + GRACE_MS),
+    BASH_ENV: places.bashIntegration,
+    ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
+  };
+}
+
+function announce(
+  session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },
+  wanted: boolean,
+  say: (line: string) => void,
+): void {
+  for (const warning of session.warnings) say(visibleLine(warning));
+  if (!wanted) return;
+  const meaning = session.assurance === 'cooperative' ? ' (a determined agent could go round it)' : '';
+  say(
+    `session ${session.session}, assurance ${session.assurance}${meaning}; receipts: countersign receipts --session ${session.session}`,
+  );
+}
+
+async function askIntent(): Promise<string | null> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const text = await asking.question('countersign: what is this session for? (Enter: not said) ');
+    return text.trim() === '' ? null : text.trim();
+  } catch {
+    return null;
+  } finally {
+    asking.close();
+  }
+}
+
+function readArguments(argv: readonly string[]): Result<RunRequest, string> {
+  let intent: string | null = null;
+  let workspace = process.cwd();
+  let verbose = false;
+  let at = 0;
+  for (; at < argv.length; at += 1) {
+    const word = argv[at] ?? '';
+    if (word === '--') {
+      at += 1;
+      break;
+    }
+    if (!word.startsWith('-')) break;
+    const [name = word, inline] = word.startsWith('--') ? splitOption(word) : [word, undefined];
+    if (name === '--help' || name === '-h') return err('help');
+    if (name === '--verbose') verbose = true;
+    else if (name === '--intent' || name === '--workspace') {
+      const value = inline ?? argv[at + 1];
+      if (value === undefined) return err(`\`${name}\` needs a value`);
+      if (inline === undefined) at += 1;
+      if (name === '--intent') intent = value;
+      else workspace = resolve(value);
+    } else return err(`unknown option \`${visibleLine(word)}\``);
+  }
+  const command = argv.slice(at);
+  if (command.length === 0 || command[0] === '') return err('nothing to run');
+  return ok({ intent, workspace, verbose, command });
+}
+
+function splitOption(word: string): [string, string | undefined] {
+  const equals = word.indexOf('=');
+  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
+}
+
+function findOnPath(name: string): string | null {
+  const candidates = name.includes('/')
+    ? [isAbsolute(name) ? name : resolve(name)]
+    : (process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin')
+        .split(delimiter)
+        .map((d) => join(d || '.', name));
+  for (const candidate of candidates) {
+    try {
+      if (name !== '' && statSync(candidate).isFile()) return realpathSync(candidate);
+    } catch {
+      // Not there: the next directory.
+    }
+  }
+  return null;
+}
+
+/** SHA-256 of the program's file; null when it cannot be read. */
+async function hashOf(path: string): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+    return hash.digest('hex');
+  } catch {
+    return null;
+  }
+}
+
+function endAs(end: AgentEnd): number {
+  if (end.signal === null) return end.code ?? EXIT.refused;
+  process.removeAllListeners(end.signal);
+  process.kill(process.pid, end.signal);
+  // Unreachable for the deadly ones; for the rest, as a shell would say it.
+  return EXIT.denied;
+}

@@ -1,0 +1,97 @@
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { Installation } from './installation.ts';
+
+/** A session's own directory: its socket, its shims, its bash integration. */
+export interface SessionDir {
+  readonly path: string;
+  readonly socket: string;
+  readonly shims: string;
+  readonly bashIntegration: string;
+  /** Program and leading arguments of the session's first process. */
+  readonly init: readonly string[];
+  remove(): void;
+}
+
+const SHELLS = ['sh', 'bash', 'dash', 'zsh'] as const;
+const PROGRAM_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$/;
+const MAX_SOCKET_PATH = 107;
+
+/**
+ * Makes the directory of a session: a shim for each shell and each named program that is installed (a shim for one that is
+ * not would make an agent believe that it is).
+ */
+export function makeSessionDir(
+  sessions: string,
+  session: string,
+  programs: readonly string[],
+  installation: Installation,
+  path: string,
+): Result<SessionDir, string> {
+  const dir = join(sessions, session);
+  const socket = join(dir, 'surface.sock');
+  if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
+    return err(`socket path \`${socket}\` is too long; set COUNTERSIGN_HOME to a shorter directory`);
+  try {
+    mkdirSync(sessions, { recursive: true, mode: 0o700 });
+    const facts = lstatSync(sessions);
+    if (!facts.isDirectory() || (process.getuid && facts.uid !== process.getuid()))
+      return err(`\`${sessions}\` does not belong to this user; remove it or set COUNTERSIGN_HOME`);
+    mkdirSync(dir, { mode: 0o700 });
+    const shims = join(dir, 'shims');
+    mkdirSync(shims, { mode: 0o700 });
+    const bashIntegration = join(dir, 'bash-integration.bash');
+    copyFileSync(installation.bashIntegration, bashIntegration);
+    for (const name of new Set([...SHELLS, ...programs]))
+      if (PROGRAM_NAME.test(name) && isInstalled(name, path)) makeShim(shims, name, installation);
+    for (const name of ['countersign-ask', 'countersign-init']) makeShim(shims, name, installation);
+    return ok({
+      path: dir,
+      socket,
+      shims,
+      bashIntegration,
+      init: [join(shims, 'countersign-init')],
+      remove: () => rmSync(dir, { recursive: true, force: true }),
+    });
+  } catch (cause) {
+    return err(`cannot prepare \`${dir}\`: ${(cause as Error).message}`);
+  }
+}
+
+function makeShim(shims: string, name: string, installation: Installation): void {
+  const at = join(shims, name);
+  if (installation.shim !== null) {
+    symlinkSync(installation.shim, at);
+    return;
+  }
+  const words = [process.execPath, installation.shimFallback, at].map(
+    (w) => `'${w.replaceAll("'", `'\\''`)}'`,
+  );
+  writeFileSync(at, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
+  chmodSync(at, 0o700);
+}
+
+/** True when a file of that name that this user may execute is on the search path. */
+function isInstalled(name: string, path: string): boolean {
+  return path.split(delimiter).some((directory) => {
+    try {
+      const file = join(directory || '.', name);
+      accessSync(file, constants.X_OK);
+      return statSync(file).isFile();
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,288 @@
+# Countersign's bash integration: every simple command is asked about before it runs (DEBUG trap).
+#
+# Read through BASH_ENV by non-interactive shells and through --init-file by interactive ones. It costs one fork and one
+# small static program per command. It is cooperative: an agent that means to can leave it (see known-issues); then only the
+# shims on PATH are left. What takes it away (`trap - DEBUG`, `unset BASH_ENV`, …) is itself asked about first, as text.
+#
+# How a denied command fails with status 126 although bash knows only "skip, status 0": a function of the command's own name
+# stands in its place for this one call, and returns 126. Where a redirection or a substitution would act before
+# that function is reached, the shell has no descriptors to open anything with (ulimit -n 0) until the next command.
+
+if [[ ${__csn_loaded@a} != *a* && -n ${BASH_VERSINFO-} ]]; then
+
+# An array cannot come from the environment: nobody outside can pretend that this was read already.
+declare -ra __csn_loaded=(1)
+__csn_dir=${BASH_SOURCE[0]%/*}
+__csn_shim_dir=$__csn_dir/shims
+__csn_ask=$__csn_shim_dir/countersign-ask
+__csn_env=$__csn_dir/bash-integration.bash
+__csn_start=${COUNTERSIGN_BASH_START-}
+__csn_own_env=${COUNTERSIGN_BASH_ENV-}
+unset COUNTERSIGN_BASH_START COUNTERSIGN_BASH_ENV
+declare -A __csn_shims=()
+for __csn_name in "$__csn_shim_dir"/*; do __csn_shims[${__csn_name##*/}]=1; done
+# Names that a shim stands for on PATH but that bash answers itself.
+for __csn_name in kill echo printf test '[' pwd true false time; do unset "__csn_shims[$__csn_name]"; done
+unset __csn_name
+declare -a __csn_void=()
+__csn_status=0 __csn_limit='' __csn_starving='' __csn_stub='' __csn_stub_was='' __csn_changed=''
+__csn_typed=0 __csn_pending='' __csn_result=- __csn_entered='' __csn_skipping='' __csn_history=''
+
+# What the person's own start-up files would have done.
+case $__csn_start in
+  login)
+    [[ -r /etc/profile ]] && . /etc/profile
+    for __csn_name in ~/.bash_profile ~/.bash_login ~/.profile; do
+      if [[ -r $__csn_name ]]; then . "$__csn_name"; break; fi
+    done
+    unset __csn_name ;;
+  rc)
+    [[ -r /etc/bash.bashrc ]] && . /etc/bash.bashrc
+    [[ -r ~/.bashrc ]] && . ~/.bashrc ;;
+  none | '') ;;
+  *) [[ -r $__csn_start ]] && . "$__csn_start" ;;
+esac
+[[ $- != *i* && -n $__csn_own_env && $__csn_own_env != "$__csn_env" && -r $__csn_own_env ]] && . "$__csn_own_env"
+# A start-up file that puts its own directories first would hide the shims.
+[[ $PATH == "$__csn_shim_dir":* ]] || PATH=$__csn_shim_dir:$PATH
+
+__csn_restore() { ulimit -Sn "$__csn_limit"; __csn_limit=''; }
+__csn_starve() { __csn_starving=''; ulimit -Sn 0 || exit 126; }
+
+# Takes the stand-in for a denied or changed command away again, and gives back a function it stood in for.
+__csn_unstub() {
+  unset -f -- "$__csn_stub"
+  [[ -n $__csn_stub_was ]] && eval "$__csn_stub_was"
+  __csn_stub='' __csn_stub_was='' __csn_changed=''
+  return 0
+}
+
+# The stand-in's body: fails as denied, or runs the changed command. Its lines are exempted by their text in __csn_debug.
+__csn_instead() {
+  local __csn_line=$__csn_changed
+  __csn_unstub
+  [[ -n $__csn_line ]] || return 126
+  eval "$__csn_line"
+}
+
+# Puts a stand-in in place of the command whose first word is $1; fails where bash would not call a function.
+__csn_stand_in() {
+  [[ :$SHELLOPTS: != *:posix:* && $1 =~ ^[][A-Za-z0-9_./+:@%,-]+$ ]] || return 1
+  __csn_stub_was=$(declare -f -- "$1")
+  eval "function $1 { __csn_instead; }" || return 1
+  [[ $(declare -f -- "$1") == *__csn_instead* ]] || return 1
+  __csn_stub=$1
+}
+
+# Nothing more of this shell (or of this typed line) runs: for what no stand-in can replace.
+__csn_abandon() {
+  [[ $- == *i* && $BASH_SUBSHELL == 0 ]] || exit 126
+  __csn_skipping=1
+  shopt -s extdebug
+  kill -INT "$$"
+  return 1
+}
+
+# $1: first word. Makes the command that is about to run fail without any effect.
+__csn_deny() {
+  __csn_stand_in "$1" || { __csn_abandon; return; }
+  if [[ $BASH_COMMAND == *[\<\>\`]* || $BASH_COMMAND == *'$('* || $BASH_COMMAND == *'${'* ]]; then
+    __csn_limit=$(ulimit -Sn)
+    __csn_starving=1
+  fi
+}
+
+# $1: first word. Runs the changed command in place of the one that is about to run.
+__csn_modify() {
+  local __csn_l_line
+  __csn_l_line=$("$__csn_ask" take "$BASHPID" '' - 2>&9 9>&-)
+  [[ $? == 0 && -n $__csn_l_line ]] || { __csn_deny "$1"; return; }
+  if [[ $BASH_COMMAND != *[\<\>\`]* && $BASH_COMMAND != *'$('* ]] && __csn_stand_in "$1"; then
+    __csn_changed=$__csn_l_line
+    return 0
+  fi
+  # Its own redirections must not happen: run the changed one here and skip it. Its status is lost unless it failed.
+  shopt -s extdebug
+  eval "$__csn_l_line" 2>&9 9>&- || __csn_abandon
+  return 1
+}
+
+# Fills __csn_values with NAME=VALUE of the plain variables that $1 mentions; $2… are the positional parameters.
+__csn_mentioned() {
+  local __csn_l_rest=$1 __csn_l_name __csn_l_seen=' '
+  local -i __csn_l_i
+  shift
+  __csn_values=()
+  [[ $__csn_l_rest == *'~'* ]] && __csn_values+=("HOME=${HOME-}")
+  while [[ $__csn_l_rest =~ \$(\{([A-Za-z_][A-Za-z_0-9]*|[0-9]+|[@*#])\}|[A-Za-z_][A-Za-z_0-9]*|[0-9@*#])(.*) ]]; do
+    __csn_l_name=${BASH_REMATCH[2]:-${BASH_REMATCH[1]}}
+    __csn_l_rest=${BASH_REMATCH[3]}
+    [[ $__csn_l_seen == *" $__csn_l_name "* ]] && continue
+    __csn_l_seen+="$__csn_l_name "
+    case $__csn_l_name in
+      [@*\#])
+        [[ $__csn_l_name == '#' ]] || for ((__csn_l_i = 1; __csn_l_i <= $#; __csn_l_i++)); do
+          __csn_values+=("$__csn_l_i=${!__csn_l_i}")
+        done
+        __csn_values+=("#=$#") ;;
+      *[!0-9]*) [[ -v $__csn_l_name ]] && __csn_values+=("$__csn_l_name=${!__csn_l_name}") ;;
+      0) ;;
+      *) ((__csn_l_name <= $#)) && __csn_values+=("$__csn_l_name=${!__csn_l_name}") ;;
+    esac
+  done
+  return 0
+}
+
+# $1 kind, $2 flags, $3 text, $4… NAME=VALUE. Status 0 ALLOW, 10 MODIFY, anything else denies.
+__csn_question() {
+  local __csn_l_kind=$1 __csn_l_flags=$2 __csn_l_result=-
+  if [[ $__csn_pending == "$BASHPID" && $__csn_result != - ]]; then
+    __csn_l_result=$__csn_result
+    __csn_pending='' __csn_result=-
+  fi
+  shift 2
+  local __csn_l_all="$*"
+  # One word of an argv is at most 128 KiB, and a character up to four bytes.
+  if ((${#__csn_l_all} < 30000)); then
+    "$__csn_ask" "$__csn_l_kind" "$BASHPID" "$__csn_l_flags" "$__csn_l_result" "$@" 2>&9 9>&-
+  else
+    local __csn_l_pid=$BASHPID
+    "$__csn_ask" - 2>&9 9>&- < <(printf '%s\0' "$__csn_l_kind" "$__csn_l_pid" "$__csn_l_flags" "$__csn_l_result" "$@")
+  fi
+}
+
+# True when the first word $1 will be looked up on PATH and found among the shims.
+__csn_shimmed() {
+  [[ -n $1 && -n ${__csn_shims[$1]-} && $PATH == "$__csn_shim_dir":* ]] || return 1
+  [[ -z ${BASH_CMDS[$1]-} || ${BASH_CMDS[$1]} == "$__csn_shim_dir/$1" ]] || return 1
+  ! declare -F -- "$1" >/dev/null
+}
+
+# The whole typed line, once, before its first command: only there can it be seen what is piped into what.
+__csn_typed_line() {
+  __csn_typed=2
+  [[ $HISTCMD != "$__csn_history" ]] || return 0
+  local __csn_l_line
+  __csn_l_line=$(HISTTIMEFORMAT='' builtin history 1)
+  [[ $__csn_l_line =~ ^[[:space:]]*[0-9]+[*]?[[:space:]]+(.*)$ ]] || return 0
+  __csn_l_line=${BASH_REMATCH[1]}
+  [[ $__csn_l_line == *[\|\;\&\(\{\<\>$'\n']* && $__csn_l_line != "$BASH_COMMAND" ]] || return 0
+  __csn_mentioned "$__csn_l_line"
+  __csn_question line if "$__csn_l_line" "${__csn_values[@]}"
+}
+
+# True when the command that is about to run is a line of ours.
+__csn_ours() {
+  local __csn_l_name
+  if [[ -n $__csn_stub && ${FUNCNAME[2]-} == "$__csn_stub" ]]; then return 0; fi
+  case ${FUNCNAME[2]-} in
+    __csn_unstub) return 0 ;;
+    __csn_instead)
+      case $BASH_COMMAND in
+        __csn_instead | 'local __csn_line=$__csn_changed' | __csn_unstub | '[[ -n $__csn_line ]]' | 'return 126' | \
+          'eval "$__csn_line"') return 0 ;;
+      esac ;;
+  esac
+  for __csn_l_name in "${FUNCNAME[@]:2}"; do [[ $__csn_l_name == __csn_prompt ]] && return 0; done
+  return 1
+}
+
+# Runs before every simple command. $1…: positional parameters where it runs, then `$_`. Status 1 makes bash skip it.
+__csn_debug() {
+  local -
+  local -a __csn_values=()
+  local __csn_l_answer=0 __csn_l_word __csn_l_flags=''
+  set +eEufxvk
+  __csn_ours && return 0
+  [[ -n $__csn_stub ]] && __csn_unstub
+  if [[ $__csn_pending == "$BASHPID" && $__csn_result == - ]]; then __csn_result=$__csn_status; fi
+  if [[ $- == *i* ]]; then
+    [[ $BASH_COMMAND == __csn_prompt ]] && return 0
+    # Readline's completion, and a prompt's own substitutions: nothing was typed yet.
+    [[ $__csn_typed == 0 && (-n ${COMP_LINE-} || $BASH_SUBSHELL != 0) ]] && return 0
+    [[ -n $__csn_skipping ]] && return 1
+    __csn_l_flags=i
+  fi
+  # Entering a function runs this trap once more for the call itself.
+  if [[ $__csn_entered == "${#FUNCNAME[@]}:$BASH_COMMAND" ]]; then
+    __csn_entered=''
+    return 0
+  fi
+  __csn_entered=''
+  shopt -u extdebug
+  if [[ $__csn_typed == 1 && $BASH_SUBSHELL == 0 ]] && ! __csn_typed_line; then
+    __csn_abandon
+    return
+  fi
+  case $BASH_COMMAND in
+    # Conditions and loop heads: what they substitute is asked about by itself.
+    '[[ '* | '(('* | 'for '* | 'case '* | 'select '*) return 0 ;;
+  esac
+  __csn_l_word=${BASH_COMMAND%%[[:space:]]*}
+  [[ $__csn_l_word == \\* ]] && __csn_l_word=${__csn_l_word#\\}
+  if __csn_shimmed "$__csn_l_word"; then
+    # The shim asks by itself, with the real words; twice would be a needless question.
+    [[ $BASH_COMMAND != *[\<\>\`]* && $BASH_COMMAND != *'$('* ]] && return 0
+    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+  elif declare -F -- "$__csn_l_word" >/dev/null; then
+    __csn_entered=$((${#FUNCNAME[@]} + 1)):$BASH_COMMAND
+    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+  elif [[ $__csn_l_word == eval || $__csn_l_word == source || $__csn_l_word == . ]]; then
+    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+  fi
+  __csn_mentioned "$BASH_COMMAND" "${@:1:$#-1}"
+  __csn_question command "$__csn_l_flags" "$BASH_COMMAND" "${__csn_values[@]}" || __csn_l_answer=$?
+  case $__csn_l_answer in
+    0)
+      __csn_pending=$BASHPID __csn_result=-
+      return 0 ;;
+    10) __csn_modify "$__csn_l_word" ;;
+    *) __csn_deny "$__csn_l_word" ;;
+  esac
+}
+
+__csn_status_is() { return "$1"; }
+
+# Before each prompt of an interactive shell: reports how the last command ended, and arms the trap again.
+__csn_prompt() {
+  local __csn_l_status=$? __csn_l_name
+  [[ -n $__csn_limit ]] && __csn_restore
+  [[ -n $__csn_stub ]] && __csn_unstub
+  __csn_typed=0 __csn_skipping='' __csn_entered='' __csn_history=$HISTCMD
+  if [[ $__csn_pending == "$BASHPID" ]]; then
+    [[ $__csn_result == - ]] && __csn_result=$__csn_l_status
+    __csn_question report '' 9>&2
+  fi
+  trap "$__csn_trap" DEBUG
+  shopt -u extdebug
+  set -T
+  # The person's own prompt is not the agent's doing: it neither is asked about nor meets the shims.
+  PATH=${PATH#"$__csn_shim_dir":}
+  for __csn_l_name in "${__csn_own_prompt[@]}"; do
+    __csn_status_is "$__csn_l_status"
+    eval "$__csn_l_name"
+  done
+  [[ $PATH == "$__csn_shim_dir":* ]] || PATH=$__csn_shim_dir:$PATH
+  __csn_status_is "$__csn_l_status"
+}
+
+# The first list has no word of its own: it leaves no trace in `set -x` and takes `$?` before anything changes it. `$_` is
+# passed last, because bash sets it to the last word of whatever ran last. `set +T` is a command: it comes here first, and
+# the next command turns it on again.
+__csn_trap='${__csn_void[__csn_status=$?]-}${__csn_limit:+__csn_restore}; { [[ $- == *T* ]] || set -T; __csn_debug "$@" "$_"; } 9>&2 2>/dev/null && ${__csn_starving:+__csn_starve}'
+
+if [[ $- == *i* ]]; then
+  __csn_own_prompt=("${PROMPT_COMMAND[@]}")
+  unset PROMPT_COMMAND
+  PROMPT_COMMAND=__csn_prompt
+  PS0="${PS0-}"'${__csn_void[__csn_typed=1]-}'
+  readonly PROMPT_COMMAND PS0 __csn_own_prompt
+fi
+export BASH_ENV=$__csn_env
+readonly BASH_ENV __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_void __csn_own_env __csn_start
+readonly -f __csn_restore __csn_starve __csn_unstub __csn_instead __csn_stand_in __csn_abandon __csn_deny __csn_modify \
+  __csn_mentioned __csn_question __csn_shimmed __csn_typed_line __csn_ours __csn_debug __csn_status_is __csn_prompt
+set -T
+trap "$__csn_trap" DEBUG
+
+fi
