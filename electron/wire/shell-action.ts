@@ -7,7 +7,7 @@ import { ok, type Result } from '../core/result.ts';
 import { effectsOf } from '../core/semantic/effects.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import type { Place } from '../core/semantic/paths.ts';
-import { type NormalizeFault, normalizeCommandLine } from './shell/normalize.ts';
+import { normalizeArgv, normalizeCommandLine, type ShellFault, type ShellMeaning } from './shell/normalize.ts';
 
 /** Everything about one command line but its meaning. */
 export interface ShellSubmission {
@@ -17,13 +17,17 @@ export interface ShellSubmission {
   readonly surface: Surface;
   /** A command line as a shell reads it, or the words of one program start. */
   readonly command: { readonly line: string } | { readonly argv: readonly string[] };
+  /** `run` for a line that a shell will read, `exec` for one program start. */
+  readonly operation?: 'run' | 'exec';
+  /** Text of the script that the program was asked to run, where the surface could read it. */
+  readonly script?: string | null;
   readonly cwd: string | null;
   readonly home: string;
   readonly user: string;
   readonly workspace: string | null;
   /** Variables whose values are known to be what the shell will see. */
   readonly variables: Readonly<Record<string, string>>;
-  readonly dialect: 'sh' | 'bash' | 'zsh';
+  readonly dialect: 'sh' | 'bash' | 'zsh' | 'unknown';
   readonly partsFollow: boolean;
   readonly dependsOn: readonly ActionId[];
   readonly modifiedFrom: Digest | null;
@@ -40,20 +44,23 @@ export function buildShellAction(
   submission: ShellSubmission,
   knowledge: Knowledge,
   hasher: Hasher,
-): Result<Action, NormalizeFault> {
+): Result<Action, ShellFault> {
   const { command, cwd, home, workspace, user, variables, dialect } = submission;
-  const line = 'line' in command ? command.line : command.argv.map(quoted).join(' ');
   const normalize = (text: string) => normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
-  const normalized = normalize(line);
-  if (!normalized.ok) return normalized;
+  const given = 'line' in command ? normalize(command.line) : normalizeArgv(command.argv, { dialect, cwd, home, variables });
+  if (!given.ok) return given;
+  const script = submission.script ?? null;
+  const read = script === null ? null : normalize(script);
+  if (read !== null && !read.ok) return read;
+  const { commands, gaps } = read === null ? given.value : joined(given.value, read.value);
   const place: Place = { cwd, home, workspace, user };
   const inner = (text: string): readonly Command[] => {
     const result = normalize(text);
     return result.ok ? result.value.commands : [];
   };
-  const { commands, gaps } = normalized.value;
   const effects = [...effectsOf(commands, place, knowledge, inner)];
-  if (FORK_BOMB.test(line.slice(0, 65536)))
+  const text = `${'line' in command ? command.line : command.argv.join(' ')}\n${script ?? ''}`;
+  if (FORK_BOMB.test(text.slice(0, 65536)))
     effects.push({
       kind: 'execute',
       object: { kind: 'code', value: 'fork bomb', known: true, many: true, labels: [] },
@@ -63,10 +70,26 @@ export function buildShellAction(
       reversible: 'no',
       tags: ['fork-bomb'],
     });
-  const parameters: JsonObject = 'line' in command ? { command: line } : { argv: command.argv };
+  const words: JsonObject = 'line' in command ? { command: command.line } : { argv: command.argv };
+  const parameters: JsonObject = script === null ? words : { ...words, script };
   return ok(
-    actionOf(submission, { tool: 'shell', operation: 'run', parameters, commands, effects, gaps }, hasher),
+    actionOf(submission, { tool: 'shell', operation: submission.operation ?? 'run', parameters, commands, effects, gaps }, hasher),
   );
+}
+
+/** The commands of a program start followed by those of the script it reads, numbered anew. */
+function joined(first: ShellMeaning, script: ShellMeaning): ShellMeaning {
+  const offset = first.commands.length;
+  const moved = (index: number | null): number | null => (index === null ? null : index + offset);
+  const commands = script.commands.map((c) => ({
+    ...c,
+    index: c.index + offset,
+    pipedFrom: moved(c.pipedFrom),
+    pipedTo: moved(c.pipedTo),
+    origin: c.origin === 'line' ? ('script' as const) : c.origin,
+    span: null,
+  }));
+  return { commands: [...first.commands, ...commands], gaps: [...first.gaps, ...script.gaps] };
 }
 
 /** What is known of a program text that an agent runs without a shell. */
@@ -96,6 +119,7 @@ export function buildCodeAction(submission: CodeSubmission, knowledge: Knowledge
       pipedTo: null,
       origin: 'line',
       code: { language, text: code, known: true },
+      cwd,
       span: null,
     },
   ];
@@ -136,8 +160,4 @@ export function actionDigest(
   const text = canonicalize({ tool, operation, parameters, cwd });
   if (text === undefined) throw new Error('an action has no canonical form');
   return hasher.sha256(text);
-}
-
-function quoted(word: string): string {
-  return /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
