@@ -34,7 +34,6 @@ function makeWord(text: string, raw: string, glob: boolean): Word {
 function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
   const raws = expandBraces(node.text);
   if (raws === null) {
-    note(m, 'a brace expansion stands for too many words');
     const head = /^[A-Za-z0-9_./-]*/.exec(node.text)?.[0] ?? '';
     // Its substitutions still run; reading it as one word finds them.
     const ignored: Word[] = [];

@@ -189,7 +189,7 @@ function translate(_f: Frame, args: readonly Word[], input: Output): Output {
   const to = characterSet(second);
   if (from === null || to === null || to.length === 0 || third !== undefined) return null;
   const map = new Map<string, string>();
-  from.forEach((c, i) => map.set(c, to[Math.min(i, to.length - 1)] ?? c));
+  for (const [i, c] of from.entries()) map.set(c, to[Math.min(i, to.length - 1)] ?? c);
   return { text: [...input.text].map((c) => map.get(c) ?? c).join(''), known: input.known };
 }
 

@@ -89,7 +89,14 @@ export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression)
         for (const part of node.parts ?? []) readPart(m, f, part);
         break;
       case 'ArithmeticCommandExpansion':
-        readSubstitution(m, f, { ...node, type: 'CommandExpansion' });
+        // The node's script is a getter, which spreading would lose.
+        readSubstitution(m, f, {
+          type: 'CommandExpansion',
+          pos: node.pos,
+          end: node.end,
+          text: node.text,
+          script: node.script,
+        });
         break;
     }
   }
