@@ -38,7 +38,13 @@ function measure(commandLine: string): { readonly p50: number; readonly p99: num
 
 process.stdout.write('line            bytes  commands   p50 µs   p99 µs\n');
 for (const [name, line] of LINES) {
-  const result = normalizeCommandLine({ commandLine: line, dialect: 'bash', cwd: '/', home: '/h', variables: {} });
+  const result = normalizeCommandLine({
+    commandLine: line,
+    dialect: 'bash',
+    cwd: '/',
+    home: '/h',
+    variables: {},
+  });
   const count = result.ok ? result.value.commands.length : -1;
   const { p50, p99 } = measure(line);
   process.stdout.write(

@@ -17,7 +17,7 @@ import {
   refuse,
   spend,
 } from './machine.ts';
-import { assign, fork, UNKNOWN_VALUE, type Value } from './scope.ts';
+import { assign, fork, lookUp, UNKNOWN_VALUE, type Value } from './scope.ts';
 
 /** Reads `$(…)`, `` `…` ``, `<(…)` and `>(…)`: their commands run, and sometimes their output is known (AARM R3.k). */
 export function readSubstitution(
@@ -41,7 +41,7 @@ export function readSubstitution(
     input: feeds ? { kind: 'pipe', from: null } : INHERITED,
     redirects: [],
     stage,
-    wanted: part.type === 'CommandExpansion',
+    wanted: !feeds,
     guarded: true,
   };
   if (m.depth >= MAX_DEPTH) {
@@ -86,6 +86,7 @@ export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression)
         rest.push(node.expression);
         break;
       case 'ArithmeticWord':
+        readAgain(m, f, node.value);
         for (const part of node.parts ?? []) readPart(m, f, part);
         break;
       case 'ArithmeticCommandExpansion':
@@ -100,6 +101,13 @@ export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression)
         break;
     }
   }
+}
+
+/** Arithmetic reads the value of a name as an expression again, with substitutions in its indices. */
+function readAgain(m: Machine, f: Frame, name: string): void {
+  const { text } = /^[A-Za-z_]\w*$/.test(name) ? lookUp(f.scope, name) : { text: '' };
+  if (!/\[.*[$`]/s.test(text)) return;
+  m.run.code(m, { ...f, offset: null, origin: 'eval', stage: null, redirects: [] }, `: ${text}`);
 }
 
 function change(f: Frame, name: string): void {
