@@ -1,7 +1,7 @@
 import { at, codeOption, debugged, eachWord, crontab, git, hasCodeOption, multiplexer, pager, vim } from './embedded.ts';
 import { interpreter, isInterpreter, windowsShell, withCode } from './interpreters.ts';
 import type { Call, Frame, Machine, Output } from './machine.ts';
-import { MAX_DEPTH, programIn, refuse } from './machine.ts';
+import { MAX_DEPTH, programIn, refuse, spend } from './machine.ts';
 import { packageRunner } from './packages.ts';
 import { type Handler, plain } from './plain.ts';
 import { bwrap, command, env, exec, flock, loader, script, su, sudo, watch } from './privilege.ts';
@@ -117,6 +117,8 @@ export function resolve(m: Machine, f: Frame, call: Call): Output {
   const program = name === undefined ? '' : programIn(name);
   const handler = program === '' ? null : (TABLE.get(program) ?? otherHandler(program));
   if (handler === null) return plain(m, f, call);
+  // Each wrapper copies the words after it.
+  if (!spend(m, 1 + (call.words.length >> 3))) return null;
   if (m.depth >= MAX_DEPTH) {
     refuse(m, 'too_deep', 'wrappers are nested too deeply');
     return null;

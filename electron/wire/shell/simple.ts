@@ -43,6 +43,7 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
   if (node.name !== undefined) expandWord(m, f, node.name, words);
   let redirects: Redirect[] | null = null;
   for (const item of node.suffix) {
+    if (m.fault !== null) return null;
     if (item.type === 'Word') expandWord(m, f, item, words);
     else if (item.type === 'Assignment') words.push(assignmentWord(m, f, item));
     else redirects = addRedirect(redirects, readRedirect(m, f, item));

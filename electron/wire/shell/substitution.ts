@@ -25,6 +25,8 @@ export function readSubstitution(
   f: Frame,
   part: CommandExpansionPart | ProcessSubstitutionPart,
 ): Value {
+  // Each level is read anew by the parser: depth times length is the cost, and it is bounded.
+  if (!spend(m, 1, part.text.length)) return UNKNOWN_VALUE;
   const { script } = part;
   if (script === undefined) {
     note(m, 'a substitution could not be read');
