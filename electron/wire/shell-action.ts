@@ -7,7 +7,7 @@ import { ok, type Result } from '../core/result.ts';
 import { effectsOf } from '../core/semantic/effects.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import type { Place } from '../core/semantic/paths.ts';
-import { type NormalizeFault, normalizeCommandLine } from './shell/normalize.ts';
+import { normalizeArgv, normalizeCommandLine, type ShellFault } from './shell/normalize.ts';
 
 /** Everything about one command line but its meaning. */
 export interface ShellSubmission {
@@ -40,11 +40,10 @@ export function buildShellAction(
   submission: ShellSubmission,
   knowledge: Knowledge,
   hasher: Hasher,
-): Result<Action, NormalizeFault> {
+): Result<Action, ShellFault> {
   const { command, cwd, home, workspace, user, variables, dialect } = submission;
-  const line = 'line' in command ? command.line : command.argv.map(quoted).join(' ');
   const normalize = (text: string) => normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
-  const normalized = normalize(line);
+  const normalized = 'line' in command ? normalize(command.line) : normalizeArgv(command.argv, { dialect, cwd, home, variables });
   if (!normalized.ok) return normalized;
   const place: Place = { cwd, home, workspace, user };
   const inner = (text: string): readonly Command[] => {
@@ -53,7 +52,7 @@ export function buildShellAction(
   };
   const { commands, gaps } = normalized.value;
   const effects = [...effectsOf(commands, place, knowledge, inner)];
-  if (FORK_BOMB.test(line.slice(0, 65536)))
+  if ('line' in command && FORK_BOMB.test(command.line.slice(0, 65536)))
     effects.push({
       kind: 'execute',
       object: { kind: 'code', value: 'fork bomb', known: true, many: true, labels: [] },
@@ -63,7 +62,7 @@ export function buildShellAction(
       reversible: 'no',
       tags: ['fork-bomb'],
     });
-  const parameters: JsonObject = 'line' in command ? { command: line } : { argv: command.argv };
+  const parameters: JsonObject = 'line' in command ? { command: command.line } : { argv: command.argv };
   return ok(
     actionOf(submission, { tool: 'shell', operation: 'run', parameters, commands, effects, gaps }, hasher),
   );
@@ -96,6 +95,7 @@ export function buildCodeAction(submission: CodeSubmission, knowledge: Knowledge
       pipedTo: null,
       origin: 'line',
       code: { language, text: code, known: true },
+      cwd,
       span: null,
     },
   ];
@@ -136,8 +136,4 @@ export function actionDigest(
   const text = canonicalize({ tool, operation, parameters, cwd });
   if (text === undefined) throw new Error('an action has no canonical form');
   return hasher.sha256(text);
-}
-
-function quoted(word: string): string {
-  return /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

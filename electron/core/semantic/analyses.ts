@@ -1,6 +1,6 @@
 import type { Word } from '../command.ts';
 import type { EffectObject } from '../effect.ts';
-import { pathOf, say, type Scene, wordObject } from './deeds.ts';
+import { isHanded, pathOf, say, type Scene, wordObject } from './deeds.ts';
 import { readSearch, searchObjects } from './feeding.ts';
 import { labelsOfName } from './knowledge.ts';
 import { fixedObject, NO_OBJECT } from './objects.ts';
@@ -23,24 +23,25 @@ export const ANALYSES: Readonly<Record<string, (scene: Scene) => void>> = {
   dd,
   git,
   'crontab-file': crontabFile,
+  batch,
+  script,
 };
 
 function find(scene: Scene): void {
   const search = readSearch(scene.command.args);
   const objects = searchObjects(search, scene.place, scene.knowledge);
   if (search.deletes)
-    for (const object of objects) say(scene, { kind: 'delete', object, recursive: true, reversible: 'no' });
+    for (const object of objects) say(scene, { kind: 'delete', object, recursive: !search.narrowed, reversible: 'no' });
   else for (const object of objects) say(scene, { kind: 'discover', object });
   for (const word of search.writes) say(scene, { kind: 'write', object: pathOf(scene, word) });
-  const text = scene.command.args.map((word) => word.text);
-  const at = text.findIndex((word) => /^-i?(?:name|path|wholename|regex)$/.test(word));
-  for (let index = at; index >= 0 && index < text.length; index += 1) {
-    if (!/^-i?(?:name|path|wholename|regex)$/.test(text[index] ?? '')) continue;
-    const word = scene.command.args[index + 1];
-    if (word === undefined) continue;
-    const named = pathOf(scene, { ...word, glob: false, text: word.text.replace(/^[*/]+|\*+$/g, '') });
-    if (named.labels.includes('secret')) say(scene, { kind: 'discover', object: named, tags: ['secret-hunt'] });
-  }
+  const hidden = objects.some((object) => object.labels.includes('credential-folder'));
+  scene.command.args.forEach((test, at) => {
+    const word = scene.command.args[at + 1];
+    if (word === undefined || !/^-i?(?:name|path|wholename|regex)$/.test(test.text)) return;
+    const named = pathOf(scene, { ...word, glob: false, text: `./${word.text.replace(/^[*/.]*\/|\*+$/g, '')}` });
+    const folder = named.labels.includes('credential-folder');
+    if (named.labels.includes('secret') || hidden || folder) say(scene, { kind: 'discover', object: named, tags: ['secret-hunt'] });
+  });
 }
 
 function statements(scene: Scene, read: (text: string) => readonly Statement[]): void {
@@ -84,37 +85,37 @@ function chmod(scene: Scene): void {
   const tags: string[] = [];
   if (/^0*[2-7][0-7]{3}$/.test(mode) && /^0*[2-7][0-7]{3}$/.exec(mode)?.[0].replace(/^0+/, '').length === 4) {
     const special = Number(mode.replace(/^0+/, '')[0]);
-    if ((special & 6) !== 0) tags.push('setuid');
+    if ((special & 4) !== 0) tags.push('setuid');
+    if ((special & 2) !== 0) tags.push('setgid');
   }
-  if (/[+=][rwxXt]*s/.test(mode)) tags.push('setuid');
+  if (/(?:^|,)(?:g[+=][rwxXt]*s)/.test(mode)) tags.push('setgid');
+  else if (/[+=][rwxXt]*s/.test(mode)) tags.push('setuid');
   if (/^0*[0-7]?[0-7][0-7][2367]$/.test(mode) || /(?:^|,)[ug]*[oa][ugoa]*[+=][rxXst]*w/.test(mode)) tags.push('world-writable');
   if (/^0*[0-7]?[1357][0-7]{2}$/.test(mode) || /\+[rwXst]*x/.test(mode)) tags.push('executable');
   if (/^0+$/.test(mode)) tags.push('no-access');
   const files = dashed ? operands : reordered ? operands : operands.slice(1);
-  for (const word of files) if (!isFed(scene, word)) say(scene, { kind: 'permission', object: pathOf(scene, word), tags });
-  for (const object of scene.fed ?? []) say(scene, { kind: 'permission', object, tags });
-}
-
-function isFed(scene: Scene, word: Word): boolean {
-  return scene.fed !== null && word.text.includes('{}');
+  for (const word of files)
+    for (const object of scene.fed !== null && isHanded(word) ? scene.fed : [pathOf(scene, word)])
+      say(scene, { kind: 'permission', object, tags });
 }
 
 function kill(scene: Scene): void {
-  const { operands, strange, groups, values } = scene.args;
+  const { operands, groups, values } = scene.args;
   if (groups.has('list')) return;
-  const signal = [...strange, ...(values.get('signal') ?? []).map((word) => word.text)].join(' ');
-  if (/^-?0$/.test(signal)) return;
-  const hard = /9|kill/i.test(signal);
+  const words = scene.command.args.map((word) => word.text);
+  const signal = words.find((text) => /^-(?:\d+|(?:SIG)?[A-Z]+\d?)$/.test(text))?.slice(1) ?? values.get('signal')?.[0]?.text ?? '';
+  // Signals that ask a program to look again, or to go on, end nothing.
+  if (/^(?:0|1|10|12|17|18|23|28|(?:SIG)?(?:HUP|USR1|USR2|CHLD|CONT|WINCH|URG|INFO))$/i.test(signal)) return;
+  const hard = /^(?:9|(?:SIG)?KILL)$/i.test(signal);
   const tags = hard ? ['hard'] : [];
   const all = [...tags, 'every-process'];
   // `kill -9 -1` and `kill -- -1`: every process the user may signal.
-  const everything = strange.filter((flag) => flag === '-1').length > 0 && (strange.length > 1 || operands.length === 0);
+  const everything = scene.command.program === 'kill' && words.lastIndexOf('-1') > 0;
   if (everything) say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
   const named = scene.command.program !== 'kill';
-  const targets = [...operands, ...(values.get('target') ?? [])];
+  const targets = [...operands.filter((word) => word.text !== '-1'), ...(values.get('target') ?? [])];
   for (const word of targets) {
-    if (word.text === '-1') say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
-    else if (word.text === '1' && !named) say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init']), tags: all });
+    if (word.text === '1' && !named) say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init']), tags: all });
     else if (!word.known) killNamed(scene, word, tags);
     else say(scene, { kind: 'kill', object: wordObject(scene, { object: 'process', labels: named ? ['by-name'] : [] }, word), tags });
   }
@@ -129,7 +130,7 @@ function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): vo
   const names: string[] = [];
   let lists = false;
   for (const other of scene.commands) {
-    if (other.program === 'ps' || other.program === 'top') lists = true;
+    if (other.program === 'ps' && !other.args.some((word) => /^-?[a-z]*[pCGtuU]$|^--(?:pid|user|ppid)/.test(word.text))) lists = true;
     if (!/^(?:pgrep|pidof|grep|egrep|fgrep|rg|awk|gawk|mawk|sed|\[\[?|test|case|lsof|fuser)$/.test(other.program)) continue;
     for (const arg of other.args)
       for (const name of arg.text.matchAll(/[A-Za-z][\w.+-]{1,40}/g)) {
@@ -236,10 +237,29 @@ function volumes(scene: Scene): void {
       say(scene, { kind: 'privilege', object: fixedObject('container', word.text, []), tags: ['container-privileged'] });
 }
 
+/** `sftp host <<< 'put file'`: what the transfer's own commands send out. */
+function batch(scene: Scene): void {
+  for (const redirect of scene.command.redirects) {
+    const sent = /(?:^|[\n;])\s*m?put\s+(\S+)/.exec(redirect.body?.text ?? '');
+    if (sent === null) continue;
+    const word = { text: sent[1] ?? '', raw: sent[1] ?? '', known: true, glob: false };
+    say(scene, { kind: 'upload', object: pathOf(scene, word), tags: ['file-out', 'file-copy'] });
+  }
+}
+
+/** A script's name may say that it is a known tool. */
+function script(scene: Scene): void {
+  const word = scene.args.operands[0];
+  if (word === undefined || scene.args.groups.has('code')) return;
+  const name = word.text.slice(word.text.lastIndexOf('/') + 1).replace(/\.(?:sh|py|pl|rb|ps1|js)$/, '');
+  if (labelsOfName(scene.knowledge.packages, name).includes('offensive-tool'))
+    say(scene, { kind: 'discover', object: fixedObject('system', name, []), tags: ['attack-tool'] });
+}
+
 /** A program that runs what it is given: a script file, text on its input, a module. */
 function interpreter(scene: Scene): void {
   const { command, args } = scene;
-  if (command.code !== null || args.groups.has('code')) return;
+  if (args.groups.has('code') || (command.code !== null && (command.code.known || command.pipedFrom !== null))) return;
   if (args.groups.has('version')) return;
   const script = args.operands[0];
   if (script !== undefined && script.text !== '-' && !args.groups.has('stdin') && !args.groups.has('module')) {

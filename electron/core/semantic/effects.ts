@@ -1,7 +1,7 @@
 import type { Command, Word } from '../command.ts';
 import type { Effect, EffectObject } from '../effect.ts';
 import { ANALYSES } from './analyses.ts';
-import { type Arguments, readArguments } from './arguments.ts';
+import { readArguments } from './arguments.ts';
 import { scanCode } from './code-scan.ts';
 import { applyDeeds, pathOf, say, type Scene, wordObject } from './deeds.ts';
 import { fedObjects } from './feeding.ts';
@@ -28,14 +28,6 @@ const UNDESCRIBED: Program = {
   verbs: null,
   analyses: [],
 };
-const NO_ARGUMENTS: Arguments = {
-  groups: new Set(),
-  values: new Map(),
-  operands: [],
-  subcommand: '',
-  usage: null,
-  strange: [],
-};
 const DEVICES_OF_NOTHING = /^\/dev\/(?:null|std(?:in|out|err)|fd\/\d+|tty|full|zero|u?random)$/;
 
 /**
@@ -48,27 +40,39 @@ export function effectsOf(
   knowledge: Knowledge,
   inner: InnerReader | null = null,
 ): readonly Effect[] {
-  const alone: Effect[][] = [];
-  let here = place;
-  for (const command of commands) {
-    alone.push(effectsAlone(command, commands, here, knowledge, inner));
-    if (command.program === 'cd' || command.program === 'pushd') here = movedTo(command, here, knowledge);
-  }
+  const alone = commands.map((command) => effectsInPlace(command, commands, place, knowledge, inner));
   const effects: Effect[] = [];
   for (const list of alone) for (const effect of list) effects.push(effect);
   if (commands.length > 0) for (const effect of effectsTogether(commands, alone)) effects.push(effect);
   return effects;
 }
 
-function movedTo(command: Command, place: Place, knowledge: Knowledge): Place {
-  const operand = command.args.find((word) => !/^-[LPe@]*$/.test(word.text) && word.text !== '--');
-  if (operand === undefined) return command.args.some((word) => word.text === '-') ? { ...place, cwd: null } : { ...place, cwd: place.home };
-  const object = wordObject(
-    { command, commands: [], program: UNDESCRIBED, args: NO_ARGUMENTS, place, where: 'here', knowledge, fed: null, effects: [] },
-    { object: 'path', labels: [] },
-    operand,
-  );
-  return { ...place, cwd: object.known && !object.many ? object.value : null };
+/**
+ * A command whose directory is one of several (`cd build; rm -rf *` runs where it was if there is no `build`) may do
+ * harm in any of them: what it deletes or opens is said for each.
+ */
+function effectsInPlace(
+  command: Command,
+  commands: readonly Command[],
+  place: Place,
+  knowledge: Knowledge,
+  inner: InnerReader | null,
+): Effect[] {
+  const [first, ...others] = command.cwdCandidates ?? [];
+  const effects = effectsAlone(command, commands, { ...place, cwd: command.cwd ?? first ?? null }, knowledge, inner);
+  if (command.cwd !== null || !effects.some(isHarmfulToPaths)) return effects;
+  for (const cwd of others.slice(0, 4))
+    for (const effect of effectsAlone(command, commands, { ...place, cwd }, knowledge, inner))
+      if (isHarmfulToPaths(effect) && !effects.some((other) => sameEffect(other, effect))) effects.push(effect);
+  return effects;
+}
+
+function isHarmfulToPaths(effect: Effect): boolean {
+  return (effect.kind === 'delete' || effect.kind === 'permission') && effect.object.kind === 'path';
+}
+
+function sameEffect(a: Effect, b: Effect): boolean {
+  return a.kind === b.kind && a.object.value === b.object.value;
 }
 
 function effectsAlone(
@@ -117,7 +121,7 @@ function whereOf(command: Command): Where {
 }
 
 function readUndescribed(scene: Scene): void {
-  const words: Word[] = [...scene.args.operands, ...(scene.args.values.get('?') ?? [])];
+  const words: readonly Word[] = scene.args.operands;
   for (const word of words) {
     if (word.text === '/' || !looksLikePath(word.text)) continue;
     const object = pathOf(scene, word);
@@ -189,10 +193,12 @@ function readPrivilege(scene: Scene): void {
 }
 
 function readCode(scene: Scene, language: string, text: string, known: boolean, inner: InnerReader | null): void {
-  if (!known && text === '') {
-    say(scene, { kind: 'execute', object: { kind: 'code', value: '', known: false, many: false, labels: ['unknown'] }, tags: ['from-code'] });
+  if (!known && text.replaceAll('\uFFFC', '').trim() === '') {
+    const piped = scene.command.pipedFrom !== null;
+    say(scene, { kind: 'execute', object: { kind: 'code', value: '', known: false, many: false, labels: ['unknown'] }, tags: piped ? ['piped-code'] : ['unknown-code'] });
     return;
   }
+  if (language === 'sql' || language === 'shell') return;
   const calls = scanCode(text, language, scene.knowledge);
   let connects = false;
   for (const { meaning, word } of calls) {

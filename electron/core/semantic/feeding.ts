@@ -91,24 +91,32 @@ export function fedObjects(
     return [unknownObject()];
   }
   let from = command.pipedFrom;
+  let filtered = false;
   for (let hops = 0; from !== null && hops < 16; hops += 1) {
     const source = commands[from];
     if (source === undefined) break;
-    const objects = producedBy(source, place, knowledge);
+    const objects = producedBy(source, filtered, place, knowledge);
     if (objects !== null) return objects;
+    if (FILTERS.has(source.program)) filtered = true;
     from = source.pipedFrom;
   }
   return [unknownObject()];
 }
 
-function producedBy(source: Command, place: Place, knowledge: Knowledge): readonly EffectObject[] | null {
+const FILTERS = new Set(['grep', 'egrep', 'fgrep', 'rg', 'awk', 'gawk', 'sed', 'head', 'tail', 'comm', 'uniq', 'cut', 'jq', 'perl', 'fzf', 'shuf', 'join', 'diff']);
+
+function producedBy(
+  source: Command,
+  filtered: boolean,
+  place: Place,
+  knowledge: Knowledge,
+): readonly EffectObject[] | null {
   const operands = source.args.filter((word) => !word.text.startsWith('-'));
   switch (source.program) {
     case 'find': {
       const search = readSearch(source.args);
       // What follows in the pipe (grep, head …) picks too, but `find . | xargs rm` is the whole tree.
-      const narrowed = search.narrowed || source.pipedTo !== null;
-      return searchObjects({ ...search, narrowed: search.narrowed || (narrowed && search.maxDepth) }, place, knowledge);
+      return searchObjects({ ...search, narrowed: search.narrowed || filtered }, place, knowledge);
     }
     case 'fd':
       return fdObjects(source, place, knowledge);

@@ -13,16 +13,23 @@ const RAW_SOCKETS = new Set(['nc', 'ncat', 'netcat', 'telnet', 'socat', 'openssl
 export function effectsTogether(commands: readonly Command[], alone: readonly Effect[][]): readonly Effect[] {
   const added: Effect[] = [];
   const downloaded = new Set<string>();
+  const decoded = new Set<string>();
   const tainted = new Set<string>();
   for (const command of commands) {
     const own = alone[command.index] ?? NO_EFFECTS;
     const before = upstream(command, commands);
-    codeFromElsewhere(command, commands, alone, before, own, downloaded, added);
+    codeFromElsewhere(command, commands, alone, before, own, { downloaded, decoded }, added);
     secretsLeaving(command, commands, alone, before, own, tainted, added);
     socketShell(command, commands, before, own, added);
-    remember(before, alone, own, downloaded, tainted);
+    remember(before, alone, own, { downloaded, decoded }, tainted);
   }
   return added;
+}
+
+/** Files that this action made out of something that was not written here. */
+interface Files {
+  readonly downloaded: Set<string>;
+  readonly decoded: Set<string>;
 }
 
 const NO_EFFECTS: readonly Effect[] = [];
@@ -48,12 +55,14 @@ function codeFromElsewhere(
   alone: readonly Effect[][],
   before: readonly Command[],
   own: readonly Effect[],
-  downloaded: ReadonlySet<string>,
+  files: Files,
   added: Effect[],
 ): void {
   for (const effect of own) {
-    if (effect.kind === 'execute' && effect.object.kind === 'path' && downloaded.has(effect.object.value))
-      added.push(executes(command, ['remote-code', 'downloaded']));
+    if (effect.kind === 'execute' && effect.object.kind === 'path') {
+      if (files.downloaded.has(effect.object.value)) added.push(executes(command, ['remote-code', 'downloaded']));
+      if (files.decoded.has(effect.object.value)) added.push(executes(command, ['encoded']));
+    }
     if (effect.kind !== 'execute' || !effect.tags.includes('piped-code')) continue;
     const tags = new Set<string>();
     for (const other of before)
@@ -152,16 +161,19 @@ function remember(
   before: readonly Command[],
   alone: readonly Effect[][],
   own: readonly Effect[],
-  downloaded: Set<string>,
+  files: Files,
   tainted: Set<string>,
 ): void {
+  const { downloaded, decoded } = files;
   const all = before.length === 0 ? own : [...own, ...before.flatMap((other) => alone[other.index] ?? [])];
   const fetches = all.some((effect) => effect.kind === 'download');
   const secret = all.some(isSecretRead);
+  const decodes = all.some((effect) => effect.tags.includes('decodes'));
   for (const effect of own) {
     if (effect.kind !== 'write' || effect.object.kind !== 'path' || !effect.object.known) continue;
     if (effect.tags.includes('downloaded') || (fetches && effect.tags.includes('redirect'))) downloaded.add(effect.object.value);
     if (secret) tainted.add(effect.object.value);
+    if (decodes && effect.tags.includes('redirect')) decoded.add(effect.object.value);
   }
   // A copy of what came over the network is what came over the network.
   for (const effect of own)
