@@ -24,6 +24,8 @@ export const ANALYSES: Readonly<Record<string, (scene: Scene) => void>> = {
   git,
   'crontab-file': crontabFile,
   batch,
+  grep,
+  applescript,
   script,
 };
 
@@ -235,6 +237,34 @@ function volumes(scene: Scene): void {
   for (const word of values.get('capability') ?? [])
     if (/^(?:cap_)?(?:all|sys_admin|sys_ptrace|sys_module|dac_read_search|dac_override|sys_rawio|bpf)$/i.test(word.text))
       say(scene, { kind: 'privilege', object: fixedObject('container', word.text, []), tags: ['container-privileged'] });
+}
+
+const CREDENTIAL_WORDS = /passw|passphrase|secret|api[_-]?key|private[ _-]key|access[_-]?key|aws_|credential|BEGIN .*KEY|authorization:/i;
+const MACHINE_WORDS = /vmware|virtualbox|vbox|qemu|parallels|hyper-?v|bochs|xen\b|bhyve/i;
+
+/** A search through other people's files for the words that stand beside passwords, or for a hypervisor's name. */
+function grep(scene: Scene): void {
+  const { operands, values, groups, command } = { ...scene.args, command: scene.command };
+  const patterns = values.get('pattern') ?? operands.slice(0, 1);
+  const places = values.has('pattern') ? operands : operands.slice(1);
+  if (patterns.some((word) => CREDENTIAL_WORDS.test(word.text)) && (groups.has('recursive') || command.program === 'rg'))
+    for (const word of places) {
+      const object = pathOf(scene, word);
+      if (object.labels.includes('outside') && !object.labels.includes('temp')) say(scene, { kind: 'discover', object, tags: ['secret-hunt'] });
+    }
+  const from = command.pipedFrom === null ? '' : (scene.commands[command.pipedFrom]?.program ?? '');
+  if (/^(?:dmidecode|lscpu|lspci|ioreg|system_profiler|sysctl|dmesg|lsmod|lshw|e?grep|cat)$/.test(from) && patterns.some((word) => MACHINE_WORDS.test(word.text)))
+    say(scene, { kind: 'discover', object: fixedObject('system', 'virtual-machine', []), tags: ['sandbox-check'] });
+}
+
+/** `osascript -e 'tell application "Finder" to delete POSIX file "/…"'`. */
+function applescript(scene: Scene): void {
+  for (const word of scene.args.values.get('code') ?? []) {
+    const file = /\bdelete\b[^\n]{0,80}POSIX file "([^"\n]{1,1000})"/.exec(word.text);
+    if (file === null) continue;
+    const text = file[1] ?? '';
+    say(scene, { kind: 'delete', object: pathOf(scene, { text, raw: text, known: true, glob: false }), tags: ['from-code'] });
+  }
 }
 
 /** `sftp host <<< 'put file'`: what the transfer's own commands send out. */

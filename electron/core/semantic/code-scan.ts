@@ -96,7 +96,7 @@ function withoutBlocks(text: string): string {
 
 function readConstants(text: string): ReadonlyMap<string, string> {
   const constants = new Map<string, string>();
-  const assigned = /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}[rbu]?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
+  const assigned = /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}(?:[rbuf]|(?:pathlib\.)?Path\()?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
   for (const match of text.matchAll(assigned)) constants.set(match[1] ?? '', unescape_(match[3] ?? ''));
   // Literal arguments of the program's own functions: `def f(url): …; f("http://…")`.
   let functions = 0;

@@ -97,8 +97,8 @@ function effectsAlone(
   };
   if (command.name.text.includes('/')) {
     const object = pathOf(scene, command.name);
-    if (program === undefined || object.labels.includes('temp')) say(scene, { kind: 'execute', object, tags: ['script'] });
-  } else if (!command.name.known) say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] } });
+    if (program === undefined || object.labels.includes('temp')) say(scene, { kind: 'execute', object, tags: ['script', 'direct'] });
+  } else if (!command.name.known) say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] }, tags: ['unknown-program'] });
   if (program === undefined) readUndescribed(scene);
   else if (!args.groups.has('help') || program.strictOrder) {
     applyDeeds(scene);
@@ -181,6 +181,8 @@ function readAssignments(scene: Scene): void {
     } else if (HIDING.test(name) && (name === 'HISTFILE' || name === 'HISTCONTROL' || name === 'HISTIGNORE' || value.text === '0')) {
       if (name === 'HISTFILE' ? value.text === '/dev/null' || value.text === '' : name === 'HISTCONTROL' ? /ignoreboth|ignorespace/.test(value.text) : true)
         say(scene, { kind: 'history', object: fixedObject('system', name, []), tags: name === 'HISTCONTROL' ? ['history-setting'] : ['history-off'] });
+    } else if (name === 'PROMPT_COMMAND' && /logger|curl|wget|\bnc\b|>>|tee|history/.test(value.text)) {
+      say(scene, { kind: 'discover', object: fixedObject('system', name, ['capture']), tags: ['keylogger'] });
     } else if (HIJACKING.test(name) && looksLikePath(value.text) && pathOf(scene, value).labels.includes('temp'))
       say(scene, { kind: 'configure', object: fixedObject('system', name, ['environment-hijack']), tags: ['code-injection'] });
   }

@@ -27,7 +27,11 @@ export function objectOf(
       return hostObject(word, kind, extra, knowledge);
     case 'process':
     case 'service':
-      return nameObject(word, kind, [...extra, ...labelsOfName(knowledge.services, bareService(word.text))]);
+      return nameObject(word, kind, [
+        ...extra,
+        ...labelsOfName(knowledge.services, bareService(word.text)),
+        ...(/^\/(?:System\/)?Library\/LaunchDaemons\//.test(word.text) ? ['system-daemon'] : []),
+      ]);
     case 'package':
       return nameObject(word, kind, [...extra, ...packageLabels(word.text, knowledge)]);
     case 'ref':
