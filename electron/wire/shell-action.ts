@@ -42,8 +42,12 @@ export function buildShellAction(
   hasher: Hasher,
 ): Result<Action, ShellFault> {
   const { command, cwd, home, workspace, user, variables, dialect } = submission;
-  const normalize = (text: string) => normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
-  const normalized = 'line' in command ? normalize(command.line) : normalizeArgv(command.argv, { dialect, cwd, home, variables });
+  const normalize = (text: string) =>
+    normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
+  const normalized =
+    'line' in command
+      ? normalize(command.line)
+      : normalizeArgv(command.argv, { dialect, cwd, home, variables });
   if (!normalized.ok) return normalized;
   const place: Place = { cwd, home, workspace, user };
   const inner = (text: string): readonly Command[] => {
@@ -101,7 +105,11 @@ export function buildCodeAction(submission: CodeSubmission, knowledge: Knowledge
   ];
   const effects = effectsOf(commands, { cwd, home, workspace, user }, knowledge, inner);
   const parameters: JsonObject = { language, code };
-  return actionOf(submission, { tool: 'code', operation: 'run', parameters, commands, effects, gaps: [] }, hasher);
+  return actionOf(
+    submission,
+    { tool: 'code', operation: 'run', parameters, commands, effects, gaps: [] },
+    hasher,
+  );
 }
 
 type Meaning = Pick<Action, 'tool' | 'operation' | 'parameters' | 'commands' | 'effects' | 'gaps'>;

