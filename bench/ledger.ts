@@ -55,7 +55,7 @@ async function append(ledger: OpenLedger, what: ReceiptDraft): Promise<void> {
   if (!result.ok) throw new Error(result.error.message);
 }
 
-const SESSIONS = 50;
+const SESSIONS = 8;
 /** A receipt of about 1 kB, as a decision on a shell command is. */
 function draft(n: number): ReceiptDraft {
   return {

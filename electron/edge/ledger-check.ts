@@ -326,13 +326,15 @@ function contextCheck(
     `select rowid, session, seq, receipt, entry, hash from context where rowid > ? and receipt <= ? order by rowid limit ${PAGE}`,
   );
   let rows: readonly ContextRow[] = [];
+  let exhausted = false;
   let at = 0;
   let last = 0;
   let count = 0;
 
   function peek(): ContextRow | null {
-    if (at >= rows.length) {
+    if (at >= rows.length && !exhausted) {
       rows = page.all(last, lastReceipt) as readonly ContextRow[];
+      exhausted = rows.length < PAGE;
       at = 0;
     }
     return rows[at] ?? null;
