@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import type { Digest, JsonObject, ReceiptId, SessionId } from '../core/brand.ts';
+import type { Digest, JsonObject, ReceiptId, SessionId, TimeMs } from '../core/brand.ts';
 import type { LedgerFault } from '../core/ports.ts';
 import { bytesOfHex, hexOfBytes } from '../core/receipt/bytes.ts';
 import { type KeyRecord, keyStatementOf } from '../core/receipt/key-epoch.ts';
@@ -254,6 +254,21 @@ export function recordedKey(dir: string): Result<KeyRecord | null, FileFault> {
     return err(readFault(error));
   } finally {
     db.close();
+  }
+}
+
+/** The latest time that any receipt bears, below which a clock must not start; null when there is no ledger to read. */
+export function recordedTime(dir: string): TimeMs | null {
+  const opened = openToRead(ledgerPath(dir));
+  if (!opened.ok) return null;
+  try {
+    const at = opened.value.prepare('select max(at) from receipts').pluck().get();
+    return typeof at === 'number' ? at : null;
+  } catch {
+    // A ledger that cannot be read is refused when it is opened; here it only has no time to tell.
+    return null;
+  } finally {
+    opened.value.close();
   }
 }
 
