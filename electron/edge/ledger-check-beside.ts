@@ -1,4 +1,5 @@
 import type { Digest, Json, SessionId } from '../core/brand.ts';
+import { hasIdShape } from '../core/brand.ts';
 import { hexOfBytes } from '../core/receipt/bytes.ts';
 import { canonical } from '../core/receipt/canonical.ts';
 import { commitmentsIn, opens } from '../core/receipt/commitment.ts';
@@ -12,6 +13,11 @@ import type { LedgerDatabase } from './ledger-file.ts';
 /** The part of the whole check that is about what stands beside receipts: context entries and openings. */
 
 const PAGE = 512;
+
+/** A session's name as it may reach a terminal: the column of a file from elsewhere can hold anything. */
+function nameOf(session: string): string {
+  return hasIdShape('sess', session) ? `session \`${session}\`` : 'a session without a proper name';
+}
 
 interface ContextRow {
   readonly rowid: number;
@@ -55,16 +61,16 @@ export function contextCheck(
     const place: Place = { seq: row.receipt, id: null };
     const entry = parseContextText(row.entry, hexOfBytes(row.hash) as Digest);
     if (!entry.ok)
-      return faultAt('context', place, `entry ${row.seq} of \`${row.session}\`: ${entry.error.message}`);
+      return faultAt('context', place, `entry ${row.seq} of ${nameOf(row.session)}: ${entry.error.message}`);
     const head = heads.get(row.session) ?? EMPTY_CONTEXT;
     const wrong = entryFault(head, entry.value, nodeHasher);
     heads.set(row.session, referenceAfter(entry.value));
-    if (wrong !== null) return faultAt('context', place, `session \`${row.session}\`: ${wrong.message}`);
+    if (wrong !== null) return faultAt('context', place, `${nameOf(row.session)}: ${wrong.message}`);
     if (entry.value.seq !== row.seq)
       return faultAt(
         'context',
         place,
-        `entry ${row.seq} of \`${row.session}\` says it is entry ${entry.value.seq}`,
+        `entry ${row.seq} of ${nameOf(row.session)} says it is entry ${entry.value.seq}`,
       );
     return null;
   }
@@ -80,7 +86,11 @@ export function contextCheck(
         if (finding !== null) findings.push(finding);
         if (row.receipt !== receipt.seq || row.session !== receipt.session)
           findings.push(
-            faultAt('context', place, `entry ${row.seq} of \`${row.session}\` belongs to no such receipt`),
+            faultAt(
+              'context',
+              place,
+              `entry ${row.seq} of ${nameOf(row.session)} belongs to no such receipt`,
+            ),
           );
       }
       if (receipt.session === null) return findings;
@@ -123,7 +133,7 @@ export function checkOpenings(db: LedgerDatabase): readonly Finding[] {
     const value = openedValue(row.value);
     const commitment = row.commitment as Digest;
     if (value === undefined || !opens({ commitment, salt: row.salt, value }, nodeHasher))
-      findings.push(faultAt('commitment', place, `the opening of \`${row.commitment}\` does not open it`));
+      findings.push(faultAt('commitment', place, 'an opening does not open its commitment'));
     const text = receiptAt.get(row.receipt);
     const receipt = typeof text === 'string' ? parseReceiptText(text) : null;
     if (receipt === null || !receipt.ok) continue;
@@ -132,7 +142,7 @@ export function checkOpenings(db: LedgerDatabase): readonly Finding[] {
       session !== null &&
       entriesAt.all(session, row.receipt).some((entry) => String(entry).includes(row.commitment));
     if (!commitmentsIn(body).includes(commitment) && !inEntries())
-      findings.push(faultAt('commitment', place, `the receipt has no commitment \`${row.commitment}\``));
+      findings.push(faultAt('commitment', place, 'an opening is of no commitment in its receipt'));
   }
   return findings;
 }
