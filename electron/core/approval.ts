@@ -15,6 +15,8 @@ export interface CommandPattern {
   readonly operands: readonly string[] | null;
   /** Deciding rule that the approval answers; another rule asks again. */
   readonly rule: string | null;
+  /** Working directory it was allowed in, so that a relative operand keeps meaning the same; absent or null means any. */
+  readonly cwd?: string | null;
 }
 
 export type ApprovalState =

@@ -40,6 +40,6 @@ export interface FactSet {
   /** Data facts (`classes`, `flows`), each absent when unknown. */
   readonly data: JsonObject;
   readonly destination: JsonObject;
-  /** Approvals "for this session" that are in force. */
-  readonly grants: readonly CommandPattern[];
+  /** What a person allowed for this session; each answers exactly one rule's STEP_UP (R4). Absent means none. */
+  readonly grants?: readonly CommandPattern[];
 }

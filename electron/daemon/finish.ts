@@ -1,5 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject, MandateId } from '../core/brand.ts';
+import { classifyReads } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -76,6 +77,10 @@ export async function finish(
   if (result === 'ALLOW') {
     if (passage.cancelled()) return abandoned(ports, passage, answer);
     startRunning(ports, passage, recorded.value.id);
+    // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
+    for (const { level, source, because } of classifyReads(action.effects)) {
+      accumulate(ports, session, 'data', { class: level, source, because, action: action.id });
+    }
   }
   return answer;
 }

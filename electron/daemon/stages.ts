@@ -1,10 +1,12 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
-import type { ContextKind } from '../core/context.ts';
+import type { ContextKind, Level } from '../core/context.ts';
+import { higherLevel } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { FactSet } from '../core/facts.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { literalAlignment } from '../core/semantic/alignment.ts';
 import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
 import { actionPart, contextPart, decisionPart, identityPart, intentPart } from './record.ts';
 import type { Session } from './session-store.ts';
@@ -34,8 +36,14 @@ export function factsNow(ports: MediationPorts, session: Session, action: Action
     now,
     context: session.context,
     environment: ports.environment(action, now),
-    alignment: { scope: 'unknown', distance: null, drift: null, words: [] },
-    data: {},
+    alignment: literalAlignment(session.context.request, action),
+    data: {
+      classes: session.context.classes,
+      level: session.context.classes.reduce<Level | null>(
+        (a, b) => (a === null ? b : higherLevel(a, b)),
+        null,
+      ),
+    },
     destination: {},
     grants: session.grants,
   };

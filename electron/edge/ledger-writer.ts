@@ -5,7 +5,7 @@ import { canonicalForm } from '../core/receipt/canonical.ts';
 import { type ChainHead, linkReceipt, ORIGIN, signedBytes } from '../core/receipt/chain.ts';
 import { type Checkpoint, type CheckpointBody, checkpointHash } from '../core/receipt/checkpoint.ts';
 import { opens } from '../core/receipt/commitment.ts';
-import { appendLeaf, type Frontier, rootOf } from '../core/receipt/merkle.ts';
+import { appendLeaf, type Frontier, leafOf, rootOf } from '../core/receipt/merkle.ts';
 import type { ContextReference, Receipt, ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { SigningKeys } from './keys.ts';
@@ -160,7 +160,7 @@ export function stageReceipt(
   if (Buffer.byteLength(text) > parts.maxReceiptBytes)
     return unrecordable(`the receipt is larger than ${parts.maxReceiptBytes} bytes`);
   const signature = parts.keys.sign(signedBytes(hash));
-  const frontier = appendLeaf(state.frontier, hash, parts.hasher);
+  const frontier = appendLeaf(state.frontier, leafOf({ hash, signature }), parts.hasher);
   return ok({
     staged: {
       receipt: { receipt, hash, signature },

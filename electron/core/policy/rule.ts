@@ -35,6 +35,8 @@ export interface ParameterConstraint {
   readonly pattern?: string;
   readonly allow?: readonly Json[];
   readonly block?: readonly Json[];
+  /** The value is never repeated in a reason (T9). */
+  readonly secret?: boolean;
 }
 
 /** How a MODIFY rule changes the action: a transform registered by name, with arguments. */
@@ -66,6 +68,13 @@ export interface Rule {
   readonly instead: string | null;
   readonly references: readonly string[];
   readonly expiresAt: number | null;
+  /**
+   * `compositional`: judged over what the session did, before any static rule, and never excepted by one.
+   * Absent: inferred from what `when` reads (docs/policy-format.md).
+   */
+  readonly rank?: 'compositional' | 'static';
+  /** On a `deny` rule only: alignment known to be `in` turns it into STEP_UP, or ALLOW when its risk is low. */
+  readonly unlessAligned?: boolean;
   /** `file:line`, for people. */
   readonly source: string;
 }

@@ -3,7 +3,8 @@ import type { Hasher } from '../ports.ts';
 import { bytesOfHex } from './bytes.ts';
 
 /**
- * The Merkle tree of RFC 6962 and RFC 9162 over receipt hashes: the leaf data is the receipt's 32-byte hash.
+ * The Merkle tree of RFC 6962 and RFC 9162. A receipt's leaf data is the text of its hash and then of its signature (UTF-8), so
+ * that a signed root vouches for both.
  * Nodes are hex digests. A frontier is the roots of the complete subtrees of a tree, largest first: one per set bit of its size.
  */
 export interface Frontier {
@@ -14,11 +15,14 @@ export interface Frontier {
 /** The frontier of the tree without leaves. */
 export const EMPTY_FRONTIER: Frontier = { size: 0, roots: [] };
 
-/** Hash of a leaf: SHA-256(0x00 ‖ hash). */
-export function leafHash(hash: Digest, hasher: Hasher): Digest {
-  const data = new Uint8Array(33);
-  data.set(bytesOfHex(hash), 1);
-  return hasher.sha256(data);
+/** The leaf data of a receipt. */
+export function leafOf(receipt: { readonly hash: Digest; readonly signature: string }): string {
+  return receipt.hash + receipt.signature;
+}
+
+/** Hash of a leaf: SHA-256(0x00 ‖ data). */
+export function leafHash(leaf: string, hasher: Hasher): Digest {
+  return hasher.sha256(`\0${leaf}`);
 }
 
 /** Hash of an inner node: SHA-256(0x01 ‖ left ‖ right). */
@@ -31,9 +35,9 @@ export function nodeHash(left: Digest, right: Digest, hasher: Hasher): Digest {
 }
 
 /** Adds one leaf; amortised two hashes, never more than log2(size) (AARM R5). */
-export function appendLeaf(frontier: Frontier, hash: Digest, hasher: Hasher): Frontier {
+export function appendLeaf(frontier: Frontier, leaf: string, hasher: Hasher): Frontier {
   const roots = [...frontier.roots];
-  let node = leafHash(hash, hasher);
+  let node = leafHash(leaf, hasher);
   // Each trailing set bit of the size is a complete subtree that now has a sibling of its own height.
   for (let rest = frontier.size; rest % 2 === 1; rest = Math.floor(rest / 2)) {
     const left = roots.pop();
@@ -68,11 +72,11 @@ function splitOf(size: number): number {
 /** Root of the leaves in [from, to); given once per tree so that many proofs share their work. */
 export type SubtreeRoot = (from: number, to: number) => Digest;
 
-/** Gives subtree roots over leaves in memory, each computed once. `leaf(i)` is the receipt hash of sequence `i`. */
+/** Gives subtree roots over leaves in memory, each computed once. `leaf(i)` is the hash of leaf `i`. */
 export function subtreeRoots(leaf: (at: number) => Digest, hasher: Hasher): SubtreeRoot {
   const known = new Map<string, Digest>();
   const root: SubtreeRoot = (from, to) => {
-    if (to - from === 1) return leafHash(leaf(from), hasher);
+    if (to - from === 1) return leaf(from);
     const key = `${from}-${to}`;
     const found = known.get(key);
     if (found !== undefined) return found;
@@ -100,14 +104,14 @@ export function inclusionProof(at: number, size: number, root: SubtreeRoot): rea
 /** Root that an inclusion proof leads to, or null when its length fits no tree of that size (RFC 9162 §2.1.3.2). */
 export function rootFromInclusion(
   place: { readonly at: number; readonly size: number },
-  hash: Digest,
+  leaf: string,
   proof: readonly Digest[],
   hasher: Hasher,
 ): Digest | null {
   let { at } = place;
   let last = place.size - 1;
   if (!Number.isSafeInteger(at) || at < 0 || at > last) return null;
-  let node = leafHash(hash, hasher);
+  let node = leafHash(leaf, hasher);
   for (const sibling of proof) {
     if (last === 0) return null;
     if (at % 2 === 1 || at === last) {

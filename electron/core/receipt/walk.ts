@@ -6,7 +6,7 @@ import { ORIGIN } from './chain.ts';
 import { type Checkpoint, type CheckpointBody, checkpointHash } from './checkpoint.ts';
 import { type Finding, faultAt, noteAt, type Place, type SignatureClaim } from './finding.ts';
 import { advanceKeys, type KeyHistory, NO_KEYS } from './key-history.ts';
-import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from './merkle.ts';
+import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafOf, rootOf } from './merkle.ts';
 import type { Receipt } from './receipt.ts';
 
 /** How far a walk along the receipts has come (AARM R5, chained). */
@@ -20,6 +20,9 @@ export interface Walk {
   readonly keys: KeyHistory;
   readonly at: TimeMs;
 }
+
+/** A receipt bears the time of what it records, which may have waited while others were written. */
+const MAX_LAG_MS = 60_000;
 
 /** Before the first receipt of a ledger. */
 export const WALK_START: Walk = {
@@ -73,7 +76,10 @@ export function placeReceipt(
     findings.push(faultAt('sequence', place, `receipt ${seq} is a duplicate or out of order here`));
   if (inOrder && walk.prev !== null && prev !== walk.prev)
     findings.push(faultAt('link', place, 'it does not follow the receipt before it'));
-  if (at < walk.at) findings.push(noteAt('time', place, 'its time is before that of the receipt before it'));
+  if (at < walk.at - MAX_LAG_MS)
+    findings.push(
+      noteAt('time', place, `its time is ${Math.round((walk.at - at) / 1000)} s before an earlier one`),
+    );
   const keys = advanceKeys(walk.keys, receipt, hasher);
   findings.push(...keys.findings);
   const claims: SignatureClaim[] = [...keys.claims];
@@ -88,7 +94,7 @@ export function placeReceipt(
     walk: {
       size: seq + 1,
       prev: receipt.hash,
-      frontier: inOrder && walk.frontier !== null ? appendLeaf(walk.frontier, receipt.hash, hasher) : null,
+      frontier: inOrder && walk.frontier !== null ? appendLeaf(walk.frontier, leafOf(receipt), hasher) : null,
       keys: keys.keys,
       at: Math.max(at, walk.at),
     },

@@ -1,0 +1,224 @@
+import type { Command, Word } from '../command.ts';
+import type { Effect, EffectObject } from '../effect.ts';
+import { ANALYSES } from './analyses.ts';
+import { type Arguments, readArguments } from './arguments.ts';
+import { scanCode } from './code-scan.ts';
+import { applyDeeds, pathOf, say, type Scene, wordObject } from './deeds.ts';
+import { fedObjects } from './feeding.ts';
+import { effectsTogether } from './flow.ts';
+import type { Knowledge, Program } from './knowledge.ts';
+import { fixedObject, NO_OBJECT, type Where } from './objects.ts';
+import { looksLikePath, type Place } from './paths.ts';
+import { readRedis, readSql } from './statements.ts';
+import { applyVerbs } from './verbs.ts';
+
+/** Turns a command line found inside a program text (`os.system("…")`) into its commands; given by wire. */
+export type InnerReader = (commandLine: string) => readonly Command[];
+
+/** What nobody described: its arguments are read as flags and operands, and paths among them count as read. */
+const UNDESCRIBED: Program = {
+  flags: new Map(),
+  values: new Map(),
+  does: [],
+  dashWords: false,
+  keyed: false,
+  strictOrder: false,
+  subcommands: new Map(),
+  depth: 0,
+  verbs: null,
+  analyses: [],
+};
+const NO_ARGUMENTS: Arguments = {
+  groups: new Set(),
+  values: new Map(),
+  operands: [],
+  subcommand: '',
+  usage: null,
+  strange: [],
+};
+const DEVICES_OF_NOTHING = /^\/dev\/(?:null|std(?:in|out|err)|fd\/\d+|tty|full|zero|u?random)$/;
+
+/**
+ * What the commands of one action do to the world (AARM R3.k), as far as words can tell; pure.
+ * Costs a few microseconds a command. What cannot be known is an object with `known: false`, never left out.
+ */
+export function effectsOf(
+  commands: readonly Command[],
+  place: Place,
+  knowledge: Knowledge,
+  inner: InnerReader | null = null,
+): readonly Effect[] {
+  const alone: Effect[][] = [];
+  let here = place;
+  for (const command of commands) {
+    alone.push(effectsAlone(command, commands, here, knowledge, inner));
+    if (command.program === 'cd' || command.program === 'pushd') here = movedTo(command, here, knowledge);
+  }
+  const effects: Effect[] = [];
+  for (const list of alone) for (const effect of list) effects.push(effect);
+  if (commands.length > 0) for (const effect of effectsTogether(commands, alone)) effects.push(effect);
+  return effects;
+}
+
+function movedTo(command: Command, place: Place, knowledge: Knowledge): Place {
+  const operand = command.args.find((word) => !/^-[LPe@]*$/.test(word.text) && word.text !== '--');
+  if (operand === undefined) return command.args.some((word) => word.text === '-') ? { ...place, cwd: null } : { ...place, cwd: place.home };
+  const object = wordObject(
+    { command, commands: [], program: UNDESCRIBED, args: NO_ARGUMENTS, place, where: 'here', knowledge, fed: null, effects: [] },
+    { object: 'path', labels: [] },
+    operand,
+  );
+  return { ...place, cwd: object.known && !object.many ? object.value : null };
+}
+
+function effectsAlone(
+  command: Command,
+  commands: readonly Command[],
+  place: Place,
+  knowledge: Knowledge,
+  inner: InnerReader | null,
+): Effect[] {
+  const program = knowledge.programs.get(command.program);
+  const args = readArguments(command.args, program ?? UNDESCRIBED);
+  const scene: Scene = {
+    command,
+    commands,
+    program: program ?? UNDESCRIBED,
+    args,
+    place,
+    where: whereOf(command),
+    knowledge,
+    fed: command.via.length === 0 ? null : fedObjects(command, commands, place, knowledge),
+    effects: [],
+  };
+  if (command.name.text.includes('/')) {
+    const object = pathOf(scene, command.name);
+    if (program === undefined || object.labels.includes('temp')) say(scene, { kind: 'execute', object, tags: ['script'] });
+  } else if (!command.name.known) say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] } });
+  if (program === undefined) readUndescribed(scene);
+  else if (!args.groups.has('help') || program.strictOrder) {
+    applyDeeds(scene);
+    for (const name of program.analyses) ANALYSES[name]?.(scene);
+    if (program.verbs !== null && args.subcommand === '') applyVerbs(scene, program.verbs);
+  }
+  readRedirects(scene);
+  readAssignments(scene);
+  readPrivilege(scene);
+  if (command.code !== null) readCode(scene, command.code.language, command.code.text, command.code.known, inner);
+  return scene.effects;
+}
+
+function whereOf(command: Command): Where {
+  for (const wrapper of command.via) {
+    if (wrapper.place === 'remote') return 'remote';
+    if (wrapper.place === 'container') return 'container';
+  }
+  return 'here';
+}
+
+function readUndescribed(scene: Scene): void {
+  const words: Word[] = [...scene.args.operands, ...(scene.args.values.get('?') ?? [])];
+  for (const word of words) {
+    if (word.text === '/' || !looksLikePath(word.text)) continue;
+    const object = pathOf(scene, word);
+    if (object.known || object.labels.some((label) => label === 'secret' || label === 'self'))
+      say(scene, { kind: 'read', object, tags: ['assumed'] });
+  }
+  const line = `${scene.command.program} ${scene.command.args.map((word) => word.text).join(' ')}`;
+  // A statement typed where a shell reads it was meant for a database prompt that the agent keeps open.
+  if (!/^(?:drop|truncate|delete|alter|update|flushall|flushdb|shutdown)$/.test(scene.command.program)) return;
+  for (const statement of [...readSql(line), ...readRedis(line)])
+    say(scene, {
+      kind: statement.effect,
+      object: fixedObject(statement.object, statement.value, ['database']),
+      tags: statement.tags,
+    });
+}
+
+function readRedirects(scene: Scene): void {
+  for (const redirect of scene.command.redirects) {
+    const target = redirect.target;
+    if (target === null) continue;
+    const text = target.text;
+    const socket = /^\/dev\/(?:tcp|udp)\/([^/]+)/.exec(text);
+    if (socket !== null) {
+      const host = wordObject(scene, { object: 'host', labels: [] }, { ...target, text: socket[1] ?? '' });
+      say(scene, { kind: 'connect', object: { ...host, known: target.known }, tags: ['shell-socket'] });
+      continue;
+    }
+    if (/^\d+$|^-$/.test(text) && redirect.operator.includes('&')) continue;
+    if (redirect.operator === '<') {
+      const object = pathOf(scene, target);
+      if (!DEVICES_OF_NOTHING.test(object.value)) say(scene, { kind: 'read', object, tags: ['redirect'], recursive: false });
+      continue;
+    }
+    if (!redirect.operator.includes('>')) continue;
+    const object: EffectObject = pathOf(scene, target);
+    if (DEVICES_OF_NOTHING.test(object.value)) continue;
+    const append = redirect.operator.includes('>>');
+    say(scene, { kind: 'write', object, tags: append ? ['redirect', 'append'] : ['redirect', 'truncate'], recursive: false });
+  }
+}
+
+const HIJACKING = /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
+const HIDING = /^(?:HISTFILE|HISTSIZE|HISTFILESIZE|HISTCONTROL|HISTIGNORE)$/;
+
+function readAssignments(scene: Scene): void {
+  const { command } = scene;
+  const given = [...command.assignments];
+  if (command.program === 'export' || command.program === 'declare' || command.program === 'typeset' || command.program === 'env' || command.program === 'set')
+    for (const word of command.args) {
+      const equals = word.text.indexOf('=');
+      if (equals > 0) given.push({ name: word.text.slice(0, equals), value: { ...word, text: word.text.slice(equals + 1) } });
+    }
+  for (const { name, value } of given) {
+    if (name === 'LD_PRELOAD' || name === 'LD_AUDIT' || name === 'DYLD_INSERT_LIBRARIES' || name === 'BASH_ENV') {
+      if (value.text !== '') say(scene, { kind: 'configure', object: { ...fixedObject('system', name, ['environment-hijack']), known: value.known }, tags: ['code-injection'] });
+    } else if (HIDING.test(name) && (name === 'HISTFILE' || name === 'HISTCONTROL' || name === 'HISTIGNORE' || value.text === '0')) {
+      if (name === 'HISTFILE' ? value.text === '/dev/null' || value.text === '' : name === 'HISTCONTROL' ? /ignoreboth|ignorespace/.test(value.text) : true)
+        say(scene, { kind: 'history', object: fixedObject('system', name, []), tags: name === 'HISTCONTROL' ? ['history-setting'] : ['history-off'] });
+    } else if (HIJACKING.test(name) && looksLikePath(value.text) && pathOf(scene, value).labels.includes('temp'))
+      say(scene, { kind: 'configure', object: fixedObject('system', name, ['environment-hijack']), tags: ['code-injection'] });
+  }
+}
+
+function readPrivilege(scene: Scene): void {
+  const root = scene.command.via.find((wrapper) => wrapper.place === 'root');
+  if (root === undefined) return;
+  say(scene, { kind: 'privilege', object: fixedObject('user', root.detail === '' ? 'root' : root.detail, []), tags: ['via-wrapper'], recursive: false, force: false });
+}
+
+function readCode(scene: Scene, language: string, text: string, known: boolean, inner: InnerReader | null): void {
+  if (!known && text === '') {
+    say(scene, { kind: 'execute', object: { kind: 'code', value: '', known: false, many: false, labels: ['unknown'] }, tags: ['from-code'] });
+    return;
+  }
+  const calls = scanCode(text, language, scene.knowledge);
+  let connects = false;
+  for (const { meaning, word } of calls) {
+    if (meaning.shell) {
+      if (!word.known && word.text.replaceAll('\uFFFC', '') === '') continue;
+      for (const effect of innerEffects(scene, word.text, inner)) scene.effects.push(effect);
+      continue;
+    }
+    if (meaning.effect === null) continue;
+    if (meaning.effect === 'connect') connects = true;
+    const object = meaning.object === 'none' ? { ...NO_OBJECT, labels: meaning.labels } : wordObject(scene, { object: meaning.object, labels: meaning.labels }, word);
+    say(scene, { kind: meaning.effect, object, tags: ['from-code', ...meaning.tags], recursive: meaning.recursive, reversible: meaning.effect === 'delete' ? 'no' : 'unknown' });
+  }
+  if (connects && /dup2|pty\.spawn|\/bin\/(?:ba|z|da)?sh\b|cmd\.exe/.test(text))
+    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['reverse-shell', 'from-code'] });
+  if (/\b(?:exec|eval|Function|instance_eval|loadstring|assert)\s*\(?[^\n]{0,200}(?:b64decode|atob|base64_decode|unpack\(|fromhex|decode64|Buffer\.from\([^)]*base64|zlib|codecs\.decode|bytes\.fromhex)/.test(text))
+    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['encoded', 'from-code'] });
+  if (/\b(?:exec|eval)\s*\(?[^\n]{0,120}(?:urlopen|requests\.get|http\.get|LWP::Simple|Net::HTTP|file_get_contents\(\s*["']http|fetch\()/.test(text))
+    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['remote-code', 'from-code'] });
+}
+
+const MAX_INNER = 4096;
+
+function innerEffects(scene: Scene, line: string, inner: InnerReader | null): readonly Effect[] {
+  if (inner === null || line.length > MAX_INNER) return [];
+  // Code inside code is read once: what hides deeper is `execute` of unknown code.
+  const effects = effectsOf(inner(line), scene.place, scene.knowledge, null);
+  return effects.map((effect) => ({ ...effect, command: scene.command.index, tags: [...effect.tags, 'from-code'] }));
+}

@@ -1,0 +1,388 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Action } from '../core/action.ts';
+import type { CommandPattern } from '../core/approval.ts';
+import type { JsonObject } from '../core/brand.ts';
+import type { Decision } from '../core/decision.ts';
+import { evaluate } from '../core/policy/evaluate.ts';
+import { patternFor } from '../core/policy/grant.ts';
+import { transformNames } from '../core/policy/transform.ts';
+import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import { steadyClock } from '../edge/clock.ts';
+import { nodeVerifier } from '../edge/ed25519.ts';
+import { readEnvironment } from '../edge/environment.ts';
+import { nodeHasher } from '../edge/hasher.ts';
+import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
+import { openKeys } from '../edge/keys.ts';
+import { loadKnowledge } from '../edge/knowledge-dir.ts';
+import { openLedger } from '../edge/ledger.ts';
+import { openDoor } from '../edge/line-socket.ts';
+import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
+import { systemRandom } from '../edge/random.ts';
+import { resourcesDirectory } from '../edge/resources.ts';
+import type { DaemonStatus } from '../wire/control.ts';
+import type { Places } from '../wire/places.ts';
+import { createApprovalService } from './approval-service.ts';
+import { serveControl } from './control-door.ts';
+import { createControlHandler } from './control-requests.ts';
+import { createDeferralService } from './deferral-service.ts';
+import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
+import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
+import { presenceOf } from './presence.ts';
+import { createRefusalRecorder } from './refusals.ts';
+import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
+import { closeSession, type Household } from './session-opening.ts';
+import { createSessionStore } from './session-store.ts';
+import { serveSubmit } from './submit-door.ts';
+import { platformTimers } from './timer.ts';
+
+/** What differs between a real start and a test's. */
+export interface DaemonOptions {
+  readonly places: Places;
+  readonly version: string;
+  readonly home: string;
+  readonly passphraseFile: string | null;
+  /** Name under which the keychain keeps our secrets. */
+  readonly keychainService: string;
+  /** The person said to go on although the ledger's head outside is missing. */
+  readonly acceptMissingHead: boolean;
+  readonly limits?: Partial<MediationLimits>;
+  readonly log: (line: string) => void;
+  readonly onStop: () => void;
+}
+
+export interface StartFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface RunningDaemon {
+  readonly status: () => DaemonStatus;
+  readonly stop: () => Promise<void>;
+}
+
+/** How long a surface waits for a first sign of life; shorter than any agent's own patience. */
+const SURFACE_DEADLINE_MS = 10_000;
+const HELLO_MS = 5_000;
+
+/**
+ * Puts the daemon together and opens its doors, or says why it may not (failure table). Order matters: keys and
+ * ledger before policy, policy proven before the doors: nothing is answered by a daemon that cannot record or deny.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Result<RunningDaemon, StartFault>> {
+  const { places, log } = options;
+  mkdirSync(places.state, { recursive: true, mode: 0o700 });
+  const random = systemRandom;
+  const hasher = nodeHasher;
+  const timers = platformTimers();
+  const warnings: string[] = [];
+  const clock = steadyClock({
+    onJump: (jump) =>
+      log(`the system clock went back by ${Math.round(jump.behindMs)} ms; recorded time goes on`),
+  });
+
+  const ledgerDir = join(places.state, 'ledger');
+  const keys = await openKeys({
+    dir: ledgerDir,
+    passphraseFile: options.passphraseFile,
+    service: options.keychainService,
+  });
+  if (!keys.ok) return err({ code: keys.error.code, message: keys.error.message });
+  if (keys.value.notice !== null) warnings.push(keys.value.notice);
+  const headStore =
+    keys.value.keychain === null
+      ? fileHeadStore(join(places.config, 'ledger-head.json'))
+      : keychainHeadStore(keys.value.keychain, ledgerDir);
+  const opened = await openLedger({
+    dir: ledgerDir,
+    headStore,
+    keys: keys.value,
+    clock,
+    hasher,
+    random,
+    missingHead: options.acceptMissingHead ? 'reset' : 'require',
+  });
+  if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
+  const ledger = opened.value;
+
+  const knowledge = loadKnowledge(join(resourcesDirectory(), 'knowledge'));
+  if (!knowledge.ok) {
+    await ledger.close();
+    return err({
+      code: 'knowledge',
+      message: `the knowledge table is unreadable: ${knowledge.error.where}: ${knowledge.error.message}`,
+    });
+  }
+
+  const policies = await watchPolicy(
+    [
+      { directory: join(resourcesDirectory(), 'policies'), optional: false },
+      { directory: join(places.config, 'policies'), optional: true },
+    ],
+    (next) => void onPolicy(next),
+    { transforms: transformNames() },
+  );
+  const armedNow = (): ArmedPolicy | null => {
+    const now = policies.status();
+    return now.kind === 'unarmed' ? null : { set: now.policy.set, compiled: now.policy };
+  };
+  const first = armedNow();
+  if (first === null) {
+    policies.close();
+    await ledger.close();
+    return err({ code: 'policy', message: `no policy can be armed:\n${policyFaultText(policies.status())}` });
+  }
+
+  const sessions = createSessionStore();
+  const approvals = createApprovalService(clock, timers);
+  const deferrals = createDeferralService(clock, timers);
+  const mediation: MediationPorts = {
+    clock,
+    random,
+    hasher,
+    timers,
+    ledger,
+    policy: armedNow,
+    approvals,
+    deferrals,
+    normalize: (input) => normalizeEnvelope(input, knowledge.value, hasher),
+    mandateText,
+    environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
+    evaluate,
+    patternFor: (action, decision) => sessionPattern(action, decision),
+    appendEntry: (summary, kind, body, at) => {
+      const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
+      return { entry, summary: advanceSummary(summary, entry) };
+    },
+    replacements: { trash: [process.execPath, commandLineProgram(), 'trash'] },
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  };
+
+  const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
+  const refusals = createRefusalRecorder(ledger, clock);
+  const startedAt = clock.now();
+  const household = householdOf(options);
+  const recordLifecycle = (event: string, more: JsonObject) =>
+    ledger.append({
+      kind: event === 'armed' ? 'policy' : 'lifecycle',
+      session: null,
+      at: clock.now(),
+      body: { event, ...more },
+    });
+  const armedPart = (policy: ArmedPolicy): JsonObject => ({
+    policy: {
+      version: policy.set.version,
+      hash: policy.set.hash,
+      rules: policy.set.rules.length,
+      posture: policy.set.posture.name,
+    },
+  });
+
+  async function onPolicy(next: PolicyStatus): Promise<void> {
+    if (next.kind !== 'armed') {
+      log(`a changed policy was refused, the last good set stays armed:\n${policyFaultText(next)}`);
+      return;
+    }
+    log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
+    await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
+  }
+  const reload = async (): Promise<{ ok: boolean; message: string }> => {
+    const next = await policies.reload();
+    if (next.kind !== 'armed')
+      return { ok: false, message: `refused, the last good set stays armed:\n${policyFaultText(next)}` };
+    return {
+      ok: true,
+      message: `armed ${next.policy.set.rules.length} rules, ${next.policy.set.hash.slice(0, 12)}`,
+    };
+  };
+
+  const status = (): DaemonStatus => {
+    const health = ledger.status();
+    const armed = armedNow();
+    const reasons = [...warnings];
+    if (health.fault !== null) reasons.unshift(`the ledger cannot record: ${health.fault.message}`);
+    if (health.headProblem !== null)
+      reasons.push(`the ledger's head cannot be kept outside: ${health.headProblem}`);
+    const onDisk = policies.status();
+    const fault = onDisk.kind === 'armed' ? null : policyFaultText(onDisk);
+    if (fault !== null) reasons.unshift(`a changed policy was refused: ${fault}`);
+    const head = ledger.head();
+    return {
+      version: options.version,
+      pid: process.pid,
+      started_at: startedAt,
+      state:
+        health.state !== 'ready' || armed === null ? 'refusing' : reasons.length > 0 ? 'degraded' : 'armed',
+      reasons,
+      policy: {
+        version: armed?.set.version ?? 'none',
+        hash: armed?.set.hash ?? '',
+        rules: armed?.set.rules.length ?? 0,
+        fault,
+      },
+      keys: keys.value.kind,
+      ledger: { path: ledgerDir, receipts: head.size, head: head.hash, fault: health.fault?.message ?? null },
+      sessions: sessions.live().map((session) => ({
+        id: session.id,
+        agent: session.identity.agent.id,
+        product: session.identity.agent.product,
+        assurance: session.assurance,
+        started_at: session.startedAt,
+        request: session.intent?.text ?? null,
+        workspace: session.workspace,
+        actions: session.context.actionCount,
+        waiting: approvals.pending().filter((view) => view.session === session.id).length,
+      })),
+      waiting: approvals.pending().length,
+      queue: { depth: scheduler.depth, refused: scheduler.refused },
+    };
+  };
+
+  const capability = randomBytes(32).toString('base64url');
+  const submitDoor = {
+    mediation,
+    sessions,
+    verifier: nodeVerifier(),
+    scheduler,
+    refusals,
+    deadlineMs: SURFACE_DEADLINE_MS,
+    helloMs: HELLO_MS,
+  };
+  const handler = createControlHandler({
+    mediation,
+    sessions,
+    household,
+    emptyContext: emptySummary,
+    submitSocket: places.submitSocket,
+    deadlineMs: SURFACE_DEADLINE_MS,
+    keysKind: keys.value.kind,
+    shims: () => shimmedPrograms(knowledge.value, armedNow()),
+    warnings: () => warnings,
+    reloadPolicy: reload,
+    rotateKey: async () => {
+      const rotated = await ledger.rotateKey();
+      return rotated.ok
+        ? { ok: true, message: `rotated; receipt ${rotated.value.receipt.id}` }
+        : { ok: false, message: rotated.error.message };
+    },
+    status,
+    stop: options.onStop,
+  });
+  const control = await openDoor(places.controlSocket, (socket) =>
+    serveControl(
+      {
+        directory: places.controlDir,
+        capability,
+        random,
+        timers,
+        refusals,
+        version: options.version,
+        presenceOf: (pid) => presenceOf(pid, sessions),
+        handler,
+        helloMs: HELLO_MS,
+      },
+      socket,
+    ),
+  );
+  if (!control.ok) {
+    await ledger.close();
+    return err({ code: control.error.code, message: control.error.message });
+  }
+  const submit = await openDoor(places.submitSocket, (socket) => serveSubmit(submitDoor, socket));
+  if (!submit.ok) {
+    control.value.close();
+    await ledger.close();
+    return err({ code: submit.error.code, message: submit.error.message });
+  }
+  const started = await recordLifecycle('started', {
+    version: options.version,
+    keys: keys.value.kind,
+    ...armedPart(first),
+  });
+  if (!started.ok) {
+    control.value.close();
+    submit.value.close();
+    await ledger.close();
+    return err({
+      code: started.error.code,
+      message: `the start could not be recorded: ${started.error.message}`,
+    });
+  }
+  // Written last: who can read it finds doors that are open.
+  writeFileSync(join(places.run, 'daemon.pid'), `${process.pid}\n`, { mode: 0o600 });
+  writeFileSync(places.capability, `${capability}\n`, { mode: 0o600 });
+  log(
+    `armed: ${first.set.rules.length} rules, policy ${first.set.hash.slice(0, 12)}, keys kept in ${keys.value.kind}`,
+  );
+
+  return ok({
+    status,
+    stop: async () => {
+      policies.close();
+      rmSync(places.capability, { force: true });
+      rmSync(join(places.run, 'daemon.pid'), { force: true });
+      control.value.close();
+      submit.value.close();
+      for (const session of sessions.live())
+        await closeSession(mediation, session, {
+          exitCode: null,
+          signal: null,
+          reason: 'the daemon stopped',
+        });
+      await recordLifecycle('stopped', { reason: 'asked to' });
+      await ledger.close();
+      rmSync(places.controlSocket, { force: true });
+      rmSync(places.submitSocket, { force: true });
+    },
+  });
+}
+
+/** The command line's program beside this one: built when we are built, source when we are source. */
+function commandLineProgram(): string {
+  const here = fileURLToPath(import.meta.url);
+  return join(dirname(here), '..', '..', 'shims', 'cli', `main${extname(here)}`);
+}
+
+/** The faults of a refused set, one a line, with their places. */
+function policyFaultText(status: PolicyStatus): string {
+  if (status.kind === 'armed') return '';
+  return status.faults
+    .slice(0, 20)
+    .map(
+      (f) => `${f.place === null ? '' : `${f.place.file}:${f.place.line}:${f.place.column}: `}${f.message}`,
+    )
+    .join('\n');
+}
+
+/** Whether any rule looks at the environment: then it is read for each action, and else never. */
+function readsEnvironment(armed: ArmedPolicy | null): boolean {
+  return armed?.set.rules.some((rule) => rule.when?.includes('environment') ?? false) ?? false;
+}
+
+function householdOf(options: DaemonOptions): Household {
+  const user = userInfo();
+  return {
+    human: { name: user.username, uid: user.uid < 0 ? null : user.uid, source: 'operating system account' },
+    service: {
+      name: 'countersign',
+      version: options.version,
+      installation: nodeHasher.sha256(`${options.places.state}\n${user.username}`).slice(0, 16),
+    },
+    home: options.home,
+    privileges: user.uid === 0 ? ['root'] : [],
+  };
+}
+
+/** What "allow for this session" would cover: only when exactly one command was spoken about. */
+function sessionPattern(action: Action, decision: Decision): CommandPattern | null {
+  const index = decision.commands[0];
+  const command = index === undefined ? undefined : action.commands[index];
+  if (command === undefined || decision.commands.length !== 1 || decision.rule === null) return null;
+  // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
+  const wide = decision.risk === 'low' || decision.risk === 'medium';
+  return patternFor(command, decision.rule, action.cwd, wide ? 'free' : 'fixed');
+}

@@ -1,0 +1,67 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname } from 'node:path';
+import { placesFrom } from '../wire/places.ts';
+import { VERSION } from '../wire/version.ts';
+import { type RunningDaemon, startDaemon } from './composition.ts';
+
+/** The daemon's process: one outermost catch, and every way out says why in the log and on stderr. */
+async function main(): Promise<void> {
+  process.umask(0o077);
+  const home = homedir();
+  const places = placesFrom(process.env, home);
+  mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
+  const log = (line: string) => {
+    const text = `${new Date().toISOString()} ${line}\n`;
+    try {
+      appendFileSync(places.log, text, { mode: 0o600 });
+    } catch {
+      // A full disk must not stop the firewall from denying.
+    }
+    process.stderr.write(text);
+  };
+  let running: RunningDaemon | null = null;
+  let stopping = false;
+  const stop = (why: string, code: number) => {
+    if (stopping) return;
+    stopping = true;
+    log(`stopping: ${why}`);
+    // What hangs while stopping must not keep the doors' files alive for ever.
+    setTimeout(() => process.exit(code === 0 ? 1 : code), 8000).unref();
+    void (running?.stop() ?? Promise.resolve()).then(
+      () => process.exit(code),
+      () => process.exit(1),
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  process.on('SIGINT', () => stop('SIGINT', 0));
+  process.on('SIGHUP', () => undefined);
+  process.on('uncaughtException', (cause) => {
+    // Half a firewall is worse than none: surfaces deny when it is gone.
+    log(`internal error: ${cause.stack ?? cause.message}`);
+    stop('internal error', 70);
+  });
+  process.on('unhandledRejection', (cause) => {
+    log(`internal error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+    stop('internal error', 70);
+  });
+
+  const started = await startDaemon({
+    places,
+    version: VERSION,
+    home,
+    passphraseFile: process.env.COUNTERSIGN_PASSPHRASE_FILE ?? null,
+    keychainService: process.env.COUNTERSIGN_KEYCHAIN_SERVICE ?? 'countersign',
+    acceptMissingHead: process.env.COUNTERSIGN_ACCEPT_MISSING_HEAD === '1',
+    log,
+    onStop: () => stop('asked to', 0),
+  });
+  if (!started.ok) {
+    log(`not started (${started.error.code}): ${started.error.message}`);
+    process.exitCode = 78;
+    return;
+  }
+  running = started.value;
+}
+
+void main();

@@ -1,0 +1,82 @@
+import type { Action } from '../core/action.ts';
+import type { ActionId } from '../core/brand.ts';
+import type { EffectKind } from '../core/effect.ts';
+import type { Hasher } from '../core/ports.ts';
+import { ok, type Result } from '../core/result.ts';
+import type { Knowledge, Program } from '../core/semantic/knowledge.ts';
+import { buildShellAction } from '../wire/shell-action.ts';
+import type { ArmedPolicy, NormalizeFault, NormalizeInput } from './mediation.ts';
+
+/** Turns a signed envelope into an Action (architecture.md, stage 2). */
+export function normalizeEnvelope(
+  input: NormalizeInput,
+  knowledge: Knowledge,
+  hasher: Hasher,
+): Result<Action, NormalizeFault> {
+  const { envelope, session } = input;
+  const command = envelope.argv === null ? { line: envelope.command_line ?? '' } : { argv: envelope.argv };
+  const built = buildShellAction(
+    {
+      id: input.id,
+      sessionId: session.id,
+      at: input.at,
+      surface: 'shell',
+      operation: envelope.operation,
+      command,
+      script: envelope.script,
+      cwd: envelope.cwd,
+      home: session.home,
+      user: session.identity.human.name,
+      workspace: session.workspace,
+      variables: envelope.variables,
+      dialect: envelope.dialect,
+      partsFollow: envelope.parts_follow,
+      dependsOn: envelope.depends_on as ActionId[],
+      modifiedFrom: input.modifiedFrom,
+    },
+    knowledge,
+    hasher,
+  );
+  if (!built.ok || envelope.argv_base64 === null) return built;
+  // Words that are not text cannot be understood; the lossy rendering must not pass for the real ones.
+  return ok({ ...built.value, gaps: [...built.value.gaps, 'its words are not valid UTF-8'] });
+}
+
+/**
+ * What two interceptions of one simple command share: its words and where it runs, without redirections (the shell performs
+ * those itself). Null when a word is not known: such a command is judged again.
+ */
+export function mandateText(action: Action, index: number): string | null {
+  const command = action.commands[index];
+  if (command === undefined || command.program === '') return null;
+  const words = [command.name, ...command.args];
+  if (words.some((word) => !word.known || word.glob) || command.code?.known === false) return null;
+  return JSON.stringify([action.cwd, command.via.map((w) => w.program), words.map((word) => word.text)]);
+}
+
+/** Effects that a person would want to be asked about, in some place or other. */
+const HARMLESS: readonly EffectKind[] = ['read', 'discover', 'execute'];
+
+/** Names that are always intercepted, whatever the knowledge table says. */
+const SHELLS = ['sh', 'bash', 'dash', 'zsh', 'ksh', 'fish'];
+
+/**
+ * The programs whose every start should be intercepted: those that rules name, and those that the knowledge table says can
+ * change, send, install or grant something.
+ */
+export function shimmedPrograms(knowledge: Knowledge, armed: ArmedPolicy | null): readonly string[] {
+  const names = new Set<string>(SHELLS);
+  for (const rule of armed?.set.rules ?? [])
+    for (const program of rule.match.programs ?? []) names.add(program);
+  for (const [name, program] of knowledge.programs) {
+    if (mayChange(program)) names.add(name);
+  }
+  return [...names].filter((name) => /^[A-Za-z0-9_.+-]+$/.test(name) && name !== '.' && name !== '..').sort();
+}
+
+/** Whether the table knows any form of a program that does more than look. */
+function mayChange(program: Program): boolean {
+  if (program.verbs !== null || program.analyses.length > 0) return true;
+  const usages = [program, ...program.subcommands.values()];
+  return usages.some((usage) => usage.does.some((deed) => !HARMLESS.includes(deed.effect)));
+}
