@@ -40,7 +40,9 @@ export function openTerminal(
           return fresh.slice(0, found.index + found[0].length);
         }
         if (Date.now() > deadline)
-          throw new Error(`did not see ${pattern} in:\n${JSON.stringify(fresh)}\nafter:\n${JSON.stringify(shown.slice(0, seen))}`);
+          throw new Error(
+            `did not see ${pattern} in:\n${JSON.stringify(fresh)}\nafter:\n${JSON.stringify(shown.slice(0, seen))}`,
+          );
         await sleep(10);
       }
     },
