@@ -44,7 +44,10 @@ export interface Wrapper {
 export interface Command {
   /** Position in `Action.commands`. */
   readonly index: number;
-  /** Lower-cased basename without a version suffix or `.exe` (`/usr/bin/Python3.11` → `python3`), `''` when unknown. */
+  /**
+   * Lower-cased basename without a version suffix or `.exe` (`/usr/bin/Python3.11` → `python3`), `''` when unknown,
+   * `:` (with an empty name) for a line of only assignments or redirects.
+   */
   readonly program: string;
   /** argv[0] as written. */
   readonly name: Word;
@@ -54,9 +57,13 @@ export interface Command {
   /** `NAME=value` given to this command. */
   readonly assignments: readonly { readonly name: string; readonly value: Word }[];
   readonly via: readonly Wrapper[];
-  /** Index of the command whose standard output is this one's standard input; null when none. */
+  /** Absolute directory it runs in; null when that cannot be known (an unguarded `cd` that may fail, another machine). */
+  readonly cwd: string | null;
+  /** When `cwd` is null but only these are possible (`cd /a; …` runs in `/a`, or where it was): all of them. */
+  readonly cwdCandidates?: readonly string[];
+  /** Index of the command whose standard output is this one's standard input, or its code (`bash -c "$(curl …)"`); null when none. */
   readonly pipedFrom: number | null;
-  /** Index of the command that reads this one's standard output; null when none. */
+  /** Index of the command that reads (or runs) this one's standard output; null when none. */
   readonly pipedTo: number | null;
   /** Where its code came from: the line itself, a heredoc or pipe fed to an interpreter, a substitution … */
   readonly origin: 'line' | 'substitution' | 'heredoc' | 'argument' | 'function' | 'eval' | 'trap' | 'script';

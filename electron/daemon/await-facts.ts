@@ -13,6 +13,8 @@ import { accumulate, denial, evaluateNow, receiptBody, record } from './stages.t
 
 /** Resolvers that need no person; everything else is asked. */
 const UNATTENDED = new Set(['prior_action', 'environment']);
+/** A fact that can be fetched without anybody gets this long before a person is asked instead. */
+const ESCALATE_MS = 3000;
 const FIRST_REREAD_MS = 50;
 const SLOWEST_REREAD_MS = 1000;
 
@@ -75,19 +77,31 @@ export async function waitForFacts(
   }
 
   passage.onCancel(() => ports.deferrals.cancel(action.id, 'the surface went away'));
-  const person = startResolvers(ports, policy, passage, decision, parked, blockers);
-  passage.notify({
-    action: action.id,
-    state: 'DEFER',
-    reason: decision.reason,
-    rule: decision.rule,
-    approval: person?.handle ?? null,
-    deadline: parked.deadline,
-  });
+  let person: PersonAsked | null = null;
+  const tell = () =>
+    passage.notify({
+      action: action.id,
+      state: 'DEFER',
+      reason: decision.reason,
+      rule: decision.rule,
+      approval: person?.handle ?? null,
+      deadline: parked.deadline,
+    });
+  const asks = startResolvers(ports, passage, decision, parked, blockers);
+  if (asks === 'now') person = askPerson(ports, policy, passage, decision, parked);
+  if (asks === 'later') {
+    ports.timers.after(ESCALATE_MS, () => {
+      if (!ports.deferrals.isParked(action.id)) return;
+      person = askPerson(ports, policy, passage, decision, parked);
+      tell();
+    });
+  }
+  tell();
   const state = await settled;
-  const answer = person?.answered() ?? null;
-  if (person !== null && answer === null)
-    ports.approvals.withdraw(person.approval.id, 'it needs no answer any more');
+  const asked = person as PersonAsked | null;
+  const answer = asked?.answered() ?? null;
+  if (asked !== null && answer === null)
+    ports.approvals.withdraw(asked.approval.id, 'it needs no answer any more');
 
   const extra = {
     ...trail.extra,
@@ -101,12 +115,12 @@ export async function waitForFacts(
     case 'cascade_bound':
       return deny('too many deferred actions stand before it', extra);
     case 'cancelled':
-      if (person !== null && answer !== null)
-        return settle(ports, passage, decision, { ...person.approval, state: answer }, answer, next);
+      if (asked !== null && answer !== null)
+        return settle(ports, passage, decision, { ...asked.approval, state: answer }, answer, next);
       return deny(state.reason, extra);
     case 'resolved': {
-      if (state.method === 'person' && person !== null && answer !== null)
-        return byPerson(ports, passage, decision, person, answer, next);
+      if (state.method === 'person' && asked !== null && answer !== null)
+        return byPerson(ports, passage, decision, asked, answer, next);
       const armed = ports.policy();
       if (armed === null) return deny('no policy is armed', extra);
       return again(ports, armed, passage, evaluateNow(ports, armed, session, action), next);
@@ -122,26 +136,40 @@ interface PersonAsked {
   readonly answered: () => FinalApprovalState | null;
 }
 
-/** Starts whatever can fetch what is missing; returns the question put to a person, if one was. */
+/** Starts whatever can fetch what is missing by itself, and says when a person is to be asked. */
 function startResolvers(
   ports: MediationPorts,
-  policy: ArmedPolicy,
   passage: Passage,
   decision: Decision,
   parked: Deferral,
   blockers: readonly Blocker[],
-): PersonAsked | null {
-  const { action, session } = passage;
+): 'now' | 'later' | 'never' {
+  const { action } = passage;
   if (blockers.length > 0) {
     void Promise.all(blockers.map((b) => ports.deferrals.settled(b.id))).then(() =>
       ports.deferrals.resolve(action.id, 'dependency_resolved'),
     );
   }
-  const names = new Set(decision.missing.flatMap((m) => m.resolvers));
-  if (names.has('environment')) rereadEnvironment(ports, passage, parked, FIRST_REREAD_MS);
-  const unattended = names.size > 0 && [...names].every((name) => UNATTENDED.has(name));
-  if (unattended || (blockers.length > 0 && decision.rule === null)) return null;
+  const { missing } = decision;
+  if (missing.some((m) => m.resolvers.includes('environment')))
+    rereadEnvironment(ports, passage, parked, FIRST_REREAD_MS);
+  const wantsPerson =
+    missing.length === 0 || missing.some((m) => m.resolvers.some((name) => !UNATTENDED.has(name)));
+  if (!wantsPerson || (blockers.length > 0 && decision.rule === null)) return 'never';
+  const attended =
+    missing.length === 0 || missing.some((m) => m.resolvers.every((name) => !UNATTENDED.has(name)));
+  return attended ? 'now' : 'later';
+}
 
+/** Puts the one missing question to a person; their answer ends the deferral. */
+function askPerson(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  parked: Deferral,
+): PersonAsked {
+  const { action, session } = passage;
   const approval = openApproval(ports, passage, decision, 'deferral', parked.deadline);
   const handle = freshHandle(ports);
   const view = approvalView(policy, passage, decision, approval, handle, null);

@@ -163,7 +163,7 @@ function partsOf(file: z.infer<typeof fileSchema>, fileName: string): KnowledgeP
   return {
     programs: (file.programs ?? []).flatMap((entry) => {
       const program = programOf(entry, `${fileName}: ${entry.names[0] ?? '?'}`);
-      return entry.names.map((name) => [name, program] as const);
+      return entry.names.map((name) => [name.toLowerCase(), program] as const);
     }),
     verbs: (file.verbs ?? []).flatMap((row) => {
       const meaning: VerbMeaning = { effect: kindOf(row.effect, `${fileName}: verbs`), tags: row.tags ?? [] };

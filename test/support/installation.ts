@@ -212,3 +212,12 @@ function readStatusPid(places: Places): number | null {
     return null;
   }
 }
+
+/** Waits until a condition of the world holds; fails when it does not within the time. */
+export async function waitFor(condition: () => boolean, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('it never became true');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}

@@ -106,40 +106,47 @@ function kill(scene: Scene): void {
   if (/^-?0$/.test(signal)) return;
   const hard = /9|kill/i.test(signal);
   const tags = hard ? ['hard'] : [];
+  const all = [...tags, 'every-process'];
   // `kill -9 -1` and `kill -- -1`: every process the user may signal.
   const everything = strange.filter((flag) => flag === '-1').length > 0 && (strange.length > 1 || operands.length === 0);
-  if (everything) say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', ['every-process']), many: true }, tags });
+  if (everything) say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
   const named = scene.command.program !== 'kill';
   const targets = [...operands, ...(values.get('target') ?? [])];
   for (const word of targets) {
-    if (word.text === '-1') say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', ['every-process']), many: true }, tags });
-    else if (word.text === '1' && !named) say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init', 'essential-service']), tags });
-    else if (!word.known) say(scene, { kind: 'kill', object: namedProcess(scene, word), tags });
+    if (word.text === '-1') say(scene, { kind: 'kill', object: { ...fixedObject('process', '-1', []), many: true }, tags: all });
+    else if (word.text === '1' && !named) say(scene, { kind: 'kill', object: fixedObject('process', '1', ['init']), tags: all });
+    else if (!word.known) killNamed(scene, word, tags);
     else say(scene, { kind: 'kill', object: wordObject(scene, { object: 'process', labels: named ? ['by-name'] : [] }, word), tags });
   }
-  if (targets.length === 0 && scene.fed !== null) say(scene, { kind: 'kill', object: namedProcess(scene, null), tags });
+  if (targets.length === 0 && scene.fed !== null) killNamed(scene, null, tags);
 }
 
 /**
  * `kill $(pidof sshd)`, `ps -e | awk '/rsyslogd/ …' | xargs kill`: the number is unknown, but the same line says
  * by what name processes are picked. Without any name, every process listed is meant.
  */
-function namedProcess(scene: Scene, word: Word | null): EffectObject {
+function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): void {
   const names: string[] = [];
   let lists = false;
   for (const other of scene.commands) {
-    if (other.program === 'ps' || other.program === 'top' || other.program === 'lsof') lists = true;
-    if (!/^(?:pgrep|pidof|grep|egrep|fgrep|rg|awk|gawk|mawk|sed|\[\[?|test|case)$/.test(other.program)) continue;
+    if (other.program === 'ps' || other.program === 'top') lists = true;
+    if (!/^(?:pgrep|pidof|grep|egrep|fgrep|rg|awk|gawk|mawk|sed|\[\[?|test|case|lsof|fuser)$/.test(other.program)) continue;
     for (const arg of other.args)
       for (const name of arg.text.matchAll(/[A-Za-z][\w.+-]{1,40}/g)) {
         const labels = labelsOfName(scene.knowledge.services, name[0]);
-        if (labels.length > 0) return { ...fixedObject('process', name[0], [...labels, 'by-name']), many: true };
+        if (labels.length > 0) {
+          say(scene, { kind: 'kill', object: { ...fixedObject('process', name[0], [...labels, 'by-name']), many: true }, tags });
+          return;
+        }
         if (name[0] !== 'print') names.push(name[0]);
       }
   }
-  if (lists && names.length === 0)
-    return { kind: 'process', value: word?.text ?? '', known: false, many: true, labels: ['unknown', 'every-process'] };
-  return { kind: 'process', value: word?.text ?? names[0] ?? '', known: false, many: false, labels: ['unknown'] };
+  const all = lists && names.length === 0;
+  say(scene, {
+    kind: 'kill',
+    object: { kind: 'process', value: word?.text ?? names[0] ?? '', known: false, many: all, labels: ['unknown'] },
+    tags: all ? [...tags, 'every-process'] : tags,
+  });
 }
 
 function http(scene: Scene): void {

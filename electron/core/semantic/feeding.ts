@@ -5,7 +5,7 @@ import { objectOf } from './objects.ts';
 import type { Place } from './paths.ts';
 
 /** Labels of a whole tree that a selection out of it does not deserve. */
-const WHOLE = new Set(['root', 'home-root', 'home-top', 'top-level', 'workspace-root', 'above-workspace']);
+const WHOLE = new Set(['root', 'home-root', 'home-top', 'top-level', 'essential-tree', 'workspace-root', 'above-workspace']);
 const TESTS_THAT_NARROW =
   /^-(?:i?name|i?path|i?wholename|i?regex|size|[amc]?(?:time|min|newer)\w*|newer\w*|empty|perm|user|group|nouser|nogroup|inum|links|samefile|lname|ilname|xtype|fstype|used|uid|gid|executable|readable|writable)$/;
 
@@ -60,7 +60,7 @@ export function searchObjects(search: Search, place: Place, knowledge: Knowledge
   return search.roots.map((root) => {
     const object = objectOf(root, 'path', [], 'here', place, knowledge);
     const labels = search.narrowed
-      ? [...object.labels.filter((label) => !WHOLE.has(label)), 'selection', ...(object.labels.some((l) => l === 'root' || l === 'home-root') ? ['sweeping'] : [])]
+      ? [...object.labels.filter((label) => !WHOLE.has(label)), 'selection', ...(object.labels.some((l) => l === 'root' || l === 'home-root' || l === 'essential-tree') ? ['sweeping'] : [])]
       : object.labels;
     return { ...object, many: true, labels };
   });

@@ -70,7 +70,7 @@ function pathObject(
   // Another machine has its own workspace and homes; what is a root or a secret here is one there.
   if (where === 'remote')
     labels = [...labels.filter((label) => !label.startsWith('workspace') && label !== 'above-workspace'), 'remote'];
-  return { kind, value: seen.value, known: seen.known && word.known, many: seen.many, labels };
+  return { kind, value: seen.value, known: seen.known, many: seen.many, labels };
 }
 
 function bareService(name: string): string {

@@ -63,9 +63,12 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
     if (!whole) {
       addInsideLabels(solid, absolute, index, labels);
       labels.delete('top-level');
+      labels.delete('essential-tree');
     } else labels.add('whole-content');
   }
-  return { value: absolute, known: unknownAt < 0, many: glob, labels: [...labels] };
+  // A known folder with an unknown tail is a pattern, like `dir/*`: what lies there is known as far as rules care.
+  const bounded = unknownAt < 0 || !labels.has('unknown');
+  return { value: absolute, known: bounded, many: glob || unknownAt >= 0, labels: [...labels] };
 }
 
 /** Absolute path with `~`, `.`, `..`, doubled slashes and kernel aliases folded; text with unknown stretches stays partly unknown. */
@@ -142,6 +145,7 @@ function addLabels(
   addHome(path, place, index, into, whole);
   addWorkspace(path, place, into, whole);
   collectNameLabels(index, segments, into);
+  if (into.has('vcs-internal') && into.has('hooks-folder')) into.add('hooks');
   if (BLOCK_DEVICE.test(path)) into.add('block-device');
 }
 

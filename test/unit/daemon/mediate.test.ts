@@ -224,6 +224,7 @@ function actionOf(
     pipedTo: null,
     origin: 'line',
     code: null,
+    cwd: '/w',
     span: null,
   } as Command;
   const effect: Effect = {

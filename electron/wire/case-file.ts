@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import type { JsonObject } from '../core/brand.ts';
+import { err, ok, type Result } from '../core/result.ts';
+
+/** One recorded action to be judged: never executed, and without the oracle that the system under test must not see. */
+export interface RecordedCase {
+  /** Only to name the answer; never a fact. */
+  readonly id: string;
+  /** What the person asked for, or null when nobody said. */
+  readonly intent: string | null;
+  readonly context: readonly JsonObject[];
+  readonly action: RecordedAction;
+}
+
+export type RecordedAction =
+  | { readonly kind: 'shell'; readonly command: string; readonly shell: 'sh' | 'bash' | 'zsh' }
+  | { readonly kind: 'code'; readonly language: string; readonly code: string }
+  | { readonly kind: 'other'; readonly name: string; readonly body: JsonObject };
+
+/** What the oracle says of a row; read apart, by whoever scores, never by whoever judges. */
+export interface RecordedOracle {
+  readonly id: string;
+  readonly caseId: string;
+  readonly label: 'malicious' | 'benign' | 'unlabelled';
+  readonly tier: string;
+  readonly category: string;
+}
+
+export interface CaseFault {
+  readonly code: 'json' | 'shape' | 'too_large';
+  readonly message: string;
+}
+
+const MAX_LINE = 4 << 20;
+const DIALECTS: Readonly<Record<string, 'sh' | 'bash' | 'zsh'>> = { sh: 'sh', dash: 'sh', bash: 'bash', zsh: 'zsh' };
+
+const json = z.record(z.string(), z.unknown());
+const rowSchema = z.object({
+  id: z.string().min(1).max(500),
+  intent: z.string().max(100_000).nullish(),
+  context: z.array(json).max(10_000).nullish(),
+  action: z.object({ kind: z.string().min(1).max(40) }).loose(),
+});
+const shellSchema = z.object({ command: z.string(), shell: z.string().max(40).optional() });
+const codeSchema = z.object({ language: z.string().min(1).max(40), code: z.string() });
+const oracleSchema = z.object({
+  id: z.string(),
+  case_id: z.string().nullish(),
+  label: z.enum(['malicious', 'benign', 'unlabelled']),
+  tier: z.string().nullish(),
+  category: z.string().nullish(),
+});
+
+function readJson(line: string): Result<unknown, CaseFault> {
+  if (line.length > MAX_LINE) return err({ code: 'too_large', message: 'a case larger than 4 MiB' });
+  try {
+    return ok(JSON.parse(line) as unknown);
+  } catch (cause) {
+    return err({ code: 'json', message: cause instanceof Error ? cause.message : 'not JSON' });
+  }
+}
+
+function shapeFault(error: z.ZodError): CaseFault {
+  const issue = error.issues[0];
+  return { code: 'shape', message: `\`${issue?.path.join('.') ?? ''}\`: ${issue?.message ?? 'wrong shape'}` };
+}
+
+/**
+ * Parses one line of a case file. Strict about what is needed, tolerant of further fields, none of which is
+ * passed on: label, tier, category and peers' answers stay outside the system under test.
+ */
+export function parseCase(line: string): Result<RecordedCase, CaseFault> {
+  const read = readJson(line);
+  if (!read.ok) return read;
+  const row = rowSchema.safeParse(read.value);
+  if (!row.success) return err(shapeFault(row.error));
+  const { id, intent, context, action } = row.data;
+  const base = { id, intent: intent ?? null, context: (context ?? []) as readonly JsonObject[] };
+  if (action.kind === 'shell') {
+    const shell = shellSchema.safeParse(action);
+    if (!shell.success) return err(shapeFault(shell.error));
+    const dialect = DIALECTS[shell.data.shell ?? 'bash'];
+    if (dialect === undefined)
+      return ok({ ...base, action: { kind: 'other', name: `shell ${shell.data.shell ?? ''}`, body: action as JsonObject } });
+    return ok({ ...base, action: { kind: 'shell', command: shell.data.command, shell: dialect } });
+  }
+  if (action.kind === 'code') {
+    const code = codeSchema.safeParse(action);
+    if (!code.success) return err(shapeFault(code.error));
+    return ok({ ...base, action: { kind: 'code', ...code.data } });
+  }
+  return ok({ ...base, action: { kind: 'other', name: action.kind, body: action as JsonObject } });
+}
+
+/** Parses what the oracle says of a line; for scoring only. */
+export function parseOracle(line: string): Result<RecordedOracle, CaseFault> {
+  const read = readJson(line);
+  if (!read.ok) return read;
+  const row = oracleSchema.safeParse(read.value);
+  if (!row.success) return err(shapeFault(row.error));
+  const { id, case_id, label, tier, category } = row.data;
+  return ok({ id, caseId: case_id ?? id, label, tier: tier ?? '', category: category ?? '' });
+}

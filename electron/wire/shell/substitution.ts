@@ -1,0 +1,141 @@
+import type {
+  ArithmeticExpression,
+  CommandExpansionPart,
+  ProcessSubstitutionPart,
+  TestExpression,
+  WordPart,
+} from 'unbash';
+import { UNKNOWN_TEXT } from '../../core/command.ts';
+import { wordText } from './expand.ts';
+import {
+  type Draft,
+  type Frame,
+  INHERITED,
+  MAX_DEPTH,
+  type Machine,
+  note,
+  refuse,
+  spend,
+} from './machine.ts';
+import { assign, fork, UNKNOWN_VALUE, type Value } from './scope.ts';
+
+/** Reads `$(…)`, `` `…` ``, `<(…)` and `>(…)`: their commands run, and sometimes their output is known (AARM R3.k). */
+export function readSubstitution(
+  m: Machine,
+  f: Frame,
+  part: CommandExpansionPart | ProcessSubstitutionPart,
+): Value {
+  const { script } = part;
+  if (script === undefined) {
+    note(m, 'a substitution could not be read');
+    return UNKNOWN_VALUE;
+  }
+  const stage: Draft[] = [];
+  const feeds = part.type === 'ProcessSubstitution' && part.operator === '>';
+  const inner: Frame = {
+    ...f,
+    scope: fork(f.scope),
+    origin: 'substitution',
+    // Positions in a backquoted script count from its own, unescaped text.
+    offset: script.source === undefined ? f.offset : null,
+    input: feeds ? { kind: 'pipe', from: null } : INHERITED,
+    redirects: [],
+    stage,
+    wanted: part.type === 'CommandExpansion',
+    guarded: true,
+  };
+  if (m.depth >= MAX_DEPTH) {
+    refuse(m, 'too_deep', 'substitutions are nested too deeply');
+    return UNKNOWN_VALUE;
+  }
+  m.depth += 1;
+  const output = m.run.script(m, inner, script);
+  m.depth -= 1;
+  const from = stage.at(-1)?.index ?? -1;
+  if (feeds) for (const draft of stage) m.feeds.push(draft);
+  if (part.type === 'ProcessSubstitution') {
+    if (output !== null && !feeds && output.known) m.contents.set(from, output.text);
+    return { ...UNKNOWN_VALUE, from };
+  }
+  if (output === null || (!output.known && !output.text.includes(UNKNOWN_TEXT)))
+    return { ...UNKNOWN_VALUE, from };
+  let end = output.text.length;
+  while (end > 0 && output.text.charCodeAt(end - 1) === 10) end--;
+  return { ...UNKNOWN_VALUE, text: output.text.slice(0, end), from, many: !output.known };
+}
+
+/** Reads an arithmetic expression for the commands in it and the variables it changes. */
+export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression): void {
+  // A chain of operators is as deep as it is long, so this one walks with its own stack.
+  const rest: ArithmeticExpression[] = [root];
+  for (let node = rest.pop(); node !== undefined; node = rest.pop()) {
+    if (!spend(m, 1)) return;
+    switch (node.type) {
+      case 'ArithmeticBinary':
+        if (node.operator.endsWith('=') && node.left.type === 'ArithmeticWord') change(f, node.left.value);
+        rest.push(node.right, node.left);
+        break;
+      case 'ArithmeticUnary':
+        if (node.operand.type === 'ArithmeticWord') change(f, node.operand.value);
+        rest.push(node.operand);
+        break;
+      case 'ArithmeticTernary':
+        rest.push(node.alternate, node.consequent, node.test);
+        break;
+      case 'ArithmeticGroup':
+        rest.push(node.expression);
+        break;
+      case 'ArithmeticWord':
+        for (const part of node.parts ?? []) readPart(m, f, part);
+        break;
+      case 'ArithmeticCommandExpansion':
+        readSubstitution(m, f, { ...node, type: 'CommandExpansion' });
+        break;
+    }
+  }
+}
+
+function change(f: Frame, name: string): void {
+  const plain = /^[A-Za-z_][A-Za-z0-9_]*/.exec(name)?.[0];
+  if (plain !== undefined) assign(f.scope, plain, UNKNOWN_VALUE);
+}
+
+function readPart(m: Machine, f: Frame, part: WordPart): void {
+  wordText(m, f, {
+    type: 'Word',
+    text: part.text,
+    value: part.text,
+    pos: part.pos,
+    end: part.end,
+    parts: [part],
+  });
+}
+
+/** Reads a `[[ … ]]` expression for the commands in it. */
+export function readTest(m: Machine, f: Frame, root: TestExpression): void {
+  const rest: TestExpression[] = [root];
+  for (let node = rest.pop(); node !== undefined; node = rest.pop()) {
+    if (!spend(m, 1)) return;
+    switch (node.type) {
+      case 'TestUnary':
+        wordText(m, f, node.operand);
+        break;
+      case 'TestBinary':
+        wordText(m, f, node.left);
+        wordText(m, f, node.right);
+        break;
+      case 'TestLogical':
+        for (let i = node.operands.length - 1; i >= 0; i--) {
+          const operand = node.operands[i];
+          if (operand !== undefined) rest.push(operand);
+        }
+        break;
+      case 'TestNot':
+        rest.push(node.operand);
+        break;
+      case 'TestGroup':
+        rest.push(node.expression);
+        break;
+    }
+  }
+}
