@@ -40,6 +40,7 @@ export function command(line: string, over: Partial<Command> = {}): Command {
     pipedTo: null,
     origin: 'line',
     code: null,
+    cwd: '/work/project',
     span: null,
     ...over,
   };
