@@ -144,6 +144,9 @@ function actionLines(action: JsonObject, style: TextStyle): readonly string[] {
   const more = (label: string, shownCount: number, total: Json | undefined): readonly string[] =>
     typeof total === 'number' && total > shownCount ? [`… and ${total - shownCount} more ${label}`] : [];
   const gaps = listAt(action, 'gaps').map((gap) => jsonLine(gap));
+  const parameters = Object.entries(objectAt(action, 'parameters') ?? {}).filter(
+    ([name]) => name !== 'command' && name !== 'argv',
+  );
   return [
     '',
     style.bold('Action'),
@@ -156,6 +159,7 @@ function actionLines(action: JsonObject, style: TextStyle): readonly string[] {
         `${jsonLine(action.surface)}, tool ${jsonLine(action.tool)}, ${jsonLine(action.operation)}`,
       ),
       row('in', shownText(action, 'cwd') ?? 'an unknown directory'),
+      ...parameters.map(([name, value]) => row(visibleLine(name), jsonLine(value))),
       row('digest', shownText(action, 'digest')),
       row('made from', shownText(action, 'modified_from')),
       row('depends on', names(action, 'depends_on')),

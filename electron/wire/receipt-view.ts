@@ -97,7 +97,6 @@ function eventText(kind: ReceiptKind, body: JsonObject): string {
       const product = textAt(objectAt(objectAt(body, 'identity'), 'agent'), 'product');
       const words = listAt(body, 'argv').filter((word): word is string => typeof word === 'string');
       return inWords(
-        'session',
         textAt(body, 'event'),
         product,
         words.length > 0 ? `(${words.join(' ')})` : null,
@@ -108,24 +107,23 @@ function eventText(kind: ReceiptKind, body: JsonObject): string {
       return inWords('refused at the', textAt(refusal, 'door'), 'door:', textAt(refusal, 'reason'));
     }
     case 'outcome':
-      return inWords('outcome of', textAt(body, 'decision_receipt'));
+      return inWords('of', textAt(body, 'decision_receipt'));
     case 'key':
-      return inWords('key', textAt(body, 'event'), textAt(objectAt(body, 'key'), 'id'));
+      return inWords(textAt(body, 'event'), textAt(objectAt(body, 'key'), 'id'));
     case 'genesis':
       return inWords('ledger', textAt(body, 'ledger'), 'begins');
     case 'checkpoint':
-      return `checkpoint of ${String(objectAt(objectAt(body, 'checkpoint'), 'checkpoint')?.size ?? '?')} receipts`;
+      return `of ${String(objectAt(objectAt(body, 'checkpoint'), 'checkpoint')?.size ?? '?')} receipts`;
     case 'policy': {
       const policy = objectAt(body, 'policy');
       return inWords(
-        'policy',
         textAt(body, 'event'),
         textAt(policy, 'version'),
         textAt(policy, 'hash')?.slice(0, 12) ?? null,
       );
     }
     default:
-      return inWords(kind, textAt(body, 'event'), textAt(body, 'reason'));
+      return inWords(textAt(body, 'event'), textAt(body, 'reason'));
   }
 }
 

@@ -1,12 +1,15 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import type { BundleScope } from '../../electron/core/receipt/bundle.ts';
+import type { Checkpoint } from '../../electron/core/receipt/checkpoint.ts';
+import { checkpointIn } from '../../electron/core/receipt/walk.ts';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { type ExportFault, exportLedger } from '../../electron/edge/ledger-export.ts';
 import { type LedgerReader, openLedgerReader } from '../../electron/edge/ledger-reader.ts';
-import { placesFrom } from '../../electron/wire/places.ts';
+import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, momentOf, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
+import { connectControl } from './control-client.ts';
 import { EXIT } from './exit-codes.ts';
 import { findSession, ledgerDirectory } from './ledger-view.ts';
 
@@ -37,7 +40,8 @@ export async function exportCommand(argv: readonly string[]): Promise<number> {
       'export',
       `unexpected \`${positionals[0].slice(0, 80)}\`; a file is given with \`--out\``,
     );
-  const dir = ledgerDirectory(placesFrom(process.env, homedir()));
+  const places = placesFrom(process.env, homedir());
+  const dir = ledgerDirectory(places);
   const opened = openLedgerReader(dir);
   if (!opened.ok)
     return complain(
@@ -53,10 +57,11 @@ export async function exportCommand(argv: readonly string[]): Promise<number> {
     opened.value.close();
   }
   if (!scope.ok) return wrongUse('export', scope.error);
+  const checkpoint = await freshCheckpoint(places);
   const out = values.out ?? '-';
   const sink = out === '-' ? standardOutput() : file(out);
   if (!sink.ok) return complain(sink.error);
-  const lines = exportLedger({ dir, scope: scope.value });
+  const lines = exportLedger({ dir, scope: scope.value, ...(checkpoint === null ? {} : { checkpoint }) });
   for (;;) {
     const next = lines.next();
     if (next.done !== true) {
@@ -74,12 +79,30 @@ export async function exportCommand(argv: readonly string[]): Promise<number> {
     const { receipts, context, uncovered } = next.value.value;
     const to = out === '-' ? '' : ` to ${visibleLine(out)}`;
     process.stderr.write(`countersign: exported ${receipts} receipts and ${context} context entries${to}\n`);
-    if (uncovered > 0)
+    // A ledger at rest ends with the receipt of its last checkpoint, which covers all the others.
+    if (uncovered > (endsInCheckpoint(dir) ? 1 : 0))
       process.stderr.write(
-        `countersign: the newest ${uncovered} receipts in scope are not in it: no checkpoint covers them yet. \`countersign daemon stop\` makes one\n`,
+        `countersign: the newest ${uncovered} receipts in scope are not in it: no checkpoint covers them yet. \`countersign daemon start\`, and export again\n`,
       );
     return EXIT.done;
   }
+}
+
+/** Asks a running daemon to sign for the ledger as it is now; null when none runs or it will not, and the newest one kept must do. */
+async function freshCheckpoint(places: Places): Promise<Checkpoint | null> {
+  const connected = await connectControl(places);
+  if (!connected.ok) return null;
+  const reply = await connected.value.call({ type: 'ledger.checkpoint' });
+  connected.value.close();
+  return reply.ok ? checkpointIn(reply.value) : null;
+}
+
+function endsInCheckpoint(dir: string): boolean {
+  const opened = openLedgerReader(dir);
+  if (!opened.ok) return false;
+  const [newest] = opened.value.list({}, { limit: 1 });
+  opened.value.close();
+  return newest?.receipt.kind === 'checkpoint';
 }
 
 type Given = {
@@ -147,7 +170,7 @@ function edgeOf(
 
 function faultText(fault: ExportFault): string {
   if (fault.code === 'no_checkpoint')
-    return 'nothing can be exported yet: the ledger has no checkpoint; `countersign daemon stop` makes one';
+    return 'nothing can be exported yet: the ledger has no checkpoint; `countersign daemon start`, and export again';
   const cure = fault.code === 'damaged' ? '; `countersign verify` says where' : '';
   return `not exported: ${visibleLine(fault.message)}${cure}`;
 }

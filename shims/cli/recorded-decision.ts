@@ -163,6 +163,7 @@ function rebuildAction(
       surface: 'shell',
       operation: textAt(kept, 'operation') === 'exec' ? 'exec' : 'run',
       command: line === null ? { argv } : { line },
+      script: textAt(parameters, 'script'),
       cwd: textAt(kept, 'cwd'),
       home,
       user: identity.human.name,
