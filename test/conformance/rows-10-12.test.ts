@@ -10,7 +10,7 @@ let s: Stage;
 before(async () => {
   s = await stage();
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 10: ALLOW runs it as it is, and its outcome is linked (R4, R5.g)', async () => {
   const done = await s.bash('touch allowed.txt');

@@ -22,7 +22,7 @@ before(async () => {
   await s.person(['approve', listed[0]?.handle ?? '', '--allow']).exit;
   await asking;
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 13: receipts of all five decisions carry requester, delegation chain, policy version and hash (R5, R6)', () => {
   const found = new Set<string>();
