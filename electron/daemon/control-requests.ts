@@ -109,9 +109,9 @@ export function createControlHandler(ports: ControlRequestPorts): ControlHandler
       }
       case 'ledger.checkpoint': {
         const made = ports.checkpoint();
-        return made.ok
-          ? result(request, { checkpoint: made.value })
-          : fault(request, 'ledger', made.error.message);
+        if (!made.ok) return fault(request, 'ledger', made.error.message);
+        const { checkpoint, signature } = made.value;
+        return result(request, { checkpoint: { checkpoint: { ...checkpoint }, signature } });
       }
       case 'status':
         return result(request, { status: ports.status() });

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { z } from 'zod';
 import type { BundleScope } from '../../electron/core/receipt/bundle.ts';
 import type { Checkpoint } from '../../electron/core/receipt/checkpoint.ts';
 import { checkpointIn } from '../../electron/core/receipt/walk.ts';
@@ -9,7 +10,7 @@ import { type LedgerReader, openLedgerReader } from '../../electron/edge/ledger-
 import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, momentOf, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
-import { connectControl } from './control-client.ts';
+import { callFor, connectControl } from './control-client.ts';
 import { EXIT } from './exit-codes.ts';
 import { findSession, ledgerDirectory } from './ledger-view.ts';
 
@@ -88,11 +89,13 @@ export async function exportCommand(argv: readonly string[]): Promise<number> {
   }
 }
 
+const checkpointSchema = z.object({ checkpoint: z.json() });
+
 /** Asks a running daemon to sign for the ledger as it is now; null when none runs or it will not, and the newest one kept must do. */
 async function freshCheckpoint(places: Places): Promise<Checkpoint | null> {
   const connected = await connectControl(places);
   if (!connected.ok) return null;
-  const reply = await connected.value.call({ type: 'ledger.checkpoint' });
+  const reply = await callFor(connected.value, { type: 'ledger.checkpoint' }, checkpointSchema);
   connected.value.close();
   return reply.ok ? checkpointIn(reply.value) : null;
 }
