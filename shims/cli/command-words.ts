@@ -1,5 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import { visible } from '../../electron/wire/terminal-text.ts';
 import { nearestName } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -34,7 +35,7 @@ export function readWords<T extends ParseArgsOptionsConfig>(
 /** Says what is wrong with the words that were given, and where to read more; returns the exit code. */
 export function wrongUse(command: string, message: string): number {
   const end = message.endsWith('?') ? ' See' : '; see';
-  process.stderr.write(`countersign: ${message}${end} \`countersign ${command} --help\`\n`);
+  process.stderr.write(`countersign: ${visible(message)}${end} \`countersign ${command} --help\`\n`);
   return EXIT.usage;
 }
 
@@ -54,7 +55,7 @@ export function showHelp(text: string): number {
 
 /** Says why something failed; returns the exit code given. */
 export function complain(message: string, code: number = EXIT.refused): number {
-  process.stderr.write(`countersign: ${message}\n`);
+  process.stderr.write(`countersign: ${visible(message)}\n`);
   return code;
 }
 

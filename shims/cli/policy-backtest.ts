@@ -7,7 +7,7 @@ import { openLedgerReader, type ReceiptFilter } from '../../electron/edge/ledger
 import { placesFrom } from '../../electron/wire/places.ts';
 import { backtestJson, backtestLines } from '../../electron/wire/policy-report.ts';
 import { actionTextOf } from '../../electron/wire/receipt-view.ts';
-import { clip, visibleLine } from '../../electron/wire/terminal-text.ts';
+import { clip, visibleJson, visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, momentOf, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { ledgerDirectory } from './ledger-view.ts';
@@ -99,7 +99,7 @@ export async function backtestLedger(argv: readonly string[]): Promise<number> {
   }
   await printOut(
     values.json
-      ? `${JSON.stringify(outcomeJson(outcome))}\n`
+      ? `${visibleJson(outcomeJson(outcome))}\n`
       : `${outcomeLines(outcome, judgement.what).join('\n')}\n`,
   );
   return EXIT.done;

@@ -7,7 +7,7 @@ import { readEnvironment } from '../../electron/edge/environment.ts';
 import { nodeHasher } from '../../electron/edge/hasher.ts';
 import { explanationJson, explanationLines } from '../../electron/wire/policy-report.ts';
 import { buildShellAction } from '../../electron/wire/shell-action.ts';
-import { visibleLine } from '../../electron/wire/terminal-text.ts';
+import { visibleJson, visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { firstFacts, NO_ACTION, NO_SESSION } from './policy-facts.ts';
@@ -81,7 +81,7 @@ export async function explainCommand(argv: readonly string[]): Promise<number> {
   const explanation = explain(judgement.policy, facts);
   await printOut(
     values.json
-      ? `${JSON.stringify({ ...explanationJson(explanation), reading: readingJson(built.value) })}\n`
+      ? `${visibleJson({ ...explanationJson(explanation), reading: readingJson(built.value) })}\n`
       : `${[...readingLines(built.value), '', ...explanationLines(explanation)].join('\n')}\n`,
   );
   return EXIT.done;

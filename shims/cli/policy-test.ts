@@ -8,7 +8,7 @@ import type { Knowledge } from '../../electron/core/semantic/knowledge.ts';
 import { nodeHasher } from '../../electron/edge/hasher.ts';
 import { parseCase, type RecordedCase } from '../../electron/wire/case-file.ts';
 import { type CasePlace, normalizeCase } from '../../electron/wire/recorded-action.ts';
-import { visibleLine } from '../../electron/wire/terminal-text.ts';
+import { visibleJson, visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { firstFacts, NO_ACTION, NO_SESSION } from './policy-facts.ts';
@@ -80,7 +80,7 @@ export async function testCases(argv: readonly string[]): Promise<number> {
     }
     const answer = answerOf(row.value, judgement.policy, judgement.knowledge);
     counts[answer.decision] = (counts[answer.decision] ?? 0) + 1;
-    await printOut(values.json ? `${JSON.stringify(answer)}\n` : `${answerLine(answer)}\n`);
+    await printOut(values.json ? `${visibleJson(answer)}\n` : `${answerLine(answer)}\n`);
   }
   if (!values.json)
     await printOut(

@@ -1,4 +1,5 @@
 import { checkJson, checkLines } from '../../electron/wire/policy-report.ts';
+import { visibleJson } from '../../electron/wire/terminal-text.ts';
 import { printOut, readWords, showHelp, unknownVerb, wrongUse } from './command-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { loadChoice, policyOf } from './policy-source.ts';
@@ -53,16 +54,14 @@ async function check(argv: readonly string[]): Promise<number> {
   const loaded = await loadChoice(choice);
   if (!loaded.ok) {
     await printOut(
-      values.json
-        ? `${JSON.stringify(checkJson(loaded.error))}\n`
-        : `${checkLines(loaded.error).join('\n')}\n`,
+      values.json ? `${visibleJson(checkJson(loaded.error))}\n` : `${checkLines(loaded.error).join('\n')}\n`,
     );
     return EXIT.refused;
   }
   const { set } = loaded.value;
   await printOut(
     values.json
-      ? `${JSON.stringify({ ...checkJson([]), rules: set.rules.length, posture: set.posture.name, version: set.version, hash: set.hash })}\n`
+      ? `${visibleJson({ ...checkJson([]), rules: set.rules.length, posture: set.posture.name, version: set.version, hash: set.hash })}\n`
       : `in order: ${set.rules.length} rules, posture \`${set.posture.name}\`, ${set.hash.slice(0, 12)}\n  ${choice.what}\n`,
   );
   return EXIT.done;

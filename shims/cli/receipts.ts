@@ -12,6 +12,7 @@ import { ANSI_STYLE, PLAIN_STYLE } from '../../electron/wire/approval-text.ts';
 import { placesFrom } from '../../electron/wire/places.ts';
 import { receiptLines, rowLine } from '../../electron/wire/receipt-text.ts';
 import { answeredBy, type ReceiptRow, receiptRow } from '../../electron/wire/receipt-view.ts';
+import { visibleJson } from '../../electron/wire/terminal-text.ts';
 import {
   clockText,
   complain,
@@ -180,7 +181,7 @@ async function list(reader: LedgerReader, filter: ReceiptFilter, given: Given): 
     return wrongUse('receipts', `\`--limit\` takes a number from 1 to ${MAX_LIMIT}`);
   const rows = gather(reader, filter, { limit, every: given.all === true });
   if (given.json === true) {
-    await printOut(`${JSON.stringify(rows, null, 2)}\n`);
+    await printOut(`${visibleJson(rows, 2)}\n`);
     return EXIT.done;
   }
   if (rows.length === 0) {
@@ -218,7 +219,7 @@ async function show(reader: LedgerReader, which: string, json: boolean): Promise
       endings: relatives.endings.map((r) => r.receipt.id),
       outcome: relatives.outcome?.receipt.id ?? null,
     };
-    await printOut(`${JSON.stringify({ ...receipt, seal, links, outcome: relatives.outcome }, null, 2)}\n`);
+    await printOut(`${visibleJson({ ...receipt, seal, links, outcome: relatives.outcome }, 2)}\n`);
   } else await printOut(`${receiptLines({ receipt, relatives, origins, seal }, screenNow()).join('\n')}\n`);
   return seal.verdict === 'verified' ? EXIT.done : EXIT.refused;
 }
@@ -234,7 +235,7 @@ async function follow(reader: LedgerReader, filter: ReceiptFilter, json: boolean
     if (receipt.receipt.kind === 'checkpoint' && filter.kind === undefined) continue;
     // Alone: what will come of it is a line of its own when it comes.
     const row = receiptRow(receipt, { endings: [], outcome: null });
-    await printOut(json ? `${JSON.stringify(row)}\n` : `${rowLine(row, screen)}\n`);
+    await printOut(json ? `${visibleJson(row)}\n` : `${rowLine(row, screen)}\n`);
   }
   return EXIT.done;
 }

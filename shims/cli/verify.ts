@@ -9,7 +9,7 @@ import { nodeHasher } from '../../electron/edge/hasher.ts';
 import { type CheckOptions, checkLedger, type LedgerSource } from '../../electron/edge/ledger-check.ts';
 import { ledgerPath } from '../../electron/edge/ledger-file.ts';
 import { type Places, placesFrom } from '../../electron/wire/places.ts';
-import { visibleLine } from '../../electron/wire/terminal-text.ts';
+import { visibleJson, visibleLine } from '../../electron/wire/terminal-text.ts';
 import { complain, printOut, readWords, showHelp, wrongUse } from './command-words.ts';
 import { EXIT } from './exit-codes.ts';
 import { ledgerDirectory } from './ledger-view.ts';
@@ -64,9 +64,7 @@ export async function verify(argv: readonly string[]): Promise<number> {
   if (!checked.ok) return complain(checked.error.message, EXIT.unreadable);
   const report: Verification = { report: checked.value, source, head, seconds };
   await printOut(
-    values.json
-      ? `${JSON.stringify(verificationJson(report))}\n`
-      : `${verificationLines(report).join('\n')}\n`,
+    values.json ? `${visibleJson(verificationJson(report))}\n` : `${verificationLines(report).join('\n')}\n`,
   );
   return isVerified(report) ? EXIT.done : EXIT.refused;
 }
