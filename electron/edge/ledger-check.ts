@@ -37,6 +37,8 @@ export interface CheckOptions extends Expectations {
    */
   readonly signatures?: 'each' | 'checkpoints';
   readonly threads?: number;
+  /** Told now and then how much of the file is behind, from 0 to 1: a million receipts take a minute. */
+  readonly onProgress?: (done: number) => void;
 }
 
 /**
@@ -162,6 +164,7 @@ function databaseCheck(db: LedgerDatabase, options: CheckOptions, pool: Signatur
           if (step.length > 0) await pool.add(step);
         }
         from = (rows.at(-1)?.seq ?? from) + 1;
+        options.onProgress?.(Math.min(1, from / (lastReceipt + 1)));
         // Lets a daemon that checks its own ledger answer in between.
         await new Promise((resolve) => setImmediate(resolve));
       }
