@@ -198,6 +198,8 @@ function agentEnvironment(places: AgentPlaces): NodeJS.ProcessEnv {
     COUNTERSIGN_SHIM_DIR: places.shims,
     COUNTERSIGN_DEADLINE_MS: String(places.deadlineMs + GRACE_MS),
     BASH_ENV: places.bashIntegration,
+    // The first bash of a login with a socket as standard input would read ~/.bashrc in place of BASH_ENV.
+    SHLVL: String(Math.max(1, Number(process.env['SHLVL']) || 1)),
     ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
   };
 }

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { type DaemonStatus, statusSchema } from '../../electron/wire/control.ts';
 import { placesFrom } from '../../electron/wire/places.ts';
 import { clip, visibleLine } from '../../electron/wire/terminal-text.ts';
@@ -30,7 +31,7 @@ export async function status(argv: readonly string[]): Promise<number> {
     process.stderr.write(`countersign: ${connected.error.message}\n`);
     return connected.error.code === 'not_running' ? EXIT.notRunning : EXIT.refused;
   }
-  const answer = await callFor(connected.value, { type: 'status' }, statusSchema);
+  const answer = await callFor(connected.value, { type: 'status' }, z.strictObject({ status: statusSchema }));
   connected.value.close();
   if (!answer.ok) {
     process.stderr.write(`countersign: ${answer.error.message}\n`);
@@ -39,9 +40,9 @@ export async function status(argv: readonly string[]): Promise<number> {
   process.stdout.write(
     values.json
       ? `${JSON.stringify(answer.value)}\n`
-      : `${statusLines(answer.value, Date.now()).join('\n')}\n`,
+      : `${statusLines(answer.value.status, Date.now()).join('\n')}\n`,
   );
-  return answer.value.state === 'armed' ? EXIT.done : EXIT.refused;
+  return answer.value.status.state === 'armed' ? EXIT.done : EXIT.refused;
 }
 
 /** The status for people, one line a thing. */
@@ -49,7 +50,7 @@ function statusLines(s: DaemonStatus, now: number): readonly string[] {
   return [
     `${s.state}: daemon ${s.version}, pid ${s.pid}, up ${duration(now - s.started_at)}`,
     ...s.reasons.map((reason) => `  ! ${visibleLine(reason)}`),
-    `policy: ${s.policy.rules} rules, version ${visibleLine(s.policy.version)}, ${s.policy.hash.slice(0, 12)}${
+    `policy: ${s.policy.rules} rules of ${s.policy.version.split('+').length} files, ${s.policy.hash.slice(0, 12)}${
       s.policy.fault === null ? '' : `; the last change was not taken: ${visibleLine(s.policy.fault)}`
     }`,
     `ledger: ${s.ledger.receipts} receipts, head ${s.ledger.head.slice(0, 12)}, ${s.ledger.path}${

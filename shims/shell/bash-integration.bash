@@ -25,8 +25,8 @@ for __csn_name in "$__csn_shim_dir"/*; do __csn_shims[${__csn_name##*/}]=1; done
 for __csn_name in kill echo printf test '[' pwd true false time; do unset "__csn_shims[$__csn_name]"; done
 unset __csn_name
 declare -a __csn_void=()
-__csn_status=0 __csn_limit='' __csn_starving='' __csn_stub='' __csn_stub_was='' __csn_changed=''
-__csn_typed=0 __csn_pending='' __csn_result=- __csn_entered='' __csn_skipping='' __csn_history=''
+__csn_status=0 __csn_last='' __csn_limit='' __csn_starving='' __csn_stub='' __csn_stub_was='' __csn_changed=''
+__csn_typed=0 __csn_pending='' __csn_result=- __csn_entered='' __csn_skipping='' __csn_history='' __csn_traced='' __csn_line_pending=''
 
 # What the person's own start-up files would have done.
 case $__csn_start in
@@ -46,8 +46,18 @@ esac
 # A start-up file that puts its own directories first would hide the shims.
 [[ $PATH == "$__csn_shim_dir":* ]] || PATH=$__csn_shim_dir:$PATH
 
-__csn_restore() { ulimit -Sn "$__csn_limit"; __csn_limit=''; }
-__csn_starve() { __csn_starving=''; ulimit -Sn 0 || exit 126; }
+# No descriptors for the command that is about to run; the trap that runs next gives them back before anything else.
+__csn_starve() {
+  __csn_starving=''
+  trap "$__csn_trap_starved" DEBUG
+  ulimit -Sn 0 || exit 126
+}
+__csn_restore() {
+  __csn_status=$1 __csn_last=${2-}
+  ulimit -Sn "$__csn_limit"
+  __csn_limit=''
+  trap "$__csn_trap" DEBUG
+}
 
 # Takes the stand-in for a denied or changed command away again, and gives back a function it stood in for.
 __csn_unstub() {
@@ -94,8 +104,8 @@ __csn_deny() {
 
 # $1: first word. Runs the changed command in place of the one that is about to run.
 __csn_modify() {
-  local __csn_l_line
-  __csn_l_line=$("$__csn_ask" take "$BASHPID" '' - 2>&9 9>&-)
+  local __csn_l_line __csn_l_pid=$BASHPID
+  __csn_l_line=$("$__csn_ask" take "$__csn_l_pid" '' - 2>&9 9>&-)
   [[ $? == 0 && -n $__csn_l_line ]] || { __csn_deny "$1"; return; }
   if [[ $BASH_COMMAND != *[\<\>\`]* && $BASH_COMMAND != *'$('* ]] && __csn_stand_in "$1"; then
     __csn_changed=$__csn_l_line
@@ -120,11 +130,12 @@ __csn_mentioned() {
     [[ $__csn_l_seen == *" $__csn_l_name "* ]] && continue
     __csn_l_seen+="$__csn_l_name "
     case $__csn_l_name in
-      [@*\#])
+      [@*#])
         [[ $__csn_l_name == '#' ]] || for ((__csn_l_i = 1; __csn_l_i <= $#; __csn_l_i++)); do
           __csn_values+=("$__csn_l_i=${!__csn_l_i}")
         done
         __csn_values+=("#=$#") ;;
+      _) __csn_values+=("_=$__csn_last") ;;
       *[!0-9]*) [[ -v $__csn_l_name ]] && __csn_values+=("$__csn_l_name=${!__csn_l_name}") ;;
       0) ;;
       *) ((__csn_l_name <= $#)) && __csn_values+=("$__csn_l_name=${!__csn_l_name}") ;;
@@ -158,24 +169,40 @@ __csn_shimmed() {
   ! declare -F -- "$1" >/dev/null
 }
 
-# The whole typed line, once, before its first command: only there can it be seen what is piped into what.
+# Puts the newest line of the history into __csn_newest and its number into __csn_number; fails where there is none.
+__csn_newest_line() {
+  local __csn_l_entry
+  __csn_l_entry=$(HISTTIMEFORMAT='' builtin history 1)
+  [[ $__csn_l_entry =~ ^[[:space:]]*([0-9]+)[*]?[[:space:]]+(.*)$ ]] || return 1
+  __csn_number=${BASH_REMATCH[1]} __csn_newest=${BASH_REMATCH[2]}
+}
+
+# The whole typed line, once, before its first command: only there can it be seen what is piped into what. A line that the
+# history does not take (a leading space, a repetition) is not seen whole; its commands are, one by one.
 __csn_typed_line() {
   __csn_typed=2
-  [[ $HISTCMD != "$__csn_history" ]] || return 0
-  local __csn_l_line
-  __csn_l_line=$(HISTTIMEFORMAT='' builtin history 1)
-  [[ $__csn_l_line =~ ^[[:space:]]*[0-9]+[*]?[[:space:]]+(.*)$ ]] || return 0
-  __csn_l_line=${BASH_REMATCH[1]}
-  [[ $__csn_l_line == *[\|\;\&\(\{\<\>$'\n']* && $__csn_l_line != "$BASH_COMMAND" ]] || return 0
-  __csn_mentioned "$__csn_l_line"
-  __csn_question line if "$__csn_l_line" "${__csn_values[@]}"
+  local __csn_newest __csn_number
+  __csn_newest_line || return 0
+  [[ $__csn_number != "$__csn_history" ]] || return 0
+  __csn_history=$__csn_number
+  [[ $__csn_newest == *[\|\;\&\(\{\<\>$'\n']* && $__csn_newest != "$BASH_COMMAND" ]] || return 0
+  __csn_mentioned "$__csn_newest"
+  __csn_question line if "$__csn_newest" "${__csn_values[@]}"
+  local __csn_l_answer=$?
+  if [[ $__csn_l_answer == 0 ]]; then
+    __csn_line_pending=1
+    return 0
+  fi
+  # There is no changing a line that bash has read: a MODIFY shows what to type instead.
+  [[ $__csn_l_answer == 10 ]] && printf 'countersign: denied as it stands; type the changed line yourself\n' >&9
+  return 1
 }
 
 # True when the command that is about to run is a line of ours.
 __csn_ours() {
   local __csn_l_name
-  if [[ -n $__csn_stub && ${FUNCNAME[2]-} == "$__csn_stub" ]]; then return 0; fi
-  case ${FUNCNAME[2]-} in
+  if [[ -n $__csn_stub && ${FUNCNAME[3]-} == "$__csn_stub" ]]; then return 0; fi
+  case ${FUNCNAME[3]-} in
     __csn_unstub) return 0 ;;
     __csn_instead)
       case $BASH_COMMAND in
@@ -183,15 +210,30 @@ __csn_ours() {
           'eval "$__csn_line"') return 0 ;;
       esac ;;
   esac
-  for __csn_l_name in "${FUNCNAME[@]:2}"; do [[ $__csn_l_name == __csn_prompt ]] && return 0; done
+  for __csn_l_name in "${FUNCNAME[@]:3}"; do [[ $__csn_l_name == __csn_prompt ]] && return 0; done
   return 1
 }
 
-# Runs before every simple command. $1…: positional parameters where it runs, then `$_`. Status 1 makes bash skip it.
+# Runs before every simple command: $1 is `$?`, then the positional parameters where it runs, then `$_`. Status 1 makes bash
+# skip the command. `set +T` is a command: it comes here first, and the next one turns it on again.
+__csn_before() {
+  [[ $- == *T* ]] || set -T
+  if [[ $- == *x* && -z $__csn_traced ]]; then
+    __csn_traced=1
+    trap "$__csn_trap_traced" DEBUG
+  elif [[ -n $__csn_traced && $- != *x* ]]; then
+    __csn_traced=''
+    trap "$__csn_trap" DEBUG
+  fi
+  __csn_status=$1 __csn_last=${@: -1}
+  __csn_debug "${@:2:$#-2}"
+}
+
+# $1…: the positional parameters.
 __csn_debug() {
   local -
   local -a __csn_values=()
-  local __csn_l_answer=0 __csn_l_word __csn_l_flags=''
+  local __csn_l_answer=0 __csn_l_word __csn_l_flags='' __csn_l_inner=''
   set +eEufxvk
   __csn_ours && return 0
   [[ -n $__csn_stub ]] && __csn_unstub
@@ -214,27 +256,34 @@ __csn_debug() {
     __csn_abandon
     return
   fi
-  case $BASH_COMMAND in
+  local __csn_l_text=$BASH_COMMAND
+  # In an EXIT trap bash still names the last line of this file: the trap's own text is what is about to run.
+  [[ $__csn_l_text == 'trap "$__csn_trap" DEBUG' ]] && __csn_l_text=$(trap -p EXIT)
+  case $__csn_l_text in
     # Conditions and loop heads: what they substitute is asked about by itself.
     '[[ '* | '(('* | 'for '* | 'case '* | 'select '*) return 0 ;;
   esac
-  __csn_l_word=${BASH_COMMAND%%[[:space:]]*}
+  __csn_l_word=${__csn_l_text%%[[:space:]]*}
   [[ $__csn_l_word == \\* ]] && __csn_l_word=${__csn_l_word#\\}
   if __csn_shimmed "$__csn_l_word"; then
     # The shim asks by itself, with the real words; twice would be a needless question.
-    [[ $BASH_COMMAND != *[\<\>\`]* && $BASH_COMMAND != *'$('* ]] && return 0
-    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+    [[ $__csn_l_text != *[\<\>\`]* && $__csn_l_text != *'$('* ]] && return 0
+    [[ $__csn_l_text != *[\<\>]* ]] && __csn_l_flags+=f
   elif declare -F -- "$__csn_l_word" >/dev/null; then
-    __csn_entered=$((${#FUNCNAME[@]} + 1)):$BASH_COMMAND
-    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+    __csn_l_inner=1
+    __csn_entered=$((${#FUNCNAME[@]} + 1)):$__csn_l_text
+    [[ $__csn_l_text != *[\<\>]* ]] && __csn_l_flags+=f
   elif [[ $__csn_l_word == eval || $__csn_l_word == source || $__csn_l_word == . ]]; then
-    [[ $BASH_COMMAND != *[\<\>]* ]] && __csn_l_flags+=f
+    __csn_l_inner=1
+    [[ $__csn_l_text != *[\<\>]* ]] && __csn_l_flags+=f
   fi
-  __csn_mentioned "$BASH_COMMAND" "${@:1:$#-1}"
-  __csn_question command "$__csn_l_flags" "$BASH_COMMAND" "${__csn_values[@]}" || __csn_l_answer=$?
+  __csn_mentioned "$__csn_l_text" "$@"
+  __csn_question command "$__csn_l_flags" "$__csn_l_text" "${__csn_values[@]}" || __csn_l_answer=$?
   case $__csn_l_answer in
     0)
-      __csn_pending=$BASHPID __csn_result=-
+      # What runs commands of its own is not over when the next question comes: how it ended stays unknown.
+      __csn_pending='' __csn_result=-
+      [[ -n $__csn_l_inner ]] || __csn_pending=$BASHPID
       return 0 ;;
     10) __csn_modify "$__csn_l_word" ;;
     *) __csn_deny "$__csn_l_word" ;;
@@ -246,10 +295,11 @@ __csn_status_is() { return "$1"; }
 # Before each prompt of an interactive shell: reports how the last command ended, and arms the trap again.
 __csn_prompt() {
   local __csn_l_status=$? __csn_l_name
-  [[ -n $__csn_limit ]] && __csn_restore
+  [[ -n $__csn_limit ]] && __csn_restore "$__csn_l_status"
   [[ -n $__csn_stub ]] && __csn_unstub
-  __csn_typed=0 __csn_skipping='' __csn_entered='' __csn_history=$HISTCMD
-  if [[ $__csn_pending == "$BASHPID" ]]; then
+  __csn_typed=0 __csn_skipping='' __csn_entered=''
+  if [[ $__csn_pending == "$BASHPID" || -n $__csn_line_pending ]]; then
+    __csn_pending=$BASHPID __csn_line_pending=''
     [[ $__csn_result == - ]] && __csn_result=$__csn_l_status
     __csn_question report '' 9>&2
   fi
@@ -266,22 +316,27 @@ __csn_prompt() {
   __csn_status_is "$__csn_l_status"
 }
 
-# The first list has no word of its own: it leaves no trace in `set -x` and takes `$?` before anything changes it. `$_` is
-# passed last, because bash sets it to the last word of whatever ran last. `set +T` is a command: it comes here first, and
-# the next command turns it on again.
-__csn_trap='${__csn_void[__csn_status=$?]-}${__csn_limit:+__csn_restore}; { [[ $- == *T* ]] || set -T; __csn_debug "$@" "$_"; } 9>&2 2>/dev/null && ${__csn_starving:+__csn_starve}'
+# `$?` and `$_` are taken before anything changes them, and `$_` is put back by being the last word (`[[` leaves it alone).
+# Standard error is away meanwhile, so that `set -x` shows the agent's commands and not these.
+__csn_trap='{ __csn_before "$?" "$@" "$_"; } 9>&2 2>/dev/null && { [[ -z $__csn_starving ]] || __csn_starve; }'
+# With `set -x` the test itself would be shown; an empty expansion is not, but it loses `$_`.
+__csn_trap_traced='{ __csn_before "$?" "$@" "$_"; } 9>&2 2>/dev/null && ${__csn_starving:+__csn_starve}'
+__csn_trap_starved='__csn_restore "$?" "$_"; { __csn_before "$__csn_status" "$@" "$__csn_last"; } 9>&2 2>/dev/null &&
+  { [[ -z $__csn_starving ]] || __csn_starve; }'
 
 if [[ $- == *i* ]]; then
   __csn_own_prompt=("${PROMPT_COMMAND[@]}")
   unset PROMPT_COMMAND
+  if __csn_newest_line; then __csn_history=$__csn_number; fi
+  unset __csn_number __csn_newest
   PROMPT_COMMAND=__csn_prompt
   PS0="${PS0-}"'${__csn_void[__csn_typed=1]-}'
   readonly PROMPT_COMMAND PS0 __csn_own_prompt
 fi
 export BASH_ENV=$__csn_env
-readonly BASH_ENV __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_void __csn_own_env __csn_start
+readonly BASH_ENV __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_trap_traced __csn_trap_starved __csn_void __csn_own_env __csn_start
 readonly -f __csn_restore __csn_starve __csn_unstub __csn_instead __csn_stand_in __csn_abandon __csn_deny __csn_modify \
-  __csn_mentioned __csn_question __csn_shimmed __csn_typed_line __csn_ours __csn_debug __csn_status_is __csn_prompt
+  __csn_mentioned __csn_question __csn_shimmed __csn_newest_line __csn_typed_line __csn_ours __csn_before __csn_debug __csn_status_is __csn_prompt
 set -T
 trap "$__csn_trap" DEBUG
 

@@ -61,6 +61,7 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
   const changed = new Map<number, string>();
   let init: Socket | null = null;
   let closing = false;
+  let agentEnded = false;
 
   const settle = (map: Map<number, Running>, pid: number, ending: Ending) => {
     const running = map.get(pid);
@@ -150,7 +151,10 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
         if (ended === null) return refuse('the shim said something unreadable');
         if (socket === init) {
           if (ended.stopped !== null) options.onAgent({ kind: 'stopped', signal: ended.stopped });
-          else options.onAgent({ kind: 'ended', ending: ended.ending });
+          else {
+            agentEnded = true;
+            options.onAgent({ kind: 'ended', ending: ended.ending });
+          }
         } else finish?.(ended.ending, ended.pid);
         return;
       }
@@ -197,7 +201,7 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       open.delete(socket);
-      if (socket === init && !closing) {
+      if (socket === init && !closing && !agentEnded) {
         init = null;
         options.onAgent({
           kind: 'ended',

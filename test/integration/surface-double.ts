@@ -7,7 +7,12 @@ import { findInstallation, type Installation } from '../../shims/cli/installatio
 import { makeSessionDir, type SessionDir } from '../../shims/cli/session-dir.ts';
 import type { Decided, Waiting } from '../../shims/shell/answer.ts';
 import type { ShellQuestion } from '../../shims/shell/question.ts';
-import { type AgentState, type Ending, openSurface, type SurfaceHost } from '../../shims/shell/surface-host.ts';
+import {
+  type AgentState,
+  type Ending,
+  openSurface,
+  type SurfaceHost,
+} from '../../shims/shell/surface-host.ts';
 
 /** What a test decides about a question; `null` never answers. */
 export type Verdict =
@@ -44,7 +49,10 @@ export interface SurfaceDouble {
   /** The texts asked about, in order. */
   asked(): readonly string[];
   /** Runs a program in the session without its first process; ends with its output. */
-  run(command: readonly string[], options?: { readonly input?: string | Buffer; readonly env?: NodeJS.ProcessEnv }): Promise<Finished>;
+  run(
+    command: readonly string[],
+    options?: { readonly input?: string | Buffer; readonly env?: NodeJS.ProcessEnv },
+  ): Promise<Finished>;
   start(command: readonly string[], options?: { readonly env?: NodeJS.ProcessEnv }): ChildProcess;
   close(): void;
 }
@@ -75,7 +83,13 @@ export async function openDouble(
     submitter: {
       submit(question, onWaiting) {
         const text = question.command_line ?? (question.argv ?? []).join(' ');
-        const row: Heard = { text, question, verdict: decide(text, question), ending: null, cancelled: false };
+        const row: Heard = {
+          text,
+          question,
+          verdict: decide(text, question),
+          ending: null,
+          cancelled: false,
+        };
         const id = `act_double${String(heard.length).padStart(6, '0')}`;
         heard.push(row);
         return {

@@ -62,19 +62,25 @@ char **with_trap(char **argv, const struct shell_arguments *a, const char *integ
   const char *own = getenv("BASH_ENV");
   if (own != NULL && strcmp(own, integration) != 0) setenv("COUNTERSIGN_BASH_ENV", own, 1);
   setenv("BASH_ENV", integration, 1);
-  if (!a->interactive) return argv;
-  /* What the person's own start-up would have read; the integration reads it in our place, first. */
-  setenv("COUNTERSIGN_BASH_START",
-         a->login ? (a->noprofile ? "none" : "login") : a->norc ? "none" : a->rcfile != NULL ? a->rcfile : "rc", 1);
   size_t count = 0;
   while (argv[count] != NULL) count++;
   char **words = calloc(count + 4, sizeof *words);
   if (words == NULL) return NULL;
-  size_t n = 0;
+  size_t n = 0, i = 1;
+  if (!a->interactive) {
+    /* With a socket as standard input (what Node gives its children) bash believes that rshd started it and reads ~/.bashrc in
+       place of BASH_ENV. --norc is what keeps it from that, and means nothing else to a shell that is not interactive. */
+    words[n++] = argv[0];
+    words[n++] = "--norc";
+    for (; i < count; i++) words[n++] = argv[i];
+    return words;
+  }
+  /* What the person's own start-up would have read; the integration reads it in our place, first. */
+  setenv("COUNTERSIGN_BASH_START",
+         a->login ? (a->noprofile ? "none" : "login") : a->norc ? "none" : a->rcfile != NULL ? a->rcfile : "rc", 1);
   words[n++] = argv[0][0] == '-' ? argv[0] + 1 : argv[0];
   words[n++] = "--init-file";
   words[n++] = (char *)integration;
-  size_t i = 1;
   for (; i < count; i++) {
     char *word = argv[i];
     if (strcmp(word, "--") == 0 || word[0] != '-' || word[1] == '\0') break;

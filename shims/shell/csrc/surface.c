@@ -71,7 +71,7 @@ static void print(const struct field *field) {
 
 /* Reads a final answer; -1 when it is malformed, incomplete, or says what its verdict does not allow. */
 static int read_answer(const struct bytes *frame, struct answer *answer, int *wants_outcome) {
-  struct field f;
+  struct field f, message = {0};
   size_t offset = 0, words = 0, room = 0;
   int more, verdict = -1;
   while ((more = next_field(frame, &offset, &f)) == 1) {
@@ -83,7 +83,7 @@ static int read_answer(const struct bytes *frame, struct answer *answer, int *wa
         else return -1;
         break;
       case 'm':
-        print(&f);
+        message = f;
         break;
       case 't':
         *wants_outcome = 1;
@@ -106,6 +106,7 @@ static int read_answer(const struct bytes *frame, struct answer *answer, int *wa
   }
   if (more < 0 || verdict < 0) return -1;
   if (verdict == ANSWER_MODIFY && answer->argv == NULL && answer->line == NULL) return -1;
+  print(&message);
   answer->verdict = (enum verdict)verdict;
   return 0;
 }
