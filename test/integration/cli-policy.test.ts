@@ -174,6 +174,7 @@ suite('policy', () => {
         }),
         shell('e', 'git push --force origin main', { intent: 'publish it' }),
         JSON.stringify({ id: 'f', action: { kind: 'telepathy', thought: 'x' } }),
+        JSON.stringify({ id: 'g', intent: 'pay it', steps: [{ action: { kind: 'mcp', tool: 'pay' } }] }),
       ];
       const path = file('cases.jsonl', `${cases.join('\n')}\n`);
       const { code, stdout, stderr } = await policy(['test', '--cases', path, '--json']);
@@ -184,15 +185,16 @@ suite('policy', () => {
         .map((line) => JSON.parse(line));
       assert.deepEqual(
         answers.map(({ id }) => id),
-        ['a', 'b', 'c', 'd', 'e', 'f'],
+        ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
       );
       for (const answer of answers)
         assert.deepEqual(Object.keys(answer), ['id', 'decision', 'rule', 'reason']);
       assert.deepEqual(
         answers.map(({ decision }) => decision),
-        ['ALLOW', 'DENY', 'DEFER', 'DENY', 'STEP_UP', 'DEFER'],
+        ['ALLOW', 'DENY', 'DEFER', 'DENY', 'STEP_UP', 'DEFER', 'DEFER'],
       );
       assert.match(answers[2].reason, /kind `mcp` is not evaluated/);
+      assert.match(answers[6].reason, /kind `session` is not evaluated/);
       assert.match(answers[5].reason, /kind `telepathy` is not evaluated/);
     });
 

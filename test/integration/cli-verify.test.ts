@@ -246,6 +246,19 @@ suite('verify', () => {
     assert.match(none.stderr, /`--key` takes a public key/);
   });
 
+  test('lets checkpoints vouch for signatures when told to, and still finds every change', async () => {
+    restore(pristine);
+    const quick = await verify(['--quick', '--json']);
+    assert.equal(quick.code, 0, quick.stdout);
+    assert.ok(JSON.parse(quick.stdout).vouched > 0);
+    tamper(ledgerFile(), (db) =>
+      db
+        .prepare("update receipts set receipt = replace(receipt, 'npm test', 'npm tesd') where seq = ?")
+        .run(at.decision),
+    );
+    assert.equal((await verify(['--quick'])).code, 1);
+  });
+
   test('tells wrong use and what is not there from what is broken', async () => {
     const option = await verify(['--jsno']);
     assert.equal(option.code, 2);
