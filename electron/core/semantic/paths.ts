@@ -54,7 +54,8 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
   }
   const unknownAt = absolute.indexOf(UNKNOWN_TEXT);
   // `/proc/$pid/mem`, `/home/$user/.ssh/id_rsa`: the segment nobody knows may be any, the others still tell.
-  if (unknownAt >= 0) {
+  // So do `~/.ssh/id_*` and `/proc/*/environ`.
+  if (glob || unknownAt >= 0) {
     collectLabels(index, absolute.slice(1).split('/'), 'absolute', labels);
     addHome(absolute, place, index, labels, false);
   }
