@@ -96,6 +96,7 @@ function upstream(command: Command, commands: readonly Command[]): readonly Comm
 }
 
 const NO_COMMANDS: readonly Command[] = [];
+const NEAR = 64;
 
 function codeFromElsewhere(
   command: Command,
@@ -131,7 +132,8 @@ function codeFromElsewhere(
     (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)
   )
     return;
-  for (const other of commands) {
+  // Near ones only: a line of a hundred thousand commands must not cost its square.
+  for (const other of commands.slice(Math.max(0, command.index - NEAR), command.index + NEAR)) {
     if (other.origin !== 'substitution' || other.index === command.index) continue;
     const sources = [other, ...upstream(other, commands)];
     const effects = sources.flatMap((source) => alone[source.index] ?? []);
@@ -192,12 +194,14 @@ function secretsLeaving(
         effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value),
     );
   if (!secret && command.args.some((word) => !word.known))
-    secret = commands.some(
-      (other) =>
-        other.origin === 'substitution' &&
-        other.index !== command.index &&
-        (alone[other.index] ?? NO_EFFECTS).some(isSecretRead),
-    );
+    secret = commands
+      .slice(Math.max(0, command.index - NEAR), command.index + NEAR)
+      .some(
+        (other) =>
+          other.origin === 'substitution' &&
+          other.index !== command.index &&
+          (alone[other.index] ?? NO_EFFECTS).some(isSecretRead),
+      );
   if (secret) added.push({ ...out, kind: 'upload', tags: [...out.tags, 'secret-out'] });
 }
 

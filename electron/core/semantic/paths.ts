@@ -48,8 +48,10 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
   const glob = globbing && GLOB.test(absolute);
   const labels = new Set<string>();
   if (absolute.startsWith(UNKNOWN_TEXT) || !absolute.startsWith('/')) {
+    const names = absolute.split('/').filter(isNamed);
     labels.add('unknown');
-    collectNameLabels(index, absolute.split('/').filter(isNamed), labels);
+    collectNameLabels(index, names, labels);
+    if (names.includes('countersign')) labels.add('self');
     return { value: absolute, known: false, many: glob, labels: [...labels] };
   }
   const unknownAt = absolute.indexOf(UNKNOWN_TEXT);

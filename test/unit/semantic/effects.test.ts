@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { actionOf, assertEffect, assertNoEffect, shown, type Wanted } from './scene.ts';
+import { buildShellAction } from '../../../electron/wire/shell-action.ts';
+import {
+  actionOf,
+  assertEffect,
+  assertNoEffect,
+  hasher,
+  knowledge,
+  shown,
+  submission,
+  type Wanted,
+} from './scene.ts';
 
 const rows: readonly (readonly [string, string, Wanted])[] = [
   [
@@ -324,3 +334,21 @@ test('a program start is read word by word, never as shell text', () => {
     ['/home/user/project/$HOME; echo', '/home/user/project/*'],
   );
 });
+
+const long: readonly (readonly [string, string])[] = [
+  ['operands', `rm ${'a '.repeat(20000)}`],
+  ['operands in one of two places', `cd x; rm ${'a '.repeat(20000)}`],
+  ['commands', 'rm a;'.repeat(5000)],
+  ['evaluations', 'eval "$x";'.repeat(5000)],
+  ['ends', 'kill $p;'.repeat(5000)],
+  ['pipes', `cat a ${'| sort '.repeat(2000)}| sh`],
+  ['substitutions', 'sh -c "$(curl x)";'.repeat(1000)],
+  ['parents', `rm -rf ${'../'.repeat(20000)}`],
+  ['flags', `rm ${'-'.repeat(20000)}${'r'.repeat(20000)} x`],
+  ['statements', `psql -c "${'drop table x;'.repeat(3000)}"`],
+];
+for (const [name, line] of long)
+  test(`ends on thousands of ${name}`, () => {
+    const built = buildShellAction({ ...submission, command: { line } }, knowledge, hasher);
+    assert.ok(built.ok || built.error.message.length > 0);
+  });

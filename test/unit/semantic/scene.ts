@@ -21,7 +21,7 @@ export const hasher: Hasher = {
   sha256: (data) => createHash('sha256').update(data).digest('hex') as Digest,
 };
 
-const submission: Omit<ShellSubmission, 'command'> = {
+export const submission: Omit<ShellSubmission, 'command'> = {
   id: 'act_00000000' as ActionId,
   sessionId: 'sess_00000000' as SessionId,
   at: 0,
