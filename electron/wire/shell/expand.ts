@@ -9,19 +9,29 @@ import { readArithmetic, readSubstitution } from './substitution.ts';
 /** The words a word becomes: braces, tilde, parameters, substitutions, splitting, quotes (AARM R3.k). Appends to `out`. */
 export function expandWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
   const parts = node.parts;
+  // The parser and the shells do not agree on every brace, so any word that may hold one is looked at here.
+  if (node.text.includes('{') && (node.text.includes(',') || node.text.includes('..'))) {
+    expandBraceWord(m, f, node, out);
+    return;
+  }
+  expandBraceless(m, f, node, parts, out);
+}
+
+function expandBraceless(
+  m: Machine,
+  f: Frame,
+  node: WordNode,
+  parts: readonly WordPart[] | undefined,
+  out: Word[],
+): void {
   if (parts === undefined) {
     const { text } = node;
     const first = text.charCodeAt(0);
-    if (first === TILDE || text.includes('=~'))
+    if (first === TILDE || (text.includes('~') && text.includes('=')))
       out.push(makeWord(expandTilde(f, node.value, text), text, false));
     else out.push(makeWord(node.value, text, false));
     return;
   }
-  for (const part of parts)
-    if (part.type === 'BraceExpansion') {
-      expandBraceWord(m, f, node, out);
-      return;
-    }
   expandParts(m, f, node.text, parts, out);
 }
 
@@ -34,7 +44,6 @@ function makeWord(text: string, raw: string, glob: boolean): Word {
 function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
   const raws = expandBraces(node.text);
   if (raws === null) {
-    note(m, 'a brace expansion stands for too many words');
     const head = /^[A-Za-z0-9_./-]*/.exec(node.text)?.[0] ?? '';
     // Its substitutions still run; reading it as one word finds them.
     const ignored: Word[] = [];
@@ -42,11 +51,19 @@ function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): voi
     out.push({ text: head + UNKNOWN_TEXT, raw: node.text, known: false, glob: true });
     return;
   }
+  if (raws.length === 1 && raws[0] === node.text) {
+    expandBraceless(m, f, node, node.parts, out);
+    return;
+  }
   let characters = 0;
   for (const raw of raws) characters += raw.length;
   if (!spend(m, raws.length, characters)) return;
   for (const raw of raws) {
     if (raw === '') continue;
+    if (PLAIN.test(raw)) {
+      out.push({ text: raw, raw: node.text, known: true, glob: false });
+      continue;
+    }
     const word = readWord(raw);
     if (word === null) {
       note(m, `brace expansion \`${raw.slice(0, 80)}\` cannot be read`);
@@ -56,6 +73,8 @@ function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): voi
     else expandParts(m, { ...f, offset: null }, node.text, word.parts, out);
   }
 }
+
+const PLAIN = /^[A-Za-z0-9_.,/:@%+-]+$/;
 
 /** Reads raw text as one word, as the shell does after brace expansion; null when it is not one. */
 function readWord(raw: string): WordNode | null {
@@ -100,6 +119,7 @@ function newFields(m: Machine, raw: string, out: Word[]): Fields {
 
 function expandParts(m: Machine, f: Frame, raw: string, parts: readonly WordPart[], out: Word[]): void {
   if (!spend(m, parts.length)) return;
+  const before = out.length;
   const fields = newFields(m, raw, out);
   parts.forEach((part, i) => {
     const tilde = i === 0 && part.type === 'Literal' && part.text.charCodeAt(0) === TILDE;
@@ -113,7 +133,24 @@ function expandParts(m: Machine, f: Frame, raw: string, parts: readonly WordPart
     }
   });
   spend(m, 0, fields.text.length);
+  const first = out.length;
   cut(fields);
+  // A lone `$` keeps bash from splitting what stands next to it; which words result is left unknown.
+  if (
+    parts.length > 1 &&
+    parts.some((part) => part.type === 'Literal' && part.text.includes('$')) &&
+    parts.some(splits)
+  )
+    for (let i = before; i <= first && i < out.length; i++) {
+      const word = out[i];
+      if (word !== undefined) out[i] = { ...word, text: word.text + UNKNOWN_TEXT, known: false };
+    }
+}
+
+function splits(part: WordPart): boolean {
+  return (
+    part.type === 'SimpleExpansion' || part.type === 'ParameterExpansion' || part.type === 'CommandExpansion'
+  );
 }
 
 function expandPart(m: Machine, f: Frame, part: WordPart, fields: Fields): void {
@@ -138,9 +175,13 @@ function expandPart(m: Machine, f: Frame, part: WordPart, fields: Fields): void 
       }
       return;
     case 'BraceExpansion':
-      fields.glob = true;
-      append(fields, UNKNOWN_TEXT);
-      for (const inner of part.parts ?? []) appendQuoted(m, f, inner, fields);
+      // What looks like one and is none, such as `{a..}`: every real one was expanded before.
+      if (part.parts === undefined) append(fields, part.text);
+      else {
+        append(fields, '{');
+        for (const inner of part.parts) appendQuoted(m, f, inner, fields);
+        append(fields, '}');
+      }
       return;
     case 'DoubleQuoted':
     case 'LocaleString':
