@@ -1,3 +1,4 @@
+import type { RuleId } from '../brand.ts';
 import { type Decision, type MissingFact, RANKS, type Rank, type RankVerdict } from '../decision.ts';
 import type { FactSet } from '../facts.ts';
 import type { CompiledPolicy } from './compile.ts';
@@ -24,21 +25,29 @@ const SILENT: Readonly<Record<Rank, string>> = {
   posture: 'every part was decided by a rule',
 };
 
-function rankVerdicts(evaluation: Evaluation, reached: Rank): readonly RankVerdict[] {
+const silent = (rank: Rank, reason: string): RankVerdict => ({ rank, result: 'silent', rules: [], reason });
+/** Most ranks are silent most of the time; their verdicts are made once. */
+const QUIET = RANKS.map((rank) => silent(rank, SILENT[rank]));
+const NOT_REACHED = RANKS.map((rank) => silent(rank, 'not reached'));
+
+function spokenVerdict(rank: Rank, own: readonly Outcome[], most: Outcome): RankVerdict {
+  const rules = new Set<RuleId>();
+  for (const outcome of own) for (const rule of outcome.rules) rules.add(rule.id);
+  return { rank, result: most.result, rules: [...rules].sort(), reason: most.reason };
+}
+
+function rankVerdicts({ outcomes, left }: Evaluation, reached: Rank): readonly RankVerdict[] {
   const last = RANKS.indexOf(reached);
   return RANKS.map((rank, position) => {
-    const own = evaluation.outcomes.filter((outcome) => outcome.rank === rank);
-    const most = mostRestrictive(own);
-    if (most !== null) {
-      const rules = [...new Set(own.flatMap((outcome) => outcome.rules.map((rule) => rule.id)))].sort();
-      return { rank, result: most.result, rules, reason: most.reason };
+    if (outcomes.some((outcome) => outcome.rank === rank)) {
+      const own = outcomes.filter((outcome) => outcome.rank === rank);
+      const most = mostRestrictive(own);
+      if (most !== null) return spokenVerdict(rank, own, most);
     }
-    const left =
-      rank === 'unknowns' && evaluation.left.size > 0
-        ? `; left to the interception of the command itself: ${[...evaluation.left].sort().join(', ')}`
-        : '';
-    const reason = position > last ? 'not reached' : `${SILENT[rank]}${left}`;
-    return { rank, result: 'silent', rules: [], reason };
+    if (position > last) return NOT_REACHED[position] ?? silent(rank, 'not reached');
+    if (rank !== 'unknowns' || left.size === 0) return QUIET[position] ?? silent(rank, SILENT[rank]);
+    const paths = [...left].sort().join(', ');
+    return silent(rank, `${SILENT[rank]}; left to the interception of the command itself: ${paths}`);
   });
 }
 

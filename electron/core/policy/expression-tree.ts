@@ -14,7 +14,7 @@ import {
 } from './fact-value.ts';
 import type { FactView } from './fact-view.ts';
 import { LIST_STEPS } from './list-operation.ts';
-import { FUNCTIONS, METHODS, OPERATORS, type Operation, readIndex } from './operation.ts';
+import { FUNCTIONS, METHODS, OPERATORS, type Operation, readIndex, type Surroundings } from './operation.ts';
 import { compilePattern } from './pattern.ts';
 import type { Subject } from './rule.ts';
 import { nearest } from './suggestion.ts';
@@ -27,6 +27,8 @@ export interface Scope {
   readonly view: FactView;
   readonly command: ValueObject | null;
   readonly effect: ValueObject | null;
+  /** Where relative paths start from. */
+  readonly around: Surroundings;
   /** Values of the variables of `exists`, `all` …, by slot. */
   readonly variables: Value[];
   steps: number;
@@ -191,19 +193,21 @@ function indexed(node: ASTNode & { op: '[]' }, to: Compiling, reading: Reading):
   return read(run, elementType(of.type), path, reading, to);
 }
 
-/** Applies an operation once all its operands are there. */
-function strict(operands: readonly Run[], apply: Operation): Run {
+/** Applies an operation once its operand is there. */
+function strictOne(operand: Run, apply: Operation): Run {
   return (scope) => {
-    const values: Value[] = [];
-    let absent: Value = null;
-    for (const operand of operands) {
-      const value = operand(scope);
-      if (isAbsent(value)) absent = isAbsent(absent) ? joinAbsent(absent, value) : value;
-      values.push(value);
-    }
-    if (absent !== null) return absent;
-    const { facts } = scope.view;
-    return apply(values, { cwd: facts.action.cwd, home: facts.session.home });
+    const a = operand(scope);
+    return isAbsent(a) ? a : apply(a, null, scope.around);
+  };
+}
+
+/** Applies an operation once both operands are there; what is absent in either is not lost. */
+function strictTwo(left: Run, right: Run, apply: Operation): Run {
+  return (scope) => {
+    const a = left(scope);
+    const b = right(scope);
+    if (isAbsent(a)) return isAbsent(b) ? joinAbsent(a, b) : a;
+    return isAbsent(b) ? b : apply(a, b, scope.around);
   };
 }
 
@@ -245,9 +249,9 @@ function pattern(text: ASTNode, patternNode: ASTNode, to: Compiling): Typed {
   const compiled = compilePattern(patternNode.args);
   if (!compiled.ok) return refuse(patternNode, compiled.error);
   const { found } = compiled.value;
-  const apply: Operation = ([value = null]) =>
+  const apply: Operation = (value) =>
     value === null ? false : typeof value === 'string' ? found(value) : fault('`matches` needs text');
-  return computed(strict([compileNode(text, to, 'outer').run], apply), 'bool');
+  return computed(strictOne(compileNode(text, to, 'outer').run, apply), 'bool');
 }
 
 function computed(run: Run, type: FactType): Typed {
@@ -310,11 +314,10 @@ function applied(
   }
   if (operation.arity !== arity)
     return refuse(node, `\`${name}\` takes ${operation.arity} argument(s), not ${arity}`);
-  const runs = operands.map((operand) => compileNode(operand, to, 'outer').run);
-  return computed(
-    strict(runs, operation.apply),
-    name === 'lowerAscii' ? 'string' : name === 'size' ? 'dyn' : 'bool',
-  );
+  const [first = () => null, second] = operands.map((operand) => compileNode(operand, to, 'outer').run);
+  const run =
+    second === undefined ? strictOne(first, operation.apply) : strictTwo(first, second, operation.apply);
+  return computed(run, name === 'lowerAscii' ? 'string' : name === 'size' ? 'dyn' : 'bool');
 }
 
 function call(node: ASTNode & { op: 'call' }, to: Compiling): Typed {
@@ -382,14 +385,14 @@ export function compileNode(node: ASTNode, to: Compiling, reading: Reading): Typ
       );
     case '!_':
       return computed(
-        strict([operand(node.args)], ([value = null]) =>
+        strictOne(operand(node.args), (value) =>
           typeof value === 'boolean' ? !value : fault('`!` needs true or false'),
         ),
         'bool',
       );
     case '-_':
       return computed(
-        strict([operand(node.args)], ([value = null]) =>
+        strictOne(operand(node.args), (value) =>
           typeof value === 'number' ? -value : fault('`-` needs a number'),
         ),
         'dyn',
@@ -404,7 +407,7 @@ export function compileNode(node: ASTNode, to: Compiling, reading: Reading): Typ
     case '>=': {
       const operation = OPERATORS[node.op];
       if (operation === undefined) return refuse(node, `\`${node.op}\` is not an operator here`);
-      return computed(strict([operand(node.args[0]), operand(node.args[1])], operation), 'dyn');
+      return computed(strictTwo(operand(node.args[0]), operand(node.args[1]), operation), 'dyn');
     }
     default:
       return refuse(node, `\`${node.op}\` is not part of the policy language`);

@@ -107,22 +107,21 @@ export const FACT_ROOTS = {
 
 export type FactRoot = keyof typeof FACT_ROOTS;
 
+const PERSON = ['person'] as const;
+const RESOLVERS: Readonly<Record<string, readonly string[]>> = {
+  request: ['intent', 'person'],
+  alignment: ['intent', 'person'],
+  history: ['prior_action', 'person'],
+  environment: ['environment', 'person'],
+  destination: ['environment', 'person'],
+  data: ['environment', 'person'],
+};
+
 /** Names of the resolvers that can find out what stands at `path` (R4.d1); a person can always be asked. */
 export function resolversFor(path: string): readonly string[] {
-  const root = path.split(/[.[]/, 1)[0];
-  switch (root) {
-    case 'request':
-    case 'alignment':
-      return ['intent', 'person'];
-    case 'history':
-      return ['prior_action', 'person'];
-    case 'environment':
-    case 'destination':
-    case 'data':
-      return ['environment', 'person'];
-    default:
-      return ['person'];
-  }
+  const end = path.indexOf('.');
+  const root = end < 0 ? path : path.slice(0, end);
+  return Object.hasOwn(RESOLVERS, root) ? (RESOLVERS[root] ?? PERSON) : PERSON;
 }
 
 /** True when what stands at `path` is unknown only because a word of a command line is. */

@@ -60,7 +60,7 @@ export function isObject(value: Value): value is ValueObject {
  * Joins two absents: a fault outweighs an unknown, since nothing that is still to be learned repairs it.
  */
 export function joinAbsent(a: Unknown | Fault, b: Unknown | Fault): Unknown | Fault {
-  if (isFault(a)) return a;
+  if (a === b || isFault(a)) return a;
   if (isFault(b)) return b;
   const fresh = b.paths.filter((path) => !a.paths.includes(path));
   return fresh.length === 0 ? a : unknownAt(...a.paths, ...fresh);

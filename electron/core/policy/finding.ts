@@ -12,7 +12,7 @@ import {
   unknownAt,
   type Value,
 } from './fact-value.ts';
-import type { FactView } from './fact-view.ts';
+import { commandCwd, type FactView } from './fact-view.ts';
 import { fitsSubject, type SubjectRef } from './match.ts';
 
 /** What one rule says of one subject; rules that do not match leave no finding. */
@@ -57,13 +57,18 @@ function withoutWords(unknown: Unknown): Unknown | null {
 }
 
 function scopeFor(view: FactView, subject: SubjectRef, listener: Listener | null): Scope {
-  const effect = subject.kind === 'effect' ? view.effect(subject.index) : null;
-  const ofEffect = subject.kind === 'effect' ? view.facts.action.effects[subject.index]?.command : null;
-  const command = subject.kind === 'command' ? subject.index : (ofEffect ?? null);
+  const { action } = view.facts;
+  const ofEffect = subject.kind === 'effect' ? action.effects[subject.index]?.command : null;
+  const index = subject.kind === 'command' ? subject.index : (ofEffect ?? null);
+  const command = (index === null ? null : action.commands[index]) ?? null;
   return {
     view,
-    effect,
-    command: command === null ? null : view.command(command),
+    effect: subject.kind === 'effect' ? view.effect(subject.index) : null,
+    command: index === null ? null : view.command(index),
+    around: {
+      cwd: command === null ? action.cwd : commandCwd(command, view.facts),
+      home: view.facts.session.home,
+    },
     variables: [],
     steps: MAX_STEPS,
     trace: listener === null ? null : (path, value) => listener.fact(path, subject, value),

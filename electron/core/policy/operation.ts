@@ -17,8 +17,8 @@ export interface Surroundings {
   readonly home: string;
 }
 
-/** A pure operation on computed values. Absent operands never reach it. */
-export type Operation = (args: readonly Value[], around: Surroundings) => Value;
+/** A pure operation on one or two computed values (`b` is null for one). Absent operands never reach it. */
+export type Operation = (a: Value, b: Value, around: Surroundings) => Value;
 
 /** Longest text or list a `+` may build, so that no predicate can exhaust memory. */
 const MAX_SIZE = 1_000_000;
@@ -30,12 +30,12 @@ const mismatch = (operator: string, a: Value, b: Value): Value =>
   fault(`\`${operator}\` cannot be applied to ${kindOf(a)} and ${kindOf(b)}`);
 
 function arithmetic(operator: string, compute: (a: number, b: number) => number): Operation {
-  return ([a = null, b = null]) =>
+  return (a, b) =>
     typeof a === 'number' && typeof b === 'number' ? compute(a, b) : mismatch(operator, a, b);
 }
 
 function ordering(operator: string, holds: (order: number) => boolean): Operation {
-  return ([a = null, b = null]) => {
+  return (a, b) => {
     if (typeof a === 'number' && typeof b === 'number') {
       return Number.isNaN(a) || Number.isNaN(b) ? false : holds(a < b ? -1 : a > b ? 1 : 0);
     }
@@ -55,7 +55,7 @@ function contains(list: readonly Value[], item: Value): Value {
   return absent;
 }
 
-const plus: Operation = ([a = null, b = null]) => {
+const plus: Operation = (a, b) => {
   if (typeof a === 'number' && typeof b === 'number') return a + b;
   if (typeof a === 'string' && typeof b === 'string')
     return a.length + b.length > MAX_SIZE ? fault('the text becomes too long') : a + b;
@@ -73,7 +73,7 @@ export const OPERATORS: Readonly<Record<string, Operation>> = {
   '<=': ordering('<=', (order) => order <= 0),
   '>': ordering('>', (order) => order > 0),
   '>=': ordering('>=', (order) => order >= 0),
-  in: ([a = null, b = null]) => {
+  in: (a, b) => {
     if (b === null) return false;
     if (isList(b)) return contains(b, a);
     if (isObject(b)) return typeof a === 'string' && Object.hasOwn(b, a);
@@ -86,7 +86,7 @@ function textTest(
   name: string,
   holds: (text: string, other: string, around: Surroundings) => Value,
 ): Operation {
-  return ([text = null, other = null], around) => {
+  return (text, other, around) => {
     if (text === null || other === null) return false;
     if (typeof text !== 'string' || typeof other !== 'string') return mismatch(name, text, other);
     return holds(text, other, around);
@@ -94,7 +94,7 @@ function textTest(
 }
 
 /** Length in code points, as CEL counts. An unknown element may stand for any number of words. */
-const size: Operation = ([value = null]) => {
+const size: Operation = (value) => {
   if (typeof value === 'string') {
     let count = 0;
     for (const _ of value) count += 1;
@@ -105,7 +105,7 @@ const size: Operation = ([value = null]) => {
   return fault(`\`size\` cannot be applied to ${kindOf(value)}`);
 };
 
-const hasAny: Operation = ([a = null, b = null]) => {
+const hasAny: Operation = (a, b) => {
   if (a === null || b === null) return false;
   if (!isList(a) || !isList(b)) return mismatch('has_any', a, b);
   let absent: Value = false;
@@ -138,7 +138,7 @@ export const METHODS: Readonly<Record<string, { readonly arity: number; readonly
   contains: { arity: 1, apply: textTest('contains', (text, other) => text.includes(other)) },
   lowerAscii: {
     arity: 0,
-    apply: ([text = null]) =>
+    apply: (text) =>
       typeof text === 'string'
         ? text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
         : text === null

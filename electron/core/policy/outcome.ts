@@ -5,7 +5,7 @@ import { isFault, isUnknown } from './fact-value.ts';
 import type { FactView } from './fact-view.ts';
 import { commandsOf, type Finding, type Findings, type Listener } from './finding.ts';
 import type { Risk, Rule } from './rule.ts';
-import { missingFacts, WEIGHT } from './static-rank.ts';
+import { missingOf, openReason, WEIGHT } from './static-rank.ts';
 
 /** What one rank found, before the most restrictive is chosen. */
 export interface Outcome {
@@ -32,11 +32,12 @@ export interface Evaluation {
 const RISK_WEIGHT: Readonly<Record<Risk, number>> = { low: 0, medium: 1, high: 2, critical: 3 };
 
 function commandsOfRule(evaluation: Evaluation, found: readonly Finding[], rule: Rule): readonly number[] {
-  const indexes = new Set<number>();
+  const indexes: number[] = [];
   for (const finding of found)
-    if (finding.compiled.rule.id === rule.id)
-      for (const index of commandsOf(evaluation.view, finding.subject)) indexes.add(index);
-  return [...indexes].sort((a, b) => a - b);
+    if (finding.compiled.rule === rule)
+      for (const index of commandsOf(evaluation.view, finding.subject))
+        if (!indexes.includes(index)) indexes.push(index);
+  return indexes.sort((a, b) => a - b);
 }
 
 export function outcomeOf(
@@ -85,21 +86,15 @@ export function openOutcome(evaluation: Evaluation, found: readonly Finding[]): 
   const open = found.filter(({ state }) => state !== 'matched' && isUnknown(state));
   const first = firstOf(open);
   if (first === null) return null;
-  const missing = new Map<string, MissingFact>();
-  for (const { compiled, state } of open)
-    if (state !== 'matched' && isUnknown(state))
-      for (const fact of missingFacts(state.paths, compiled.rule))
-        if (!missing.has(fact.path)) missing.set(fact.path, fact);
-  const paths = [...missing.keys()].map((path) => `\`${path}\``).join(', ');
+  const missing = missingOf(open);
   const rules = uniqueRules(open);
-  const names = rules.map((rule) => `\`${rule.id}\``).join(', ');
   return outcomeOf(evaluation, found, {
     result: 'DEFER',
     rank: 'unknowns',
     rule: first.compiled.rule,
     rules,
-    reason: `rule ${names} cannot be decided: ${paths} not known yet`,
-    missing: [...missing.values()],
+    reason: openReason(rules, missing),
+    missing,
   });
 }
 

@@ -15,7 +15,7 @@ import {
 import { decideSubject, missingFacts, type SubjectVerdict, statement } from './static-rank.ts';
 
 /** Kinds of effect that leave the world as it was. */
-const HARMLESS_EFFECTS: readonly string[] = ['read', 'discover', 'history'];
+const HARMLESS_EFFECTS: readonly string[] = ['read', 'discover'];
 
 /** Rank 1 (R3.b): a forbidden rule that matched, or failed, denies whatever else is true. */
 export function forbiddenRank(evaluation: Evaluation): void {

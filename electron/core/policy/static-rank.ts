@@ -56,12 +56,32 @@ export function resultOf(rule: Rule): Result5 {
   }
 }
 
-/** What is missing, with who can fetch it: the rule's own resolvers first. */
+/** What is missing at these paths, with who can fetch it: the rule's own resolvers first. */
 export function missingFacts(paths: readonly string[], rule: Rule | null): readonly MissingFact[] {
   return paths.map((path) => ({
     path,
     resolvers: rule !== null && rule.resolvers.length > 0 ? rule.resolvers : resolversFor(path),
   }));
+}
+
+/** What several undecided rules miss together, each path once, named by the rule that stands first. */
+export function missingOf(open: readonly Finding[]): readonly MissingFact[] {
+  const missing: MissingFact[] = [];
+  for (const { compiled, state } of open) {
+    if (state === 'matched' || !isUnknown(state)) continue;
+    for (const path of state.paths)
+      if (!missing.some((before) => before.path === path))
+        missing.push(...missingFacts([path], compiled.rule));
+  }
+  return missing;
+}
+
+/** Why rules stay open, for people; a long list is cut. */
+export function openReason(rules: readonly Rule[], missing: readonly MissingFact[]): string {
+  const names = rules.slice(0, 3).map(named).join(', ');
+  const more = rules.length > 3 ? ` and ${rules.length - 3} more` : '';
+  const paths = missing.map((fact) => `\`${fact.path}\``).join(', ');
+  return `rule ${names}${more} cannot be decided: ${paths} not known yet`;
 }
 
 const named = (rule: Rule): string => `\`${rule.id}\``;
@@ -119,24 +139,10 @@ function unknownVerdict(voices: readonly Voice[], decided: string): SubjectVerdi
   const unknown = voices.map(({ finding }) => finding);
   const [first] = unknown;
   if (first === undefined) return null;
-  const missing: MissingFact[] = [];
-  for (const { compiled, state } of unknown) {
-    if (state === 'matched' || !isUnknown(state)) continue;
-    for (const fact of missingFacts(state.paths, compiled.rule))
-      if (!missing.some((before) => before.path === fact.path)) missing.push(fact);
-  }
-  const paths = missing.map((fact) => `\`${fact.path}\``).join(', ');
+  const missing = missingOf(unknown);
   const rules = unknown.map(({ compiled }) => compiled.rule);
-  const names = rules.map(named).join(', ');
-  return {
-    result: 'DEFER',
-    rank: 'unknowns',
-    finding: first,
-    rules,
-    reason: `rule ${names} cannot be decided: ${paths} not known yet${decided}`,
-    missing,
-    covers: null,
-  };
+  const reason = `${openReason(rules, missing)}${decided}`;
+  return { result: 'DEFER', rank: 'unknowns', finding: first, rules, reason, missing, covers: null };
 }
 
 /**
