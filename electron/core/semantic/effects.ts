@@ -325,6 +325,12 @@ function readCode(
     )
   )
     say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['encoded', 'from-code'] });
+  if (downloads && /\b(?:exec|eval|system)\s*\(/.test(text))
+    say(scene, {
+      kind: 'execute',
+      object: { ...NO_OBJECT, kind: 'code' },
+      tags: ['remote-code', 'from-code'],
+    });
   if (
     /\b(?:exec|eval)\s*\(?[^\n]{0,120}(?:urlopen|requests\.get|http\.get|LWP::Simple|Net::HTTP|file_get_contents\(\s*["']http|fetch\()/.test(
       text,

