@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ActionId, SessionId } from '../../../electron/core/brand.ts';
 import { parseCase, parseOracle } from '../../../electron/wire/case-file.ts';
@@ -77,4 +79,10 @@ for (const [name, action, kind] of kinds)
     const parsed = parseCase(row(action));
     assert.ok(parsed.ok);
     assert.equal(normalizeCase(parsed.value, place, knowledge, hasher).kind, kind);
+  });
+
+const hostile = join(import.meta.dirname, '..', '..', 'hostile', 'case-file');
+for (const name of readdirSync(hostile))
+  test(`refuses the hostile line ${name}`, () => {
+    assert.equal(parseCase(readFileSync(join(hostile, name), 'utf8')).ok, false);
   });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { joinKnowledge, parseKnowledgeFile } from '../../../electron/wire/knowledge-file.ts';
 
@@ -70,3 +72,9 @@ test('reads a deed with all of its parts', () => {
     reversible: 'no',
   });
 });
+
+const hostile = join(import.meta.dirname, '..', '..', 'hostile', 'knowledge-file');
+for (const name of readdirSync(hostile))
+  test(`refuses the hostile file ${name}`, () => {
+    assert.equal(parseKnowledgeFile(readFileSync(join(hostile, name), 'utf8'), name).ok, false);
+  });
