@@ -162,7 +162,10 @@ function executes(command: Command, tags: readonly string[]): Effect {
 
 function isSecretRead(effect: Effect): boolean {
   return (
-    (effect.kind === 'read' && (effect.object.labels.includes('secret') || effect.tags.includes('secret'))) ||
+    (effect.kind === 'read' &&
+      (effect.object.labels.includes('secret') ||
+        effect.object.labels.includes('env-file') ||
+        effect.tags.includes('secret'))) ||
     effect.tags.includes('environment') ||
     effect.tags.includes('clipboard-read')
   );
