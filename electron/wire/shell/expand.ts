@@ -223,15 +223,24 @@ type DynamicPart = Exclude<DoubleQuotedChild, { type: 'Literal' }>;
 function expandDynamic(m: Machine, f: Frame, part: DynamicPart, quoted: boolean): Expansion {
   switch (part.type) {
     case 'SimpleExpansion':
-      return simpleExpansion(f, part.text);
+      return bounded(m, simpleExpansion(f, part.text));
     case 'ParameterExpansion':
-      return parameterExpansion(m, f, part, quoted);
+      return bounded(m, parameterExpansion(m, f, part, quoted));
     case 'CommandExpansion':
       return { kind: 'one', value: readSubstitution(m, f, part) };
     case 'ArithmeticExpansion':
       if (part.expression !== undefined) readArithmetic(m, f, part.expression);
       return { kind: 'one', value: UNKNOWN_VALUE };
   }
+}
+
+const MAX_ITEMS = 4096;
+
+/** A list may double with every assignment; past a bound it is unknown. */
+function bounded(m: Machine, expansion: Expansion): Expansion {
+  if (expansion.kind === 'one' || expansion.items === null) return expansion;
+  const { items } = expansion;
+  return items.length <= MAX_ITEMS && spend(m, items.length) ? expansion : { ...expansion, items: null };
 }
 
 function expandQuoted(m: Machine, f: Frame, parts: readonly DoubleQuotedChild[], fields: Fields): void {

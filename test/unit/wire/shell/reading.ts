@@ -32,7 +32,7 @@ export function argvMeaning(argv: readonly string[]): ShellMeaning {
 export function word(w: Word): string {
   const text = w.text.replaceAll('\uFFFC', '?');
   const shown = text === '' || /[\s'"]/.test(text) ? JSON.stringify(text) : text;
-  return w.glob && !/[*?[{]/.test(text) ? `${shown}*` : shown;
+  return w.glob && !/[*?[{]/.test(w.text) ? `${shown}*` : shown;
 }
 
 /** `sudo(root)@root > bash: rm -rf /x` — wrappers, then the words. */
