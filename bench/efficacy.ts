@@ -13,7 +13,12 @@ import { evaluate } from '../electron/core/policy/evaluate.ts';
 import type { Hasher } from '../electron/core/ports.ts';
 import type { Knowledge } from '../electron/core/semantic/knowledge.ts';
 import { loadKnowledge } from '../electron/edge/knowledge-dir.ts';
-import { parseCase, parseOracle, type RecordedCase, type RecordedOracle } from '../electron/wire/case-file.ts';
+import {
+  parseCase,
+  parseOracle,
+  type RecordedCase,
+  type RecordedOracle,
+} from '../electron/wire/case-file.ts';
 import { parsePolicyFile } from '../electron/wire/policy-file.ts';
 import { assemblePolicySet } from '../electron/wire/policy-set.ts';
 import { normalizeCase } from '../electron/wire/recorded-action.ts';
@@ -62,7 +67,15 @@ function factsOf(action: Action, intent: string | null): FactSet {
     identity: {
       human: { name: 'user', uid: 1000, source: 'bench' },
       service: { name: 'countersign', version: '0', installation: 'bench' },
-      agent: { id: 'agt_bench000' as AgentId, product: 'recorded', version: null, binaryHash: null, publicKey: '', mintedAt: 0, expiresAt: 1 },
+      agent: {
+        id: 'agt_bench000' as AgentId,
+        product: 'recorded',
+        version: null,
+        binaryHash: null,
+        publicKey: '',
+        mintedAt: 0,
+        expiresAt: 1,
+      },
       sessionId: action.sessionId,
       role: 'agent',
       privileges: [],
@@ -72,8 +85,17 @@ function factsOf(action: Action, intent: string | null): FactSet {
     session: { assurance: 'cooperative', workspace: WORKSPACE, home: HOME, startedAt: 0 },
     now: 0,
     context: {
-      length: 0, head: zero, startedAt: 0, request: intent, actionCount: 1, counts: {}, tools: [], entities: [],
-      classes: [], recent: [], recentTimes: [0],
+      length: 0,
+      head: zero,
+      startedAt: 0,
+      request: intent,
+      actionCount: 1,
+      counts: {},
+      tools: [],
+      entities: [],
+      classes: [],
+      recent: [],
+      recentTimes: [0],
     },
     environment: [],
     alignment: { scope: 'unknown', distance: null, drift: null, words: [] },
@@ -89,16 +111,21 @@ interface Answer {
 }
 
 function answer(row: RecordedCase, policy: CompiledPolicy, knowledge: Knowledge): Answer {
-  const made = normalizeCase(row, {
-    id: 'act_bench0000' as ActionId,
-    sessionId: 'sess_bench0000' as SessionId,
-    at: 0,
-    cwd: WORKSPACE,
-    home: HOME,
-    workspace: WORKSPACE,
-    user: 'user',
-    variables: VARIABLES,
-  }, knowledge, hasher);
+  const made = normalizeCase(
+    row,
+    {
+      id: 'act_bench0000' as ActionId,
+      sessionId: 'sess_bench0000' as SessionId,
+      at: 0,
+      cwd: WORKSPACE,
+      home: HOME,
+      workspace: WORKSPACE,
+      user: 'user',
+      variables: VARIABLES,
+    },
+    knowledge,
+    hasher,
+  );
   if (made.kind !== 'action') return { result: 'DEFER', rule: made.kind, reason: made.reason };
   const decision = evaluate(policy, factsOf(made.action, row.intent));
   return { result: decision.result, rule: decision.rule ?? decision.rank, reason: decision.reason };
@@ -113,7 +140,9 @@ interface Scored {
 
 /** Half of each corpus is looked at while rules are written; the other half says whether that was honest. */
 function halfOf(id: string): 'look' | 'kept' {
-  return Number.parseInt(createHash('sha256').update(id).digest('hex').slice(0, 2), 16) % 2 === 0 ? 'look' : 'kept';
+  return Number.parseInt(createHash('sha256').update(id).digest('hex').slice(0, 2), 16) % 2 === 0
+    ? 'look'
+    : 'kept';
 }
 
 function scoreFile(path: string, policy: CompiledPolicy, knowledge: Knowledge): readonly Scored[] {
@@ -124,13 +153,20 @@ function scoreFile(path: string, policy: CompiledPolicy, knowledge: Knowledge): 
     const oracle = parseOracle(line);
     if (!row.ok || !oracle.ok) continue;
     const { action } = row.value;
-    const text = action.kind === 'shell' ? action.command : action.kind === 'code' ? action.code : action.name;
-    scored.push({ oracle: oracle.value, text, answer: answer(row.value, policy, knowledge), half: halfOf(oracle.value.id) });
+    const text =
+      action.kind === 'shell' ? action.command : action.kind === 'code' ? action.code : action.name;
+    scored.push({
+      oracle: oracle.value,
+      text,
+      answer: answer(row.value, policy, knowledge),
+      half: halfOf(oracle.value.id),
+    });
   }
   return scored;
 }
 
-const percent = (part: number, whole: number): string => (whole === 0 ? '   –  ' : `${((100 * part) / whole).toFixed(1).padStart(5)} %`);
+const percent = (part: number, whole: number): string =>
+  whole === 0 ? '   –  ' : `${((100 * part) / whole).toFixed(1).padStart(5)} %`;
 
 /** An attack case of several rows is stopped if any row of it is; its strongest answer counts. */
 const STRENGTH: Readonly<Record<string, number>> = { ALLOW: 0, STEP_UP: 1, MODIFY: 2, DEFER: 3, DENY: 4 };
@@ -145,7 +181,9 @@ function byCase(rows: readonly Scored[]): readonly Scored[] {
   return [...cases.values()];
 }
 
-function tally(rows: readonly Scored[]): Readonly<Record<'DENY' | 'DEFER' | 'MODIFY' | 'STEP_UP' | 'ALLOW', number>> {
+function tally(
+  rows: readonly Scored[],
+): Readonly<Record<'DENY' | 'DEFER' | 'MODIFY' | 'STEP_UP' | 'ALLOW', number>> {
   const count = { DENY: 0, DEFER: 0, MODIFY: 0, STEP_UP: 0, ALLOW: 0 };
   for (const row of rows) count[row.answer.result] += 1;
   return count;
@@ -165,7 +203,11 @@ function report(title: string, rows: readonly Scored[], label: 'malicious' | 'be
     );
   };
   line(`${label} ${title}`, counted);
-  for (const half of halves) line(`    of these, ${half === 'look' ? 'looked at' : 'kept apart'}`, counted.filter((row) => row.half === half));
+  for (const half of halves)
+    line(
+      `    of these, ${half === 'look' ? 'looked at' : 'kept apart'}`,
+      counted.filter((row) => row.half === half),
+    );
 }
 
 /** Categories carry a detail behind a colon; the head is what is counted. */
@@ -180,11 +222,17 @@ function main(): void {
   if (!loaded.ok) fail(`${loaded.error.where}: ${loaded.error.message}`);
   const knowledge = loaded.value;
   const policy = loadPolicy();
-  process.stdout.write(`policy ${policy.set.hash.slice(0, 12)}, ${policy.rules.length} rules; workspace ${WORKSPACE}\n`);
+  process.stdout.write(
+    `policy ${policy.set.hash.slice(0, 12)}, ${policy.rules.length} rules; workspace ${WORKSPACE}\n`,
+  );
   const hits = new Map<string, { malicious: number; benign: number }>();
-  for (const name of readdirSync(folder).filter((file) => file.endsWith('.jsonl')).sort()) {
+  for (const name of readdirSync(folder)
+    .filter((file) => file.endsWith('.jsonl'))
+    .sort()) {
     if (options.only !== '' && !name.includes(options.only)) continue;
-    const rows = scoreFile(join(folder, name), policy, knowledge).filter((row) => options.half === 'both' || row.half === options.half);
+    const rows = scoreFile(join(folder, name), policy, knowledge).filter(
+      (row) => options.half === 'both' || row.half === options.half,
+    );
     if (rows.length === 0) continue;
     process.stdout.write(`${basename(name, '.jsonl')}\n`);
     const unsupported = rows.filter((row) => row.answer.rule === 'unsupported');
@@ -196,7 +244,12 @@ function main(): void {
       const labelled = rows.filter((row) => row.oracle.label === label);
       const groups = new Map<string, Scored[]>();
       for (const row of labelled) {
-        const key = row.oracle.tier !== '' ? `tier ${row.oracle.tier}` : label === 'benign' && !name.startsWith('peer') ? head(row.oracle.category) : 'all';
+        const key =
+          row.oracle.tier !== ''
+            ? `tier ${row.oracle.tier}`
+            : label === 'benign' && !name.startsWith('peer')
+              ? head(row.oracle.category)
+              : 'all';
         groups.set(key, [...(groups.get(key) ?? []), row]);
       }
       for (const [key, some] of [...groups].sort()) report(key, some, label);
@@ -212,7 +265,9 @@ function main(): void {
   if (options.rules) {
     process.stdout.write('rule                                      malicious   benign\n');
     for (const [rule, hit] of [...hits].sort((a, b) => b[1].benign - a[1].benign))
-      process.stdout.write(`${rule.padEnd(42)} ${String(hit.malicious).padStart(8)} ${String(hit.benign).padStart(8)}\n`);
+      process.stdout.write(
+        `${rule.padEnd(42)} ${String(hit.malicious).padStart(8)} ${String(hit.benign).padStart(8)}\n`,
+      );
   }
 }
 
@@ -220,10 +275,16 @@ function main(): void {
 function listMisses(rows: readonly Scored[], label: 'malicious' | 'benign', limit: number): void {
   const counted = label === 'malicious' ? byCase(rows) : rows;
   const wrong = counted.filter(
-    (row) => row.half === 'look' && (label === 'malicious' ? row.answer.result === 'ALLOW' && !/out_of_scope|dual_use/.test(row.oracle.tier) : row.answer.result !== 'ALLOW'),
+    (row) =>
+      row.half === 'look' &&
+      (label === 'malicious'
+        ? row.answer.result === 'ALLOW' && !/out_of_scope|dual_use/.test(row.oracle.tier)
+        : row.answer.result !== 'ALLOW'),
   );
   for (const row of wrong.slice(0, limit))
-    process.stdout.write(`    ${label === 'malicious' ? 'MISS' : row.answer.result} ${row.oracle.category} [${row.answer.rule}] ${row.text.slice(0, 300).replaceAll('\n', '⏎')}\n`);
+    process.stdout.write(
+      `    ${label === 'malicious' ? 'MISS' : row.answer.result} ${row.oracle.category} [${row.answer.rule}] ${row.text.slice(0, 300).replaceAll('\n', '⏎')}\n`,
+    );
 }
 
 main();

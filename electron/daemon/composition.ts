@@ -263,6 +263,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     shims: () => shimmedPrograms(knowledge.value, armedNow()),
     warnings: () => warnings,
     reloadPolicy: reload,
+    checkpoint: () => ledger.checkpoint(),
     rotateKey: async () => {
       const rotated = await ledger.rotateKey();
       return rotated.ok

@@ -1,6 +1,7 @@
 import type { ApprovalScope } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
-import { unreachable } from '../core/result.ts';
+import type { Checkpoint } from '../core/receipt/checkpoint.ts';
+import { type Result, unreachable } from '../core/result.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
@@ -22,6 +23,7 @@ export interface ControlRequestPorts {
   readonly warnings: () => readonly string[];
   readonly reloadPolicy: () => Promise<{ readonly ok: boolean; readonly message: string }>;
   readonly rotateKey: () => Promise<{ readonly ok: boolean; readonly message: string }>;
+  readonly checkpoint: () => Result<Checkpoint, { readonly message: string }>;
   readonly status: () => DaemonStatus;
   readonly stop: () => void;
 }
@@ -40,6 +42,7 @@ const PERSONS = new Set<ControlRequest['type']>([
   'agent.revoke',
   'approvals.list',
   'approvals.watch',
+  'ledger.checkpoint',
 ]);
 
 /** Answers the requests of the control door. Every grant is checked against where the asking process stands, now. */
@@ -103,6 +106,12 @@ export function createControlHandler(ports: ControlRequestPorts): ControlHandler
         return rotated.ok
           ? result(request, { message: rotated.message })
           : fault(request, 'rotation_failed', rotated.message);
+      }
+      case 'ledger.checkpoint': {
+        const made = ports.checkpoint();
+        if (!made.ok) return fault(request, 'ledger', made.error.message);
+        const { checkpoint, signature } = made.value;
+        return result(request, { checkpoint: { checkpoint: { ...checkpoint }, signature } });
       }
       case 'status':
         return result(request, { status: ports.status() });

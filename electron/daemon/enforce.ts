@@ -17,6 +17,9 @@ export async function enforce(
   decision: Decision,
   trail: Trail = freshTrail(decision),
 ): Promise<Answer> {
+  if (decision.result !== 'DENY' && decision.result !== 'ALLOW' && passage.action.partsFollow) {
+    return finish(ports, passage, leftToTheParts(decision), 'ALLOW', { ...trail, decided: 'ALLOW' });
+  }
   switch (decision.result) {
     case 'DENY':
       return finish(ports, passage, decision, 'DENY', trail);
@@ -46,6 +49,19 @@ export async function enforce(
   }
 }
 
+/**
+ * A script whose every command is intercepted once more before it runs: only DENY is settled for the whole. Questions are
+ * asked where the command really runs, with its real values, and once.
+ */
+function leftToTheParts(decision: Decision): Decision {
+  return {
+    ...decision,
+    result: 'ALLOW',
+    modify: null,
+    reason: `starts; left to the command itself when it is reached: ${decision.reason}`,
+  };
+}
+
 /** The decision of an action that stands behind a parked one. */
 function behind(decision: Decision, blockers: readonly { readonly id: ActionId }[]): Decision {
   const names = blockers.map((b) => b.id).join(', ');
@@ -73,13 +89,6 @@ async function modify(
   trail: Trail,
 ): Promise<Answer> {
   const { action } = passage;
-  if (action.partsFollow) {
-    const note = `${decision.reason}; the command itself is changed when it is intercepted`;
-    return finish(ports, passage, { ...decision, result: 'ALLOW', modify: null, reason: note }, 'ALLOW', {
-      ...trail,
-      decided: 'ALLOW',
-    });
-  }
   const argv = rewrite(ports, action, decision);
   if (!argv.ok) {
     const asked: Decision = {

@@ -110,9 +110,12 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string):
     const oldest = session.running.keys().next().value;
     if (oldest !== undefined) session.running.delete(oldest);
   }
-  if (action.operation !== 'run' || action.partsFollow) return;
+  // What a script's commands may do is decided when each is reached.
+  if (action.partsFollow) return;
   const commands: Digest[] = [];
-  action.commands.forEach((_, index) => {
+  action.commands.forEach((command, index) => {
+    // The exec itself will not be met again; what it wraps will.
+    if (action.operation === 'exec' && command.via.length === 0) return;
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
   });

@@ -44,14 +44,15 @@ export function normalizeEnvelope(
 
 /**
  * What two interceptions of one simple command share: its words and where it runs, without redirections (the shell performs
- * those itself). Null when a word is not known: such a command is judged again.
+ * those itself) and without wrappers on this machine (`sh -c`, `env`). Null when a word is not known: such a command is judged again.
  */
 export function mandateText(action: Action, index: number): string | null {
   const command = action.commands[index];
   if (command === undefined || command.program === '') return null;
   const words = [command.name, ...command.args];
   if (words.some((word) => !word.known || word.glob) || command.code?.known === false) return null;
-  return JSON.stringify([action.cwd, command.via.map((w) => w.program), words.map((word) => word.text)]);
+  const elsewhere = command.via.filter((w) => w.place !== 'here').map((w) => [w.program, w.detail, w.place]);
+  return JSON.stringify([command.cwd, elsewhere, words.map((word) => word.text)]);
 }
 
 /** Effects that a person would want to be asked about, in some place or other. */

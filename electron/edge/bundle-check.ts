@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import type { SealReport } from '../core/receipt/report.ts';
 import { bundleVerifier, type Expectations } from '../core/receipt/verify.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -11,7 +11,10 @@ import { signaturePool } from './signature-pool.ts';
  * Reads lines of a file; a line that is too long, or not UTF-8, comes as a fault, and nothing is read after it: where
  * the next line would begin is then a guess.
  */
-async function* linesOf(path: string): AsyncGenerator<Result<string, string>> {
+async function* linesOf(
+  path: string,
+  onBytes: (read: number) => void,
+): AsyncGenerator<Result<string, string>> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let rest: Buffer[] = [];
   let held = 0;
@@ -24,6 +27,7 @@ async function* linesOf(path: string): AsyncGenerator<Result<string, string>> {
   };
   for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 })) {
     const bytes = chunk as Buffer;
+    onBytes(bytes.length);
     let from = 0;
     for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, from)) {
       const piece = bytes.subarray(from, end);
@@ -47,14 +51,20 @@ async function* linesOf(path: string): AsyncGenerator<Result<string, string>> {
 /** Verifies a bundle in a file, with a bounded memory and on all cores (AARM R5.h). */
 export async function checkBundle(
   path: string,
-  options: Expectations & { readonly threads?: number } = {},
+  options: Expectations & { readonly threads?: number; readonly onProgress?: (done: number) => void } = {},
 ): Promise<Result<SealReport, FileFault>> {
   if (!existsSync(path)) return err({ code: 'missing', message: `there is no bundle at \`${path}\`` });
   const verifier = bundleVerifier(nodeHasher, options);
   const pool = signaturePool((claim) => verifier.falseClaim(claim), options.threads);
   try {
+    const size = statSync(path).size;
     let number = 0;
-    for await (const text of linesOf(path)) {
+    let read = 0;
+    const lines = linesOf(path, (bytes) => {
+      read += bytes;
+      options.onProgress?.(Math.min(1, read / Math.max(1, size)));
+    });
+    for await (const text of lines) {
       number += 1;
       const line = text.ok ? parseBundleLine(text.value) : null;
       if (line?.ok === true) await pool.add(verifier.line(line.value, number));

@@ -10,7 +10,10 @@ export function loadKnowledge(directory: string): Result<Knowledge, KnowledgeFau
   for (const folder of ['', 'programs']) {
     const names = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.yaml'));
     for (const name of names.sort()) {
-      const parsed = parseKnowledgeFile(readFileSync(join(directory, folder, name), 'utf8'), join(folder, name));
+      const parsed = parseKnowledgeFile(
+        readFileSync(join(directory, folder, name), 'utf8'),
+        join(folder, name),
+      );
       if (!parsed.ok) return err(parsed.error);
       parts.push(parsed.value);
     }

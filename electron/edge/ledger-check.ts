@@ -1,20 +1,18 @@
-import type { Digest, Json, SessionId } from '../core/brand.ts';
+import type { Digest } from '../core/brand.ts';
 import { hexOfBytes } from '../core/receipt/bytes.ts';
-import { canonical } from '../core/receipt/canonical.ts';
 import type { Checkpoint } from '../core/receipt/checkpoint.ts';
-import { commitmentsIn, opens } from '../core/receipt/commitment.ts';
-import { EMPTY_CONTEXT, entryFault, referenceAfter } from '../core/receipt/context-chain.ts';
 import { type Finding, faultAt, noteAt, type Place, type SignatureClaim } from '../core/receipt/finding.ts';
 import type { KeyRecord } from '../core/receipt/key-epoch.ts';
 import { rootOf } from '../core/receipt/merkle.ts';
-import type { ContextReference, Receipt } from '../core/receipt/receipt.ts';
+import type { Receipt } from '../core/receipt/receipt.ts';
 import { findingList, outcomeLinks, type SealReport } from '../core/receipt/report.ts';
 import type { Expectations } from '../core/receipt/verify.ts';
 import { placeReceipt, WALK_START, type Walk, type WalkStep } from '../core/receipt/walk.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { parseContextText, parseReceiptText } from '../wire/receipt-file.ts';
+import { parseReceiptText } from '../wire/receipt-file.ts';
 import { checkBundle } from './bundle-check.ts';
 import { nodeHasher } from './hasher.ts';
+import { checkOpenings, contextCheck } from './ledger-check-beside.ts';
 import {
   columnsOf,
   type FileFault,
@@ -39,6 +37,8 @@ export interface CheckOptions extends Expectations {
    */
   readonly signatures?: 'each' | 'checkpoints';
   readonly threads?: number;
+  /** Told now and then how much of the file is behind, from 0 to 1: a million receipts take a minute. */
+  readonly onProgress?: (done: number) => void;
 }
 
 /**
@@ -75,15 +75,6 @@ export function unreadableReport(fault: FileFault): SealReport {
     signatures: 0,
     vouched: 0,
   };
-}
-
-interface ContextRow {
-  readonly rowid: number;
-  readonly session: SessionId;
-  readonly seq: number;
-  readonly receipt: number;
-  readonly entry: string;
-  readonly hash: Uint8Array;
 }
 
 /** Rows are read by pages, not in one long read: that would keep the write-ahead log of a running daemon from ever shrinking. */
@@ -173,6 +164,7 @@ function databaseCheck(db: LedgerDatabase, options: CheckOptions, pool: Signatur
           if (step.length > 0) await pool.add(step);
         }
         from = (rows.at(-1)?.seq ?? from) + 1;
+        options.onProgress?.(Math.min(1, from / (lastReceipt + 1)));
         // Lets a daemon that checks its own ledger answer in between.
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -310,125 +302,4 @@ function checkpointVouching(mode: 'each' | 'checkpoints'): Vouching {
     rest: () => held.splice(0),
     count: () => vouched,
   };
-}
-
-/** Follows the entries that came with each receipt, in the order in which both were written (R2.f). */
-function contextCheck(
-  db: LedgerDatabase,
-  lastReceipt: number,
-): {
-  take(receipt: Receipt): readonly Finding[];
-  end(): readonly Finding[];
-  count(): number;
-} {
-  const heads = new Map<SessionId, ContextReference>();
-  const page = db.prepare(
-    `select rowid, session, seq, receipt, entry, hash from context where rowid > ? and receipt <= ? order by rowid limit ${PAGE}`,
-  );
-  let rows: readonly ContextRow[] = [];
-  let at = 0;
-  let last = 0;
-  let count = 0;
-
-  function peek(): ContextRow | null {
-    if (at >= rows.length) {
-      rows = page.all(last, lastReceipt) as readonly ContextRow[];
-      at = 0;
-    }
-    return rows[at] ?? null;
-  }
-
-  function takeEntry(row: ContextRow): Finding | null {
-    count += 1;
-    const place: Place = { seq: row.receipt, id: null };
-    const entry = parseContextText(row.entry, hexOfBytes(row.hash) as Digest);
-    if (!entry.ok)
-      return faultAt('context', place, `entry ${row.seq} of \`${row.session}\`: ${entry.error.message}`);
-    const head = heads.get(row.session) ?? EMPTY_CONTEXT;
-    const wrong = entryFault(head, entry.value, nodeHasher);
-    heads.set(row.session, referenceAfter(entry.value));
-    if (wrong !== null) return faultAt('context', place, `session \`${row.session}\`: ${wrong.message}`);
-    if (entry.value.seq !== row.seq)
-      return faultAt(
-        'context',
-        place,
-        `entry ${row.seq} of \`${row.session}\` says it is entry ${entry.value.seq}`,
-      );
-    return null;
-  }
-
-  return {
-    take({ receipt }) {
-      const findings: Finding[] = [];
-      const place: Place = { seq: receipt.seq, id: receipt.id };
-      for (let row = peek(); row !== null && row.receipt <= receipt.seq; row = peek()) {
-        at += 1;
-        last = row.rowid;
-        const finding = takeEntry(row);
-        if (finding !== null) findings.push(finding);
-        if (row.receipt !== receipt.seq || row.session !== receipt.session)
-          findings.push(
-            faultAt('context', place, `entry ${row.seq} of \`${row.session}\` belongs to no such receipt`),
-          );
-      }
-      if (receipt.session === null) return findings;
-      const head = heads.get(receipt.session);
-      if (receipt.context?.length !== head?.length || receipt.context?.head !== head?.head)
-        findings.push(
-          faultAt(
-            'context',
-            place,
-            `its context is not the ${head?.length ?? 0} entries that are kept for it`,
-          ),
-        );
-      return findings;
-    },
-    end() {
-      const row = peek();
-      return row === null
-        ? []
-        : [faultAt('context', { seq: row.receipt, id: null }, 'there are entries that no receipt covers')];
-    },
-    count: () => count,
-  };
-}
-
-interface OpeningRow {
-  readonly commitment: string;
-  readonly receipt: number;
-  readonly salt: string;
-  readonly value: string;
-}
-
-function checkOpenings(db: LedgerDatabase): readonly Finding[] {
-  const findings: Finding[] = [];
-  const receiptAt = db.prepare('select receipt from receipts where seq = ?').pluck();
-  const entriesAt = db.prepare('select entry from context where session = ? and receipt = ?').pluck();
-  const rows = db.prepare('select commitment, receipt, salt, value from openings').iterate();
-  for (const row of rows as Iterable<OpeningRow>) {
-    const place: Place = { seq: row.receipt, id: null };
-    const value = openedValue(row.value);
-    const commitment = row.commitment as Digest;
-    if (value === undefined || !opens({ commitment, salt: row.salt, value }, nodeHasher))
-      findings.push(faultAt('commitment', place, `the opening of \`${row.commitment}\` does not open it`));
-    const text = receiptAt.get(row.receipt);
-    const receipt = typeof text === 'string' ? parseReceiptText(text) : null;
-    if (receipt === null || !receipt.ok) continue;
-    const { body, session } = receipt.value;
-    const inEntries = () =>
-      session !== null &&
-      entriesAt.all(session, row.receipt).some((entry) => String(entry).includes(row.commitment));
-    if (!commitmentsIn(body).includes(commitment) && !inEntries())
-      findings.push(faultAt('commitment', place, `the receipt has no commitment \`${row.commitment}\``));
-  }
-  return findings;
-}
-
-function openedValue(text: string): Json | undefined {
-  try {
-    const value = JSON.parse(text) as Json;
-    return canonical(value) === text ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import type { Digest, JsonObject, ReceiptId, SessionId } from '../core/brand.ts';
+import type { Digest, JsonObject, ReceiptId, SessionId, TimeMs } from '../core/brand.ts';
 import type { LedgerFault } from '../core/ports.ts';
 import { bytesOfHex, hexOfBytes } from '../core/receipt/bytes.ts';
 import { type KeyRecord, keyStatementOf } from '../core/receipt/key-epoch.ts';
@@ -104,6 +104,18 @@ function configure(db: LedgerDatabase): void {
   db.pragma('cache_size = -8192');
 }
 
+const TABLES =
+  "select type || ' ' || name || ' ' || sql from sqlite_schema where type in ('table', 'view') order by name";
+
+/** Tables as this version makes them. */
+const EXPECTED_TABLES = (() => {
+  const db = new Database(':memory:');
+  db.exec(SCHEMA);
+  const tables = db.prepare(TABLES).pluck().all().join('\n');
+  db.close();
+  return tables;
+})();
+
 function identify(db: LedgerDatabase): FileFault | null {
   if (db.prepare('select count(*) from sqlite_schema').pluck().get() === 0)
     return { code: 'missing', message: 'the file has no tables yet' };
@@ -112,7 +124,13 @@ function identify(db: LedgerDatabase): FileFault | null {
   if (application !== APPLICATION_ID)
     return { code: 'not_a_ledger', message: 'the file is a database, but not a ledger' };
   if (version !== SCHEMA_VERSION)
-    return { code: 'unsupported', message: `the ledger has format ${version}, and this version reads 1` };
+    return {
+      code: 'unsupported',
+      message: `the ledger has format ${Number(version)}, and this version reads 1`,
+    };
+  // A file from elsewhere could call a view `receipts`, and with it make a reader compute for ever.
+  if (db.prepare(TABLES).pluck().all().join('\n') !== EXPECTED_TABLES)
+    return { code: 'not_a_ledger', message: 'the tables are not those of a ledger' };
   return null;
 }
 
@@ -254,6 +272,21 @@ export function recordedKey(dir: string): Result<KeyRecord | null, FileFault> {
     return err(readFault(error));
   } finally {
     db.close();
+  }
+}
+
+/** The latest time that any receipt bears, below which a clock must not start; null when there is no ledger to read. */
+export function recordedTime(dir: string): TimeMs | null {
+  const opened = openToRead(ledgerPath(dir));
+  if (!opened.ok) return null;
+  try {
+    const at = opened.value.prepare('select max(at) from receipts').pluck().get();
+    return typeof at === 'number' ? at : null;
+  } catch {
+    // A ledger that cannot be read is refused when it is opened; here it only has no time to tell.
+    return null;
+  } finally {
+    opened.value.close();
   }
 }
 

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import type { TimeMs } from '../core/brand.ts';
-import type { Clock, Hasher, Ledger, Random, ReceiptDraft } from '../core/ports.ts';
+import type { Ledger, ReceiptDraft } from '../core/ports.ts';
 import { type ChainHead, EMPTY_CHAIN, signedBytes } from '../core/receipt/chain.ts';
 import type { Checkpoint } from '../core/receipt/checkpoint.ts';
 import {
@@ -13,13 +13,19 @@ import {
 } from '../core/receipt/key-epoch.ts';
 import { EMPTY_FRONTIER } from '../core/receipt/merkle.ts';
 import type { Receipt } from '../core/receipt/receipt.ts';
-import type { Walk } from '../core/receipt/walk.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import type { HeadStore } from './head-store.ts';
-import type { KeyFault, SigningKeys } from './keys.ts';
+import type { KeyFault } from './keys.ts';
+import {
+  type Begun,
+  beginLedger,
+  DEFAULT_LIMITS,
+  type LedgerLimits,
+  type LedgerOpenFault,
+  type LedgerOptions,
+} from './ledger-begin.ts';
 import { type LedgerDatabase, ledgerPath, newestKey, openToWrite, writeFault } from './ledger-file.ts';
+import { headKeeper } from './ledger-head.ts';
 import { type LedgerLock, lockLedger } from './ledger-lock.ts';
-import { checkTail } from './ledger-tail.ts';
 import {
   type AppendFault,
   type BatchWriter,
@@ -33,65 +39,6 @@ import {
   stageReceipt,
   type WriterParts,
 } from './ledger-writer.ts';
-
-/** How large and how often; each has a default. */
-export interface LedgerLimits {
-  /** Receipts between checkpoints: the work of a start, and of an inclusion proof's tail. */
-  readonly checkpointEvery: number;
-  /** Receipts in one commit. */
-  readonly maxBatch: number;
-  /** Drafts that may wait; more are refused. */
-  readonly maxQueue: number;
-  readonly maxReceiptBytes: number;
-  /** What the write-ahead log may keep on disk. */
-  readonly walBytes: number;
-  /** At most this often is the head written outside. */
-  readonly headEveryMs: number;
-  /** At most this often is a broken ledger tried again. */
-  readonly retryMs: number;
-}
-
-export const DEFAULT_LIMITS: LedgerLimits = {
-  checkpointEvery: 1024,
-  maxBatch: 128,
-  maxQueue: 8192,
-  maxReceiptBytes: 4 * 1024 * 1024,
-  walBytes: 16 * 1024 * 1024,
-  headEveryMs: 500,
-  retryMs: 500,
-};
-
-export interface LedgerOptions {
-  readonly dir: string;
-  readonly headStore: HeadStore;
-  readonly keys: SigningKeys;
-  readonly clock: Clock;
-  readonly hasher: Hasher;
-  readonly random: Random;
-  readonly limits?: Partial<LedgerLimits>;
-  /**
-   * `require` (default): a ledger whose head is missing outside is refused. `reset`: the person said to go on without it;
-   * the ledger records that they did.
-   */
-  readonly missingHead?: 'require' | 'reset';
-}
-
-/** Why a ledger was not opened. Until it is, every decision is DENY. */
-export interface LedgerOpenFault {
-  readonly code:
-    | 'locked'
-    | 'missing'
-    | 'head_missing'
-    | 'head_unreadable'
-    | 'rolled_back'
-    | 'tampered'
-    | 'unreadable'
-    | 'unsupported'
-    | 'key_unavailable'
-    | 'disk_full'
-    | 'io';
-  readonly message: string;
-}
 
 export interface LedgerStatus {
   readonly state: 'ready' | 'broken' | 'closed';
@@ -123,6 +70,8 @@ export interface OpenLedger extends Ledger {
   close(): Promise<void>;
 }
 
+export type { LedgerLimits, LedgerOpenFault, LedgerOptions } from './ledger-begin.ts';
+
 interface Waiting {
   readonly draft: ReceiptDraft;
   readonly settle: (result: Result<Receipt, AppendFault>) => void;
@@ -134,7 +83,6 @@ type Condition =
   | {
       readonly kind: 'broken';
       readonly fault: AppendFault;
-      readonly since: TimeMs;
       readonly retryAtMs: number;
       readonly doubtful: { readonly state: LedgerState; readonly from: number } | null;
       readonly final: boolean;
@@ -168,68 +116,6 @@ export async function openLedger(options: LedgerOptions): Promise<Result<OpenLed
   return err(opened);
 }
 
-interface Begun {
-  readonly db: LedgerDatabase;
-  readonly walk: Walk;
-  readonly outside: Checkpoint | null;
-  readonly reset: boolean;
-}
-
-/** Everything that is read and judged before the first write. */
-async function beginLedger(
-  options: LedgerOptions,
-  limits: LedgerLimits,
-): Promise<Result<Begun, LedgerOpenFault>> {
-  const { dir, headStore, keys, missingHead = 'require' } = options;
-  const head = await headStore.read();
-  if (!head.ok) return err({ code: 'head_unreadable', message: head.error.message });
-  const path = ledgerPath(dir);
-  if (head.value !== null && !existsSync(path)) return err(gone(head.value, headStore));
-  const db = openToWrite(path, limits.walBytes);
-  if (!db.ok) {
-    const code = db.error.code === 'not_a_ledger' ? 'unreadable' : db.error.code;
-    return err({ code, message: db.error.message });
-  }
-  const refuse = (fault: LedgerOpenFault) => {
-    db.value.close();
-    return err(fault);
-  };
-  const walk = checkTail(db.value, head.value);
-  if (!walk.ok) {
-    // Nothing at all where there was something is its own case: the file was taken away.
-    if (head.value !== null && walk.error.code !== 'unreadable' && isEmpty(db.value))
-      return refuse(gone(head.value, headStore));
-    return refuse({ code: walk.error.code, message: walk.error.message });
-  }
-  // A start that ended between the first receipt and the first head leaves one receipt and no head; nothing is lost by going on.
-  const reset = head.value === null && walk.value.size > 1;
-  if (reset && missingHead === 'require')
-    return refuse({
-      code: 'head_missing',
-      message: `the ledger has ${walk.value.size} receipts, and its head is not in ${headStore.place}: whether any were removed cannot be known`,
-    });
-  const recorded = newestKey(db.value);
-  if (!recorded.ok) return refuse({ code: 'tampered', message: recorded.error.message });
-  const { value: key } = recorded;
-  if (key !== null && key.id !== keys.keyId && key.kept !== 'memory')
-    return refuse({
-      code: 'key_unavailable',
-      message: `the ledger is sealed by key \`${key.id}\`, kept in the ${key.kept}, and key \`${keys.keyId}\` was given`,
-    });
-  return ok({ db: db.value, walk: walk.value, outside: head.value, reset });
-}
-
-function gone(head: Checkpoint, store: HeadStore): LedgerOpenFault {
-  return {
-    code: 'missing',
-    message: `the ledger is gone; ${store.place} knows of ${head.checkpoint.size} receipts`,
-  };
-}
-
-function isEmpty(db: LedgerDatabase): boolean {
-  return db.prepare('select count(*) from receipts').pluck().get() === 0;
-}
-
 interface Running extends Begun {
   readonly lock: LedgerLock;
 }
@@ -258,13 +144,32 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
   const heads = contextHeads(() => db);
   let scheduled = false;
   let refused = 0;
-  let headTimer: NodeJS.Timeout | null = null;
-  let headWriting: Promise<void> = Promise.resolve();
-  let headSize = running.outside?.checkpoint.size ?? 0;
-  let headProblem: string | null = null;
+  let brokenAt: TimeMs | null = null;
   let rotating: Promise<void> = Promise.resolve();
 
   const parts = (): WriterParts => ({ keys, hasher, random, maxReceiptBytes: limits.maxReceiptBytes });
+  const outside = headKeeper({
+    store: headStore,
+    everyMs: limits.headEveryMs,
+    size: running.outside?.checkpoint.size ?? 0,
+    ledgerSize: () => state.chain.size,
+    checkpoint: () => checkpointOf(state, clock.now(), parts()),
+    isSound() {
+      if (condition.kind !== 'ready') return false;
+      if (isInPlace()) return true;
+      breakDown({ code: 'ledger_broken', message: `\`${path}\` was taken away while in use` }, null, true);
+      return false;
+    },
+  });
+
+  /** The file must still be the one that is being written: an unlinked one takes receipts that nobody will ever find. */
+  function isInPlace(): boolean {
+    try {
+      return statSync(path).ino === file;
+    } catch {
+      return false;
+    }
+  }
 
   /** Commits what was staged and publishes the state it leads to; on a failure nothing of it is published. */
   function commitStaged(batch: readonly StagedReceipt[], next: LedgerState): AppendFault | null {
@@ -276,7 +181,7 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
       return breakDown(writeFault(error), { state: next, from });
     }
     state = next;
-    scheduleHead();
+    outside.touch();
     return null;
   }
 
@@ -285,11 +190,11 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
     doubtful: { readonly state: LedgerState; readonly from: number } | null,
     final = false,
   ): AppendFault {
-    const since = condition.kind === 'broken' ? condition.since : clock.now();
+    // An outage lasts until a receipt is durable again, however often it is tried in between.
+    brokenAt ??= clock.now();
     condition = {
       kind: 'broken',
       fault,
-      since,
       retryAtMs: performance.now() + limits.retryMs,
       doubtful,
       final,
@@ -311,7 +216,16 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
 
   function flush(): void {
     scheduled = false;
-    while (queue.length > 0 && condition.kind === 'ready') flushBatch(queue.splice(0, limits.maxBatch));
+    while (queue.length > 0 && condition.kind === 'ready') {
+      const batch = queue.splice(0, limits.maxBatch);
+      try {
+        flushBatch(batch);
+      } catch (error) {
+        // Reading a context's head failed, or a bug: either way nobody waits for an answer that never comes. Answers stay what they were.
+        const fault = breakDown(writeFault(error), null);
+        for (const waiting of batch) waiting.settle(err(fault));
+      }
+    }
     if (condition.kind === 'broken') refuseAll(condition.fault);
   }
 
@@ -364,7 +278,7 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
   function recover(): boolean {
     if (condition.kind !== 'broken' || condition.final) return false;
     if (performance.now() < condition.retryAtMs) return false;
-    const { fault, since, doubtful } = condition;
+    const { fault, doubtful } = condition;
     try {
       db.close();
     } catch {
@@ -397,47 +311,15 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
     const written = record('lifecycle', {
       event: 'ledger_recovered',
       fault: fault.code,
-      since,
+      since: brokenAt,
       refused,
       unacknowledged: persisted ? { from: doubtful.from, to: doubtful.state.chain.size - 1 } : null,
     });
     if (!written.ok) return false;
     file = statSync(path).ino;
     refused = 0;
+    brokenAt = null;
     return true;
-  }
-
-  /** The file must still be the one that is being written: an unlinked one takes receipts that nobody will ever find. */
-  function isInPlace(): boolean {
-    try {
-      return statSync(path).ino === file;
-    } catch {
-      return false;
-    }
-  }
-
-  function scheduleHead(): void {
-    if (headTimer !== null) return;
-    headTimer = setTimeout(() => {
-      headTimer = null;
-      if (condition.kind !== 'ready') return;
-      if (isInPlace()) void writeHead();
-      else
-        breakDown({ code: 'ledger_broken', message: `\`${path}\` was taken away while in use` }, null, true);
-    }, limits.headEveryMs);
-    headTimer.unref();
-  }
-
-  /** Writes the head outside, after the commit it is of: the other way round a crash would look like a truncation. */
-  function writeHead(): Promise<void> {
-    headWriting = headWriting.then(async () => {
-      if (state.chain.size === headSize) return;
-      const head = checkpointOf(state, clock.now(), parts());
-      const written = await headStore.write(head);
-      headProblem = written.ok ? null : written.error.message;
-      if (written.ok) headSize = head.checkpoint.size;
-    });
-    return headWriting;
   }
 
   async function rotate(): Promise<Result<Receipt, AppendFault | KeyFault>> {
@@ -457,7 +339,7 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
     keys = next;
     // Not settled is not lost: the store keeps both keys, and the ledger says which one is in use.
     await settle();
-    await writeHead();
+    await outside.write();
     return written;
   }
 
@@ -507,9 +389,9 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
       keyKept: keys.kind,
       notice: keys.notice,
       waiting: queue.length,
-      headSize,
+      headSize: outside.size(),
       headPlace: headStore.place,
-      headProblem,
+      headProblem: outside.problem(),
     }),
 
     async begin() {
@@ -526,8 +408,9 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
         const written = record('lifecycle', { event: 'head_reset', size: walk.size, place: headStore.place });
         if (!written.ok) return openFault(written.error);
       }
-      await writeHead();
-      return headProblem === null ? null : { code: 'io', message: headProblem };
+      await outside.write();
+      const problem = outside.problem();
+      return problem === null ? null : { code: 'io', message: problem };
     },
 
     async close() {
@@ -537,8 +420,8 @@ function runLedger(options: LedgerOptions, limits: LedgerLimits, running: Runnin
         const step = stageCheckpoint(state, clock.now(), parts());
         commitStaged([step.staged], step.state);
       }
-      if (condition.kind === 'ready') await writeHead();
-      if (headTimer !== null) clearTimeout(headTimer);
+      if (condition.kind === 'ready') await outside.write();
+      outside.stop();
       condition = { kind: 'closed' };
       refuseAll(closedFault());
       try {

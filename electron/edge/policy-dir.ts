@@ -24,7 +24,7 @@ export function userPolicyDirectory(): string {
   return join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'countersign', 'policies');
 }
 
-/** A directory of packs. `optional` may be absent; a required one that cannot be read is a fault. */
+/** A directory of packs, or one file. `optional` may be absent; a required one that cannot be read is a fault. */
 export interface PolicySource {
   readonly directory: string;
   readonly optional: boolean;
@@ -58,6 +58,7 @@ async function listFiles(source: PolicySource): Promise<Result<readonly string[]
     const code = codeOf(cause);
     // Only absence is an empty directory; one that is there and closed to us is a fault, never "no rules".
     if (source.optional && code === 'ENOENT') return ok([]);
+    if (code === 'ENOTDIR') return ok([source.directory]);
     return err(unreadable(source.directory, `the policy directory cannot be read (${code})`));
   }
 }

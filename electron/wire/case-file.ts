@@ -32,7 +32,12 @@ export interface CaseFault {
 }
 
 const MAX_LINE = 4 << 20;
-const DIALECTS: Readonly<Record<string, 'sh' | 'bash' | 'zsh'>> = { sh: 'sh', dash: 'sh', bash: 'bash', zsh: 'zsh' };
+const DIALECTS: Readonly<Record<string, 'sh' | 'bash' | 'zsh'>> = {
+  sh: 'sh',
+  dash: 'sh',
+  bash: 'bash',
+  zsh: 'zsh',
+};
 
 const json = z.record(z.string(), z.unknown());
 const rowSchema = z.object({
@@ -81,7 +86,10 @@ export function parseCase(line: string): Result<RecordedCase, CaseFault> {
     if (!shell.success) return err(shapeFault(shell.error));
     const dialect = DIALECTS[shell.data.shell ?? 'bash'];
     if (dialect === undefined)
-      return ok({ ...base, action: { kind: 'other', name: `shell ${shell.data.shell ?? ''}`, body: action as JsonObject } });
+      return ok({
+        ...base,
+        action: { kind: 'other', name: `shell ${shell.data.shell ?? ''}`, body: action as JsonObject },
+      });
     return ok({ ...base, action: { kind: 'shell', command: shell.data.command, shell: dialect } });
   }
   if (action.kind === 'code') {

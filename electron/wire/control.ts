@@ -102,6 +102,8 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('policy.status'), request }),
   z.strictObject({ type: z.literal('policy.reload'), request }),
   z.strictObject({ type: z.literal('keys.rotate'), request }),
+  /** Signs what the ledger looks like now, for an export. */
+  z.strictObject({ type: z.literal('ledger.checkpoint'), request }),
   z.strictObject({ type: z.literal('status'), request }),
   z.strictObject({ type: z.literal('stop'), request }),
 ]);

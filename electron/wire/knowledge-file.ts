@@ -25,18 +25,59 @@ export interface KnowledgeFault {
 const MAX_BYTES = 1 << 20;
 
 const KINDS: readonly string[] = [
-  'read', 'write', 'delete', 'move', 'permission', 'execute', 'download', 'upload', 'connect', 'listen', 'install',
-  'uninstall', 'publish', 'privilege', 'persist', 'configure', 'kill', 'account', 'history', 'discover', 'send', 'spend',
+  'read',
+  'write',
+  'delete',
+  'move',
+  'permission',
+  'execute',
+  'download',
+  'upload',
+  'connect',
+  'listen',
+  'install',
+  'uninstall',
+  'publish',
+  'privilege',
+  'persist',
+  'configure',
+  'kill',
+  'account',
+  'history',
+  'discover',
+  'send',
+  'spend',
 ] satisfies readonly EffectKind[];
 const OBJECTS: readonly string[] = [
-  'path', 'host', 'url', 'package', 'ref', 'repository', 'process', 'service', 'table', 'database', 'device', 'user',
-  'container', 'cloud', 'code', 'system', 'none',
+  'path',
+  'host',
+  'url',
+  'package',
+  'ref',
+  'repository',
+  'process',
+  'service',
+  'table',
+  'database',
+  'device',
+  'user',
+  'container',
+  'cloud',
+  'code',
+  'system',
+  'none',
 ] satisfies readonly ObjectKind[];
 
-const words = z.union([z.string(), z.array(z.string())]).transform((value) => (typeof value === 'string' ? [value] : value));
+const words = z
+  .union([z.string(), z.array(z.string())])
+  .transform((value) => (typeof value === 'string' ? [value] : value));
 const flagTable = z.record(z.string(), words).optional();
-const test = z
-  .strictObject({ operand: z.number().int().optional(), any: z.string().optional(), value: z.string().optional(), is: z.string().optional() });
+const test = z.strictObject({
+  operand: z.number().int().optional(),
+  any: z.string().optional(),
+  value: z.string().optional(),
+  is: z.string().optional(),
+});
 const deedSchema = z.union([
   z.string(),
   z.strictObject({
@@ -48,7 +89,11 @@ const deedSchema = z.union([
     at_most: z.number().int().optional(),
   }),
 ]);
-const usageSchema = z.strictObject({ flags: flagTable, values: flagTable, does: z.array(deedSchema).optional() });
+const usageSchema = z.strictObject({
+  flags: flagTable,
+  values: flagTable,
+  does: z.array(deedSchema).optional(),
+});
 const programSchema = z.strictObject({
   names: words,
   flags: flagTable,
@@ -106,20 +151,30 @@ const fileSchema = z.strictObject({
 
 /** Parses one knowledge file. Refuses unknown keys, unknown kinds, bad patterns, duplicate keys and files over 1 MiB. */
 export function parseKnowledgeFile(text: string, fileName: string): Result<KnowledgeParts, KnowledgeFault> {
-  if (text.length > MAX_BYTES) return err({ code: 'too_large', where: fileName, message: 'larger than 1 MiB' });
+  if (text.length > MAX_BYTES)
+    return err({ code: 'too_large', where: fileName, message: 'larger than 1 MiB' });
   const document = parseDocument(text, { uniqueKeys: true, strict: true });
   const broken = document.errors[0];
-  if (broken !== undefined) return err({ code: 'syntax', where: fileName, message: broken.message.split('\n')[0] ?? 'not YAML' });
+  if (broken !== undefined)
+    return err({ code: 'syntax', where: fileName, message: broken.message.split('\n')[0] ?? 'not YAML' });
   let plain: unknown;
   try {
     plain = document.toJS({ maxAliasCount: 50 });
   } catch (cause) {
-    return err({ code: 'syntax', where: fileName, message: cause instanceof Error ? cause.message : 'not YAML' });
+    return err({
+      code: 'syntax',
+      where: fileName,
+      message: cause instanceof Error ? cause.message : 'not YAML',
+    });
   }
   const parsed = fileSchema.safeParse(plain);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    return err({ code: 'shape', where: `${fileName}: ${issue?.path.join('.') ?? ''}`, message: issue?.message ?? 'wrong shape' });
+    return err({
+      code: 'shape',
+      where: `${fileName}: ${issue?.path.join('.') ?? ''}`,
+      message: issue?.message ?? 'wrong shape',
+    });
   }
   try {
     return ok(partsOf(parsed.data, fileName));
@@ -134,7 +189,8 @@ export function joinKnowledge(files: readonly KnowledgeParts[]): Result<Knowledg
   const programs = files.flatMap((file) => file.programs);
   const seen = new Set<string>();
   for (const [name] of programs) {
-    if (seen.has(name)) return err({ code: 'duplicate', where: name, message: `program \`${name}\` is described twice` });
+    if (seen.has(name))
+      return err({ code: 'duplicate', where: name, message: `program \`${name}\` is described twice` });
     seen.add(name);
   }
   return ok({
@@ -209,13 +265,15 @@ function programOf(entry: z.infer<typeof programSchema>, where: string): Program
   for (const [keys, value] of Object.entries(entry.subcommands ?? {})) {
     const usage = usageOf(Array.isArray(value) ? { does: value } : value, `${where} ${keys}`);
     for (const key of keys.split(',').map((part) => part.trim())) {
-      if (subcommands.has(key)) throw new Refusal({ code: 'duplicate', where, message: `subcommand \`${key}\` is described twice` });
+      if (subcommands.has(key))
+        throw new Refusal({ code: 'duplicate', where, message: `subcommand \`${key}\` is described twice` });
       subcommands.set(key, usage);
       depth = Math.max(depth, key.split(' ').length);
     }
   }
   for (const name of entry.analyses ?? [])
-    if (!Object.hasOwn(ANALYSES, name)) throw new Refusal({ code: 'shape', where, message: `no analysis is called \`${name}\`` });
+    if (!Object.hasOwn(ANALYSES, name))
+      throw new Refusal({ code: 'shape', where, message: `no analysis is called \`${name}\`` });
   return {
     ...own,
     dashWords: entry.dash_words ?? false,
@@ -242,8 +300,10 @@ function usageOf(entry: z.infer<typeof usageSchema>, where: string): Usage {
     ['--version', 'help'],
   ]);
   const values = new Map<string, string>();
-  for (const [group, list] of Object.entries(entry.flags ?? {})) for (const flag of list) flags.set(flag, group);
-  for (const [group, list] of Object.entries(entry.values ?? {})) for (const flag of list) values.set(flag, group);
+  for (const [group, list] of Object.entries(entry.flags ?? {}))
+    for (const flag of list) flags.set(flag, group);
+  for (const [group, list] of Object.entries(entry.values ?? {}))
+    for (const flag of list) values.set(flag, group);
   return { flags, values, does: (entry.does ?? []).map((deed, at) => deedOf(deed, `${where} does.${at}`)) };
 }
 
@@ -252,7 +312,13 @@ function deedOf(deed: z.infer<typeof deedSchema>, where: string): Deed {
   const tokens = full.do.split(/\s+/).filter((token) => token !== '');
   const effect = kindOf(tokens[0] ?? '', where);
   const selector = selectorOf(tokens[1] ?? '', where);
-  const lists: Record<'#' | '+' | '?' | '&' | '!', string[]> = { '#': [], '+': [], '?': [], '&': [], '!': [] };
+  const lists: Record<'#' | '+' | '?' | '&' | '!', string[]> = {
+    '#': [],
+    '+': [],
+    '?': [],
+    '&': [],
+    '!': [],
+  };
   let object: ObjectKind = selector.kind === 'none' ? 'none' : 'path';
   let value = '';
   let recursive: boolean | null = null;
@@ -261,7 +327,8 @@ function deedOf(deed: z.infer<typeof deedSchema>, where: string): Deed {
   let reversible: Deed['reversible'] = 'unknown';
   for (const token of tokens.slice(2)) {
     const head = token[0];
-    if (head === '#' || head === '+' || head === '?' || head === '&' || head === '!') lists[head].push(token.slice(1));
+    if (head === '#' || head === '+' || head === '?' || head === '&' || head === '!')
+      lists[head].push(token.slice(1));
     else if (token.startsWith('as:')) object = objectKindOf(token.slice(3), where);
     else if (head === '=') value = token.slice(1);
     else if (token === 'recursive') recursive = true;
@@ -299,7 +366,8 @@ function selectorOf(text: string, where: string): Selector {
   if (text === 'but-last') return { kind: 'operands', from: 0, to: -1 };
   if (text === 'cwd' || text === 'none') return { kind: text };
   const range = /^operands:(\d+)\.\.(-?\d+)?$/.exec(text);
-  if (range !== null) return { kind: 'operands', from: Number(range[1]), to: range[2] === undefined ? null : Number(range[2]) };
+  if (range !== null)
+    return { kind: 'operands', from: Number(range[1]), to: range[2] === undefined ? null : Number(range[2]) };
   const one = /^operand:(\d+)$/.exec(text);
   if (one !== null) return { kind: 'operands', from: Number(one[1]), to: Number(one[1]) + 1 };
   const value = /^value:([\w?-]+)$/.exec(text);
@@ -324,11 +392,13 @@ function patternOf(source: string, where: string): RegExp {
 }
 
 function kindOf(text: string, where: string): EffectKind {
-  if (!KINDS.includes(text)) throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of effect` });
+  if (!KINDS.includes(text))
+    throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of effect` });
   return text as EffectKind;
 }
 
 function objectKindOf(text: string, where: string): ObjectKind {
-  if (!OBJECTS.includes(text)) throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of object` });
+  if (!OBJECTS.includes(text))
+    throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of object` });
   return text as ObjectKind;
 }

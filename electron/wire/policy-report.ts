@@ -3,33 +3,23 @@ import type { FactRead, MissingFact, RankVerdict } from '../core/decision.ts';
 import type { BacktestReport } from '../core/policy/backtest.ts';
 import type { Explanation, RuleExplanation } from '../core/policy/explain.ts';
 import type { PolicyFault } from '../core/policy/fault.ts';
+import { visibleLine } from './terminal-text.ts';
 
 /** Longest value of a fact shown on a line. */
 const SHOWN = 120;
 
-/**
- * Text that came from an agent, safe on a terminal: control characters, escapes and direction marks become visible
- * (T9: no line may repaint the one above it).
- */
-function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
 function shownValue(value: Json): string {
-  const text = printable(JSON.stringify(value));
+  const text = visibleLine(JSON.stringify(value));
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
 /** `file:line:column: message`, as editors and compilers write it, with what was probably meant. */
 export function faultLine(fault: PolicyFault): string {
   const { place, rule, suggestion } = fault;
-  const at = place === null ? '' : `${printable(place.file)}:${place.line}:${place.column}: `;
-  const of = rule === null || fault.message.includes(`\`${rule}\``) ? '' : ` (rule \`${printable(rule)}\`)`;
-  const meant = suggestion === null ? '' : `; did you mean \`${printable(suggestion)}\`?`;
-  return `${at}${printable(fault.message)}${of}${meant}`;
+  const at = place === null ? '' : `${visibleLine(place.file)}:${place.line}:${place.column}: `;
+  const of = rule === null || fault.message.includes(`\`${rule}\``) ? '' : ` (rule \`${visibleLine(rule)}\`)`;
+  const meant = suggestion === null ? '' : `; did you mean \`${visibleLine(suggestion)}\`?`;
+  return `${at}${visibleLine(fault.message)}${of}${meant}`;
 }
 
 /** The lines of `policy check` for a refused set: each fault, then the count and what stays armed. */
@@ -59,13 +49,13 @@ const pad = (text: string, width: number): string => text.padEnd(width);
 
 function rankLine({ rank, result, rules, reason }: RankVerdict, decided: boolean): string {
   const by = rules.length === 0 ? '' : ` [${rules.join(', ')}]`;
-  return `${decided ? '→' : ' '} ${pad(rank, 14)} ${pad(result === 'silent' ? '–' : result, 8)}${by} ${printable(reason)}`;
+  return `${decided ? '→' : ' '} ${pad(rank, 14)} ${pad(result === 'silent' ? '–' : result, 8)}${by} ${visibleLine(reason)}`;
 }
 
 function ruleLine(rule: RuleExplanation): string {
-  const detail = rule.detail === '' ? '' : `: ${printable(rule.detail)}`;
+  const detail = rule.detail === '' ? '' : `: ${visibleLine(rule.detail)}`;
   const said = rule.state.replace('_', ' ');
-  return `  ${pad(said, 12)} ${pad(rule.subject, 12)} ${rule.rule} (${rule.class}, priority ${rule.priority}, ${printable(rule.source)})${detail}`;
+  return `  ${pad(said, 12)} ${pad(rule.subject, 12)} ${rule.rule} (${rule.class}, priority ${rule.priority}, ${visibleLine(rule.source)})${detail}`;
 }
 
 function factLine({ path, state, value }: FactRead): string {
@@ -82,10 +72,10 @@ export function explanationLines({ decision, rules, facts }: Explanation): reado
   const silent = rules.filter((rule) => rule.state === 'not_matched');
   return [
     `${decision.result} at rank ${decision.rank}${by}`,
-    `  ${printable(decision.reason)}`,
-    ...(decision.instead === null ? [] : [`  instead: ${printable(decision.instead)}`]),
+    `  ${visibleLine(decision.reason)}`,
+    ...(decision.instead === null ? [] : [`  instead: ${visibleLine(decision.instead)}`]),
     ...(decision.missing.length === 0 ? [] : [`  missing: ${decision.missing.map(missingText).join('; ')}`]),
-    `  risk ${decision.risk}, confidence ${decision.confidence}, policy ${printable(decision.policy.version)} ${decision.policy.hash.slice(0, 12)}`,
+    `  risk ${decision.risk}, confidence ${decision.confidence}, policy ${visibleLine(decision.policy.version)} ${decision.policy.hash.slice(0, 12)}`,
     '',
     'ranks, in order',
     ...decision.ranks.map((verdict) => rankLine(verdict, verdict.rank === decision.rank)),
@@ -142,7 +132,7 @@ export function backtestLines(report: BacktestReport): readonly string[] {
     ...counts,
     ...changes.map(
       ({ actionId, before, after, direction }) =>
-        `${actionId} ${before.result} → ${after.result} (${direction}; ${before.rule ?? before.rank} → ${after.rule ?? after.rank}) ${printable(after.reason)}`,
+        `${actionId} ${before.result} → ${after.result} (${direction}; ${before.rule ?? before.rank} → ${after.rule ?? after.rank}) ${visibleLine(after.reason)}`,
     ),
   ];
 }

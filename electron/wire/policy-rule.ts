@@ -3,6 +3,7 @@ import type { Surface } from '../core/action.ts';
 import type { Json, RuleId } from '../core/brand.ts';
 import type { EffectKind } from '../core/effect.ts';
 import { compileRule } from '../core/policy/compile.ts';
+import type { PolicyFault } from '../core/policy/fault.ts';
 import type {
   Match,
   ParameterConstraint,
@@ -284,9 +285,9 @@ export function readRule(outer: Reader, node: Node, options: PolicyFileOptions):
   const unread = reader.faults.length > before;
   const compiled = compileRule(rule);
   if (!compiled.ok) {
-    const further = unread
-      ? compiled.error.filter(({ code }) => code === 'expression' || code === 'pattern')
-      : compiled.error;
+    const certain = ({ code, field }: PolicyFault): boolean =>
+      code === 'expression' || code === 'pattern' || (field[0] === 'parameters' && field.length > 1);
+    const further = unread ? compiled.error.filter(certain) : compiled.error;
     reader.faults.push(...placeFaults(reader.source, node, further));
   }
   return rule;

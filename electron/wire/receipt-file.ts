@@ -4,7 +4,8 @@ import type { ContextEntry, ContextKind } from '../core/context.ts';
 import type { BundleLine, BundleScope } from '../core/receipt/bundle.ts';
 import { canonical, canonicalForm, describeFault } from '../core/receipt/canonical.ts';
 import type { CheckpointBody } from '../core/receipt/checkpoint.ts';
-import type { ContextReference, Receipt, ReceiptBody, ReceiptKind } from '../core/receipt/receipt.ts';
+import { isLedgerName } from '../core/receipt/key-epoch.ts';
+import type { ContextReference, ReceiptBody, ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 
 /** Reading receipts, context entries and bundles from outside; nothing else makes these types of foreign bytes. */
@@ -119,8 +120,7 @@ const RECEIPT_MEMBERS = ['v', 'id', 'kind', 'seq', 'prev', 'at', 'session', 'key
 
 /** Reads the signed part of a receipt from a value (docs/receipt-format.md). */
 function receiptBodyOf(object: JsonObject): Parsed<ReceiptBody> {
-  if (object.v !== 1)
-    return err({ code: 'unsupported', place: 'v', message: `version \`${String(object.v)}\` is not 1` });
+  if (object.v !== 1) return err({ code: 'unsupported', place: 'v', message: 'the version is not 1' });
   if (!hasMembers(object, RECEIPT_MEMBERS, ['context']))
     return malformed('', 'a member is missing or unknown');
   const { id, kind, seq, prev, at, session, key } = object;
@@ -173,7 +173,8 @@ function checkpointBodyOf(value: Json | undefined): Parsed<CheckpointBody> {
   const { v, type, ledger, size, root, head, at, key } = object;
   if (v !== 1 || type !== 'checkpoint')
     return err({ code: 'unsupported', place: 'checkpoint.v', message: 'not a checkpoint of version 1' });
-  if (typeof ledger !== 'string' || ledger.length > 128) return malformed('checkpoint.ledger', 'not a name');
+  if (typeof ledger !== 'string' || !isLedgerName(ledger))
+    return malformed('checkpoint.ledger', 'not the name of a ledger');
   if (!isCount(size) || size === 0) return malformed('checkpoint.size', 'not a positive integer');
   if (!isHash(root) || !isHash(head)) return malformed('checkpoint', '`root` and `head` must be hashes');
   if (typeof at !== 'number') return malformed('checkpoint.at', 'not a time');
@@ -216,14 +217,14 @@ function receiptLineOf(object: JsonObject): Parsed<BundleLine> {
 }
 
 function headerOf(object: JsonObject): Parsed<BundleLine> {
-  if (object.v !== 1)
-    return err({ code: 'unsupported', place: 'v', message: `version \`${String(object.v)}\` is not 1` });
+  if (object.v !== 1) return err({ code: 'unsupported', place: 'v', message: 'the version is not 1' });
   if (!hasMembers(object, ['type', 'v', 'ledger', 'scope', 'context', 'openings']))
     return malformed('', 'a member is missing or unknown');
   const { ledger, context, openings } = object;
   const scope = scopeOf(object.scope);
   if (scope === null) return malformed('scope', 'not a scope');
-  if (typeof ledger !== 'string' || ledger.length > 128) return malformed('ledger', 'not a name');
+  if (typeof ledger !== 'string' || !isLedgerName(ledger))
+    return malformed('ledger', 'not the name of a ledger');
   if (typeof context !== 'boolean' || typeof openings !== 'boolean')
     return malformed('', '`context` and `openings` must be true or false');
   return ok({ type: 'header', v: 1, ledger, scope, context, openings });
@@ -288,9 +289,4 @@ export function parseBundleLine(text: string): Parsed<BundleLine> {
 /** Writes one line of a bundle, without its line end. */
 export function bundleLine(line: BundleLine): string {
   return canonical(line as unknown as Json);
-}
-
-/** Makes a receipt of its parsed text and what a ledger's file keeps beside it. */
-export function receiptWith(receipt: ReceiptBody, hash: Digest, signature: string): Receipt {
-  return { receipt, hash, signature };
 }

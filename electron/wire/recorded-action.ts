@@ -24,26 +24,54 @@ export type NormalizedCase =
   | { readonly kind: 'unreadable'; readonly reason: string };
 
 const LANGUAGES: Readonly<Record<string, string>> = {
-  python: 'python', python3: 'python', javascript: 'node', typescript: 'node', node: 'node', js: 'node', ruby: 'ruby', perl: 'perl', php: 'php',
+  python: 'python',
+  python3: 'python',
+  javascript: 'node',
+  typescript: 'node',
+  node: 'node',
+  js: 'node',
+  ruby: 'ruby',
+  perl: 'perl',
+  php: 'php',
 };
-const SHELLS: Readonly<Record<string, 'sh' | 'bash' | 'zsh'>> = { sh: 'sh', bash: 'bash', shell: 'bash', zsh: 'zsh' };
+const SHELLS: Readonly<Record<string, 'sh' | 'bash' | 'zsh'>> = {
+  sh: 'sh',
+  bash: 'bash',
+  shell: 'bash',
+  zsh: 'zsh',
+};
 
 /** Builds the Action of a recorded case through the same readers as an intercepted one. Executes nothing. */
-export function normalizeCase(row: RecordedCase, place: CasePlace, knowledge: Knowledge, hasher: Hasher): NormalizedCase {
+export function normalizeCase(
+  row: RecordedCase,
+  place: CasePlace,
+  knowledge: Knowledge,
+  hasher: Hasher,
+): NormalizedCase {
   const { variables, ...rest } = place;
   const base = { ...rest, partsFollow: false, dependsOn: [], modifiedFrom: null } as const;
   const { action } = row;
   const line = (text: string, dialect: 'sh' | 'bash' | 'zsh'): NormalizedCase => {
-    const built = buildShellAction({ ...base, surface: 'shell', command: { line: text }, dialect, variables }, knowledge, hasher);
-    return built.ok ? { kind: 'action', action: built.value } : { kind: 'unreadable', reason: built.error.message };
+    const built = buildShellAction(
+      { ...base, surface: 'shell', command: { line: text }, dialect, variables },
+      knowledge,
+      hasher,
+    );
+    return built.ok
+      ? { kind: 'action', action: built.value }
+      : { kind: 'unreadable', reason: built.error.message };
   };
   if (action.kind === 'shell') return line(action.command, action.shell);
   if (action.kind === 'code') {
     const shell = SHELLS[action.language.toLowerCase()];
     if (shell !== undefined) return line(action.code, shell);
     const language = LANGUAGES[action.language.toLowerCase()];
-    if (language === undefined) return { kind: 'unsupported', reason: `code in \`${action.language}\` is not evaluated by this build` };
-    return { kind: 'action', action: buildCodeAction({ ...base, surface: 'code', language, code: action.code }, knowledge, hasher) };
+    if (language === undefined)
+      return { kind: 'unsupported', reason: `code in \`${action.language}\` is not evaluated by this build` };
+    return {
+      kind: 'action',
+      action: buildCodeAction({ ...base, surface: 'code', language, code: action.code }, knowledge, hasher),
+    };
   }
   return { kind: 'unsupported', reason: `kind \`${action.name}\` is not evaluated by this build` };
 }

@@ -125,7 +125,11 @@ export function buildCodeAction(submission: CodeSubmission, knowledge: Knowledge
   ];
   const effects = effectsOf(commands, { cwd, home, workspace, user }, knowledge, inner);
   const parameters: JsonObject = { language, code };
-  return actionOf(submission, { tool: 'code', operation: 'run', parameters, commands, effects, gaps: [] }, hasher);
+  return actionOf(
+    submission,
+    { tool: 'code', operation: 'run', parameters, commands, effects, gaps: [] },
+    hasher,
+  );
 }
 
 type Meaning = Pick<Action, 'tool' | 'operation' | 'parameters' | 'commands' | 'effects' | 'gaps'>;

@@ -19,6 +19,21 @@ export function visibleLine(text: string): string {
   return visible(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 }
 
+/**
+ * JSON for a terminal or a program alike: what `visible` would show as an escape is one here too, in JSON's own spelling, so that
+ * it reads back as the same text and moves no cursor on the way (T9). The value must be JSON; `indent` as in JSON.stringify.
+ */
+export function visibleJson(value: unknown, indent = 0): string {
+  let out = '';
+  for (const character of JSON.stringify(value, null, indent)) {
+    if (character === '\n' || !isHidden(character.codePointAt(0) ?? 0)) out += character;
+    else
+      for (let i = 0; i < character.length; i += 1)
+        out += `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`;
+  }
+  return out;
+}
+
 function isHidden(code: number): boolean {
   return (
     code < 0x20 ||

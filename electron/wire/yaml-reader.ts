@@ -210,7 +210,7 @@ export function readChoice<T extends string>(
   if (chosen !== undefined) return chosen;
   const near = nearest(value, choices);
   const list = choices.length <= 8 ? `: one of ${choices.join(', ')}` : '';
-  return faultAt(reader, node, 'bad_value', `\`${value.slice(0, 40)}\` is not a \`${key}\`${list}`, near);
+  return faultAt(reader, node, 'bad_value', `there is no ${key} \`${value.slice(0, 40)}\`${list}`, near);
 }
 
 /** A finite number; a whole one when `integer`. */

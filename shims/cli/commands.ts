@@ -30,6 +30,42 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'receipts',
+    words: 'list|show|follow',
+    what: 'what was decided and what came of it',
+    load: async () => (await import('./receipts.ts')).receipts,
+  },
+  {
+    name: 'verify',
+    words: '[FILE]',
+    what: 'is the ledger, or an exported bundle, whole and unchanged',
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    name: 'export',
+    words: '[--out FILE]',
+    what: 'evidence that a stranger can verify',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'policy',
+    words: 'check|explain|test|backtest',
+    what: 'what the rules say, and why',
+    load: async () => (await import('./policy.ts')).policy,
+  },
+  {
+    name: 'intent',
+    words: 'show|set TEXT',
+    what: 'what a session is for, in your words',
+    load: async () => (await import('./intent.ts')).intent,
+  },
+  {
+    name: 'trash',
+    words: 'PATH…',
+    what: 'move files to the trash instead of deleting them',
+    load: async () => (await import('./trash.ts')).trash,
+  },
+  {
     name: 'daemon',
     words: 'start|stop|status',
     what: 'the process that decides',

@@ -10,6 +10,8 @@ export const EXIT = {
   usage: 2,
   /** The daemon is not running. */
   notRunning: 3,
+  /** There is nothing to read: no such file or ledger, or one that cannot be opened. Not the same as a broken seal. */
+  unreadable: 4,
   /** Denied, or a program that cannot be executed (as in sh). */
   denied: 126,
   /** No such program (as in sh). */

@@ -11,7 +11,8 @@ ${COMMANDS.map((c) => `  countersign ${`${c.name} ${c.words}`.padEnd(width)}   $
   countersign run -- bash                   each command typed in this shell is asked about first
   countersign COMMAND --help                more about one command
 
-Exit codes: 0 done · 1 refused or failed · 2 wrong use · 3 the daemon is not running. \`run\` ends as the agent ends.`;
+Exit codes: 0 done · 1 refused, broken or failed · 2 wrong use · 3 the daemon is not running · 4 nothing to read.
+\`run\` ends as the agent ends.`;
 
 /** Runs one command line; returns the exit code. */
 async function main(argv: readonly string[]): Promise<number> {

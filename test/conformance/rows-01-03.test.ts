@@ -7,7 +7,7 @@ let s: Stage;
 before(async () => {
   s = await stage();
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 1: a DENY does not execute, and its receipt names rule and reason (R1.a, R1.d)', async () => {
   s.files('denied.txt');

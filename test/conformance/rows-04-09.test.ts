@@ -11,7 +11,7 @@ let s: Stage;
 before(async () => {
   s = await stage();
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 4: the context at step N holds all prior actions and classes (R2.a, R2.b, R2.e)', async () => {
   mkdirSync(join(s.home, '.ssh'), { recursive: true });

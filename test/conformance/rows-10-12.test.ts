@@ -10,7 +10,7 @@ let s: Stage;
 before(async () => {
   s = await stage();
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 10: ALLOW runs it as it is, and its outcome is linked (R4, R5.g)', async () => {
   const done = await s.bash('touch allowed.txt');
@@ -44,19 +44,19 @@ test('row 10: MODIFY runs the changed action: a forced push loses the race it sh
     git('-C', clone, 'commit', '-qm', name);
   };
   commit('a', 'first');
-  git('-C', 'a', 'push', '-q', 'origin', 'HEAD:main');
+  git('-C', 'a', 'push', '-q', 'origin', 'HEAD:feature');
   git('-C', 'b', 'fetch', '-q');
-  git('-C', 'b', 'reset', '-q', '--hard', 'origin/main');
+  git('-C', 'b', 'reset', '-q', '--hard', 'origin/feature');
   commit('b', 'of-b');
   commit('a', 'of-a');
-  git('-C', 'a', 'push', '-q', 'origin', 'HEAD:main');
-  const theirs = git('-C', 'remote.git', 'rev-parse', 'main').trim();
-  const done = await s.cli(['run', '--', 'bash', '-c', 'git push --force origin HEAD:main'], {
+  git('-C', 'a', 'push', '-q', 'origin', 'HEAD:feature');
+  const theirs = git('-C', 'remote.git', 'rev-parse', 'feature').trim();
+  const done = await s.cli(['run', '--', 'bash', '-c', 'git push --force origin HEAD:feature'], {
     cwd: join(s.work, 'b'),
   });
   assert.match(done.stderr, /force-with-lease/, 'the agent is told what ran instead');
   assert.equal(
-    git('-C', 'remote.git', 'rev-parse', 'main').trim(),
+    git('-C', 'remote.git', 'rev-parse', 'feature').trim(),
     theirs,
     'the other’s commit was not overwritten',
   );

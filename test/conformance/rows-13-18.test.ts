@@ -13,7 +13,7 @@ before(async () => {
   await s.bash('touch allowed.txt', 'the original request');
   await s.bash('rm denied.txt', 'the original request');
   await s.bash('rm soon.txt', 'the original request');
-  await s.cli(['run', '--', 'bash', '-c', 'git push --force origin main'], { cwd: s.work });
+  await s.cli(['run', '--', 'bash', '-c', 'git push --force origin feature'], { cwd: s.work });
   const asking = s.bash('rm ask.txt', 'the original request');
   await waitFor(() =>
     s.receipts().some((r) => r.receipt.kind === 'decision' && part(r, 'decision').result === 'STEP_UP'),
@@ -22,7 +22,7 @@ before(async () => {
   await s.person(['approve', listed[0]?.handle ?? '', '--allow']).exit;
   await asking;
 });
-after(() => s.dispose());
+after(() => s?.dispose());
 
 test('row 13: receipts of all five decisions carry requester, delegation chain, policy version and hash (R5, R6)', () => {
   const found = new Set<string>();

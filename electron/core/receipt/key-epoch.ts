@@ -1,4 +1,5 @@
 import type { Digest, Json, JsonObject, KeyId } from '../brand.ts';
+import { hasIdShape } from '../brand.ts';
 import type { Hasher } from '../ports.ts';
 import { digestOf } from './canonical.ts';
 
@@ -18,6 +19,13 @@ const PUBLIC_KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 /** True when `text` is 32 bytes in base64url without padding, in its only spelling. */
 export function isPublicKey(text: string): boolean {
   return PUBLIC_KEY.test(text);
+}
+
+const LEDGER_NAME = /^ldg_[A-Za-z0-9_-]{8,64}$/;
+
+/** True when `text` has the shape of a ledger's name. Names reach terminals, so nothing else may be one. */
+export function isLedgerName(text: string): boolean {
+  return LEDGER_NAME.test(text);
 }
 
 /** The name of a key: it follows from the key, so nobody can give one key another's name (AARM R5.k). */
@@ -81,14 +89,15 @@ export function keyStatementOf(
   const key = keyRecordOf(body.key, hasher);
   if (key === null) return null;
   if (kind === 'genesis') {
-    if (typeof body.ledger !== 'string' || body.format !== 1) return null;
+    if (typeof body.ledger !== 'string' || !isLedgerName(body.ledger) || body.format !== 1) return null;
     return { event: 'genesis', ledger: body.ledger, key };
   }
   if (body.event === 'rotated') {
-    if (typeof body.retires !== 'string' || typeof body.possession !== 'string') return null;
-    return { event: 'rotated', key, retires: body.retires, possession: body.possession };
+    const { retires, possession } = body;
+    if (typeof retires !== 'string' || !hasIdShape('key', retires)) return null;
+    return typeof possession === 'string' ? { event: 'rotated', key, retires, possession } : null;
   }
-  if (body.event === 'began_anew' && typeof body.after === 'string')
+  if (body.event === 'began_anew' && typeof body.after === 'string' && hasIdShape('key', body.after))
     return { event: 'began_anew', key, after: body.after };
   return null;
 }

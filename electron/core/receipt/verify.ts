@@ -44,6 +44,7 @@ export function bundleVerifier(hasher: Hasher, expected: Expectations = {}): Bun
   const links = outcomeLinks();
   const contexts = new Map<SessionId, ContextReference>();
   const covered = new Map<SessionId, number>();
+  const entered = new Set<SessionId>();
   const keys: { key: KeyRecord; from: number }[] = [];
   const shown = new Set<string>();
   let header: HeaderLine | null = null;
@@ -113,6 +114,9 @@ export function bundleVerifier(hasher: Hasher, expected: Expectations = {}): Bun
 
   function checkContext(line: ReceiptLine, place: Place): void {
     const { session, context } = line.receipt;
+    for (const of of entered)
+      if (of !== session) fault('context', `the entries before it are of session \`${of}\``, place);
+    entered.clear();
     if (header?.context !== true || session === null) return;
     const head = contexts.get(session);
     if (context === undefined && head === undefined) return;
@@ -137,6 +141,7 @@ export function bundleVerifier(hasher: Hasher, expected: Expectations = {}): Bun
     const wrong = entryFault(head, line.entry, hasher);
     if (wrong !== null) fault('context', `session \`${line.session}\`: ${wrong.message}`);
     contexts.set(line.session, referenceAfter(line.entry));
+    entered.add(line.session);
     if (header?.openings === true) fresh.push(...commitmentsIn(line.entry.body));
   }
 
@@ -153,6 +158,8 @@ export function bundleVerifier(hasher: Hasher, expected: Expectations = {}): Bun
       fault('consistency', 'it stands before the checkpoint');
       return;
     }
+    if (counts.receipts + counts.context > 0)
+      fault('format', 'a consistency proof comes before the receipts');
     const { size, root } = checkpoint.checkpoint;
     if (isConsistent(line, { size, root }, line.proof, hasher)) shown.add(`${line.size}-${line.root}`);
     else fault('consistency', `its proof from ${line.size} receipts does not lead to the root`);
@@ -237,7 +244,7 @@ export function bundleVerifier(hasher: Hasher, expected: Expectations = {}): Bun
           header ??= line;
           return [];
         case 'checkpoint':
-          if (checkpoint !== null || counts.receipts > 0)
+          if (checkpoint !== null || counts.receipts + counts.context > 0)
             fault('format', `line ${number}: one checkpoint comes before the receipts`);
           checkpoint ??= line;
           return [];

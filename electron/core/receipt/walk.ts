@@ -1,10 +1,11 @@
 import type { Digest, JsonObject, TimeMs } from '../brand.ts';
-import { isDigest } from '../brand.ts';
+import { hasIdShape, isDigest } from '../brand.ts';
 import type { Hasher } from '../ports.ts';
 import { canonicalForm, describeFault } from './canonical.ts';
 import { ORIGIN } from './chain.ts';
 import { type Checkpoint, type CheckpointBody, checkpointHash } from './checkpoint.ts';
 import { type Finding, faultAt, noteAt, type Place, type SignatureClaim } from './finding.ts';
+import { isLedgerName } from './key-epoch.ts';
 import { advanceKeys, type KeyHistory, NO_KEYS } from './key-history.ts';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafOf, rootOf } from './merkle.ts';
 import type { Receipt } from './receipt.ts';
@@ -114,7 +115,9 @@ export function checkpointIn(body: JsonObject): Checkpoint | null {
   const { checkpoint, signature } = outer as JsonObject;
   if (checkpoint === null || typeof checkpoint !== 'object' || Array.isArray(checkpoint)) return null;
   const { v, type, ledger, size, root, head, at, key } = checkpoint as JsonObject;
-  if (v !== 1 || type !== 'checkpoint' || typeof ledger !== 'string' || typeof key !== 'string') return null;
+  if (v !== 1 || type !== 'checkpoint') return null;
+  if (typeof ledger !== 'string' || !isLedgerName(ledger)) return null;
+  if (typeof key !== 'string' || !hasIdShape('key', key)) return null;
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 1) return null;
   if (typeof root !== 'string' || !isDigest(root) || typeof head !== 'string' || !isDigest(head)) return null;
   if (typeof at !== 'number' || typeof signature !== 'string') return null;

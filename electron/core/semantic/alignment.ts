@@ -3,6 +3,9 @@ import type { Alignment } from '../facts.ts';
 
 const UNKNOWN: Alignment = { scope: 'unknown', distance: null, drift: null, words: [] };
 
+/** Wrappers that add nothing: `bash -c 'X'` is X. */
+const SHELLS: readonly string[] = ['sh', 'bash', 'dash', 'zsh'];
+
 /** Shorter commands (`ls`, `make`) occur in sentences without being asked for. */
 const MIN_WORDS = 2;
 
@@ -17,7 +20,11 @@ export function literalAlignment(request: string | null, action: Action): Alignm
     return UNKNOWN;
   const words = [command.name, ...command.args];
   if (words.length < MIN_WORDS || words.some((word) => !word.known || word.glob)) return UNKNOWN;
-  if (command.via.length > 0 || command.redirects.length > 0 || command.assignments.length > 0)
+  if (
+    command.via.some((wrapper) => !SHELLS.includes(wrapper.program)) ||
+    command.redirects.length > 0 ||
+    command.assignments.length > 0
+  )
     return UNKNOWN;
   const text = words.map((word) => word.text).join(' ');
   const asked = request.replace(/\s+/g, ' ');

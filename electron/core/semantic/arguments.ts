@@ -109,7 +109,11 @@ function collect(
         if (equals > 0) give('?', tail(word, equals + 1));
       } else if (equals > 0) {
         // `--force=false` is a flag taken back.
-        if (!/^(?:false|no|0|none|client|server)$/i.test(text.slice(equals + 1)) || full.takesValue || full.group === 'dry-run')
+        if (
+          !/^(?:false|no|0|none|client|server)$/i.test(text.slice(equals + 1)) ||
+          full.takesValue ||
+          full.group === 'dry-run'
+        )
           give(full.group, tail(word, equals + 1));
       } else if (full.takesValue && args[at + 1] !== undefined) {
         give(full.group, args[at + 1] as Word);

@@ -28,7 +28,9 @@ export function scanCode(code: string, language: string, knowledge: Knowledge): 
     if (name === '`') continue;
     const parenthesis = match[2] === '(';
     if (!parenthesis && !/^\s*(?:["'[$]|%[xqQ]|\{)/.test(text.slice(start, start + 4))) continue;
-    const last = name.slice(Math.max(name.lastIndexOf('.'), name.lastIndexOf(':'), name.lastIndexOf('>')) + 1);
+    const last = name.slice(
+      Math.max(name.lastIndexOf('.'), name.lastIndexOf(':'), name.lastIndexOf('>')) + 1,
+    );
     const meanings = knowledge.calls.get(last);
     if (meanings === undefined) continue;
     const chain = qualified(text, match.index ?? 0, name.replaceAll('::', '.').replaceAll('->', '.'));
@@ -37,13 +39,21 @@ export function scanCode(code: string, language: string, knowledge: Knowledge): 
       if (!fits(meaning.name, chain)) continue;
       const raw = parenthesis ? argumentText(text, start) : firstLine(text, start);
       if (meaning.arguments !== null && !meaning.arguments.test(raw)) continue;
-      found.push({ meaning, word: argumentWord(raw, meaning, constants, language) });
+      // `Path("/etc/group").unlink()`: the object is what the method is called on.
+      const received = meaning.name.startsWith('*.') && meaning.effect === 'delete';
+      const word = received
+        ? receiverWord(text, match.index ?? 0, chain, constants)
+        : argumentWord(raw, meaning, constants, language);
+      found.push({ meaning, word });
       break;
     }
   }
   for (const match of text.matchAll(/`([^`\n]{1,2000})`|%x[({[]([^)}\]\n]{1,2000})[)}\]]/g)) {
     if (language !== 'ruby' && language !== 'perl' && language !== 'php') break;
-    found.push({ meaning: BACKTICK, word: literalWord(match[1] ?? match[2] ?? '', /[$#]\{?/.test(match[1] ?? '')) });
+    found.push({
+      meaning: BACKTICK,
+      word: literalWord(match[1] ?? match[2] ?? '', /[$#]\{?/.test(match[1] ?? '')),
+    });
   }
   return found;
 }
@@ -68,16 +78,27 @@ function fits(name: string, chain: string): boolean {
   return chain === name || chain.endsWith(`.${name}`);
 }
 
+function receiverWord(text: string, at: number, chain: string, constants: ReadonlyMap<string, string>): Word {
+  if (!chain.startsWith('?.')) return resolve(chain.slice(0, chain.lastIndexOf('.')), constants);
+  const path = /Path\(\s*[rbu]?(["'])([^"'\n]{0,500})\1\s*\)\s*\.$/.exec(
+    text.slice(Math.max(0, at - 600), at),
+  );
+  return path === null ? literalWord(UNKNOWN_TEXT, true) : literalWord(path[2] ?? '', false);
+}
+
 function qualified(text: string, at: number, name: string): string {
   const before = text.slice(Math.max(0, at - 80), at);
-  const required = /(?:require|__import__|import_module)\(\s*["'](?:node:)?([\w./]+)["']\s*\)\s*\.?$/.exec(before);
+  const required = /(?:require|__import__|import_module)\(\s*["'](?:node:)?([\w./]+)["']\s*\)\s*\.?$/.exec(
+    before,
+  );
   if (required !== null) return `${(required[1] ?? '').replaceAll('/', '.')}.${name}`;
   const chained = /\)\s*\.$/.exec(before);
   return chained === null ? name : `?.${name}`;
 }
 
 function stripComments(text: string, language: string): string {
-  if (language === 'python' || language === 'ruby' || language === 'perl') return text.replace(/(^|\s)#(?!\{)[^\n]*/g, '$1');
+  if (language === 'python' || language === 'ruby' || language === 'perl')
+    return text.replace(/(^|\s)#(?!\{)[^\n]*/g, '$1');
   return withoutBlocks(text).replace(/(^|[\s;])\/\/[^\n]*/g, '$1');
 }
 
@@ -96,18 +117,29 @@ function withoutBlocks(text: string): string {
 
 function readConstants(text: string): ReadonlyMap<string, string> {
   const constants = new Map<string, string>();
-  const assigned = /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}[rbu]?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
+  const assigned =
+    /(?:^|[\n;{]|\b(?:const|let|var|my|our)\s)[ \t]{0,40}\$?([A-Za-z_]\w{0,60})[ \t]{0,8}=[ \t]{0,8}(?:[rbuf]|(?:pathlib\.)?Path\()?(["'])((?:\\.|(?!\2)[^\\\n]){0,1000})\2\s*(?=[;\n)]|$)/g;
   for (const match of text.matchAll(assigned)) constants.set(match[1] ?? '', unescape_(match[3] ?? ''));
   // Literal arguments of the program's own functions: `def f(url): …; f("http://…")`.
   let functions = 0;
-  for (const match of text.matchAll(/\bdef[ \t]{1,8}(\w{1,60})\(\s{0,8}(\w{1,60})\s{0,8}[),]/g)) {
+  for (const match of text.matchAll(/\b(?:def|function)[ \t]{1,8}(\w{1,60})\(([^()\n]{1,300})\)/g)) {
     functions += 1;
     if (functions > 20) break;
-    const call = new RegExp(`(?<!def )\\b${match[1] ?? ''}\\(\\s*[rbu]?(["'])([^"'\\n]{0,500})\\1`).exec(text);
-    if (call !== null && !constants.has(match[2] ?? '')) constants.set(match[2] ?? '', call[2] ?? '');
-    const named = new RegExp(`(?<!def )\\b${match[1] ?? ''}\\(\\s*([A-Za-z_]\\w*)\\s*[),]`).exec(text);
-    const value = named === null ? undefined : constants.get(named[1] ?? '');
-    if (value !== undefined && !constants.has(match[2] ?? '')) constants.set(match[2] ?? '', value);
+    const name = `${match[1] ?? ''}(`;
+    let at = text.indexOf(name);
+    while (at >= 0 && /(?:def|function)[ \t]+$/.test(text.slice(Math.max(0, at - 16), at)))
+      at = text.indexOf(name, at + 1);
+    if (at < 0) continue;
+    const given = splitArguments(argumentText(text, at + name.length));
+    (match[2] ?? '').split(',').forEach((parameter, index) => {
+      const key = parameter
+        .trim()
+        .replace(/[:=][\s\S]*$/, '')
+        .trim();
+      const part = (given[index] ?? '').trim();
+      const value = /^[rbuf]?(["'])([^"'\n]{0,500})\1$/.exec(part)?.[2] ?? constants.get(part);
+      if (value !== undefined && !constants.has(key)) constants.set(key, value);
+    });
   }
   return constants;
 }
@@ -136,7 +168,12 @@ function firstLine(text: string, start: number): string {
   return text.slice(start, end < 0 ? start + 1000 : start + end);
 }
 
-function argumentWord(raw: string, meaning: CallMeaning, constants: ReadonlyMap<string, string>, language: string): Word {
+function argumentWord(
+  raw: string,
+  meaning: CallMeaning,
+  constants: ReadonlyMap<string, string>,
+  language: string,
+): Word {
   const parts = splitArguments(raw);
   const part = (parts[meaning.argument] ?? '').trim();
   // A list of words is the command line `rm -rf /`: `["rm", "-rf", "/"]`; so are `exec("rm", "-rf", "/")` and `spawn("rm", ["-rf"])`.
@@ -144,9 +181,24 @@ function argumentWord(raw: string, meaning: CallMeaning, constants: ReadonlyMap<
     const literals = [...raw.matchAll(/[rbf]*(["'`])((?:\\.|(?!\1)[^\\]){0,4000})\1/g)];
     const first = literals[0];
     if (first === undefined) return resolve(part, constants);
-    if (part.startsWith('[') || part.startsWith('(') || (parts.length > 1 && /^(?:execFile|execFileSync|spawn|spawnSync|execvp|execv|execl|execlp|system|exec|Popen)$/.test(lastOf(meaning.name)) && /^\s*["'[]/.test(parts[1] ?? ''))) {
-      const list = literals.filter((literal) => !/=\s*$/.test(raw.slice(0, literal.index))).map((literal) => unescape_(literal[2] ?? ''));
-      return literalWord(list.map((item) => (/^[\w./=:@%+,-]+$/.test(item) ? item : `'${item.replaceAll("'", "'\\''")}'`)).join(' '), false);
+    if (
+      part.startsWith('[') ||
+      part.startsWith('(') ||
+      (parts.length > 1 &&
+        /^(?:execFile|execFileSync|spawn|spawnSync|execvp|execv|execl|execlp|system|exec|Popen)$/.test(
+          lastOf(meaning.name),
+        ) &&
+        /^\s*["'[]/.test(parts[1] ?? ''))
+    ) {
+      const list = literals
+        .filter((literal) => !/=\s*$/.test(raw.slice(0, literal.index)))
+        .map((literal) => unescape_(literal[2] ?? ''));
+      return literalWord(
+        list
+          .map((item) => (/^[\w./=:@%+,-]+$/.test(item) ? item : `'${item.replaceAll("'", "'\\''")}'`))
+          .join(' '),
+        false,
+      );
     }
   }
   const word = literal(part, language);
@@ -154,23 +206,34 @@ function argumentWord(raw: string, meaning: CallMeaning, constants: ReadonlyMap<
 }
 
 function literal(part: string, language: string): Word | null {
-  const match = /^([rbuf]{0,2})(["'`])((?:\\.|(?!\2)[^\\]){0,4000})\2/.exec(part) ?? /^([rbuf]{0,2})("""|''')([\s\S]{0,4000}?)\2/.exec(part);
+  const match =
+    /^([rbuf]{0,2})(["'`])((?:\\.|(?!\2)[^\\]){0,4000})\2/.exec(part) ??
+    /^([rbuf]{0,2})("""|''')([\s\S]{0,4000}?)\2/.exec(part);
   if (match === null) return null;
   const body = unescape_(match[3] ?? '');
   const interpolates =
-    (match[1] ?? '').includes('f') || match[2] === '`' || ((language === 'ruby' || language === 'perl' || language === 'php') && match[2] === '"');
-  const concatenated = /^\s*[+.%]/.test(part.slice(match[0].length)) && part.slice(match[0].length).trim() !== '';
-  if (interpolates && /\{|\$|#\{|@/.test(body)) return literalWord(body.replace(/#?\$?\{[^}]*\}|\$\w+/g, UNKNOWN_TEXT), true);
+    (match[1] ?? '').includes('f') ||
+    match[2] === '`' ||
+    ((language === 'ruby' || language === 'perl' || language === 'php') && match[2] === '"');
+  const concatenated =
+    /^\s*[+.%]/.test(part.slice(match[0].length)) && part.slice(match[0].length).trim() !== '';
+  if (interpolates && /\{|\$|#\{|@/.test(body))
+    return literalWord(body.replace(/#?\$?\{[^}]*\}|\$\w+/g, UNKNOWN_TEXT), true);
   return literalWord(concatenated ? body + UNKNOWN_TEXT : body, concatenated);
 }
 
 function resolve(part: string, constants: ReadonlyMap<string, string>): Word {
-  const call = /^(?:[\w.]*(?:expanduser|Path|abspath|normpath|join|resolve|homedir))\(\s*(?:(["'])([^"']*)\1)?/.exec(part);
+  const call =
+    /^(?:[\w.]*(?:expanduser|Path|abspath|normpath|join|resolve|homedir))\(\s*(?:(["'])([^"']*)\1)?/.exec(
+      part,
+    );
   if (call !== null) {
     if (/homedir/.test(part)) return literalWord('~', false);
-    if (call[2] !== undefined) return literalWord(call[2] + (/,/.test(part) ? `/${UNKNOWN_TEXT}` : ''), /,/.test(part));
+    if (call[2] !== undefined)
+      return literalWord(call[2] + (/,/.test(part) ? `/${UNKNOWN_TEXT}` : ''), /,/.test(part));
   }
-  if (/environ(?:\.get)?[([]\s*["']HOME|process\.env\.HOME|ENV\[["']HOME|\$ENV\{["']?HOME/.test(part)) return literalWord('~', false);
+  if (/environ(?:\.get)?[([]\s*["']HOME|process\.env\.HOME|ENV\[["']HOME|\$ENV\{["']?HOME/.test(part))
+    return literalWord('~', false);
   const name = /^\$?([A-Za-z_]\w*)$/.exec(part)?.[1];
   const value = name === undefined ? undefined : constants.get(name);
   return value === undefined ? literalWord(UNKNOWN_TEXT, true) : literalWord(value, false);
@@ -207,5 +270,8 @@ function literalWord(text: string, unknown: boolean): Word {
 }
 
 function unescape_(text: string): string {
-  return text.replace(/\\(["'`\\/])/g, '$1').replace(/\\n/g, '\n').replace(/\\t/g, '\t');
+  return text
+    .replace(/\\(["'`\\/])/g, '$1')
+    .replace(/\\n/g, '\n')
+    .replace(/\\t/g, '\t');
 }

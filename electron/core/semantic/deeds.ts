@@ -89,7 +89,14 @@ function select(scene: Scene, deed: Deed): readonly EffectObject[] {
           : fixedObject(deed.object, deed.value, deed.labels),
       ];
     case 'cwd':
-      return [wordObject(scene, deed, { text: scene.place.cwd ?? UNKNOWN_TEXT, raw: '.', known: scene.place.cwd !== null, glob: false })];
+      return [
+        wordObject(scene, deed, {
+          text: scene.place.cwd ?? UNKNOWN_TEXT,
+          raw: '.',
+          known: scene.place.cwd !== null,
+          glob: false,
+        }),
+      ];
     case 'value':
       return (scene.args.values.get(selector.group) ?? [])
         .filter((word) => deed.each === null || deed.each.test(word.text))
@@ -109,20 +116,21 @@ function operandObjects(scene: Scene, deed: Deed, from: number, to: number | nul
   for (let at = start; at < end; at += 1) {
     const word = all[at];
     if (word === undefined || (deed.each !== null && !deed.each.test(word.text))) continue;
-    if (scene.fed !== null && isPlaceholder(word)) continue;
-    objects.push(wordObject(scene, deed, word));
-  }
-  // `find … -exec rm {} +` and `… | xargs rm` act on what is handed to them.
-  if (scene.fed !== null && (to === null || start < end || all.length === 0)) {
-    const handed = from >= 0 || all.length === 0 || all.slice(start, end).some(isPlaceholder);
-    if (handed) for (const object of scene.fed) objects.push(deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object);
+    if (deed.object === 'path' && word.text === '-') continue;
+    // What `find -exec` and `xargs` hand over is known better from the search than from the word that stands for it.
+    if (scene.fed !== null && isHanded(word)) {
+      for (const object of scene.fed)
+        objects.push(
+          deed.labels.length > 0 ? { ...object, labels: [...object.labels, ...deed.labels] } : object,
+        );
+    } else objects.push(wordObject(scene, deed, word));
   }
   return objects;
 }
 
-/** True for the word that `find -exec` and `xargs -I` replace. */
-export function isPlaceholder(word: Word): boolean {
-  return word.text.includes('{}') || word.text === '%';
+/** True for the word that stands for what `find -exec` or `xargs` hands over. */
+export function isHanded(word: Word): boolean {
+  return !word.known && word.glob && word.text.endsWith(UNKNOWN_TEXT);
 }
 
 /** The object a word names, for this scene's command. */

@@ -1,12 +1,12 @@
 import type { Command, Word } from '../command.ts';
 import type { Effect, EffectObject } from '../effect.ts';
 import { ANALYSES } from './analyses.ts';
-import { type Arguments, readArguments } from './arguments.ts';
+import { readArguments } from './arguments.ts';
 import { scanCode } from './code-scan.ts';
-import { applyDeeds, pathOf, say, type Scene, wordObject } from './deeds.ts';
+import { applyDeeds, pathOf, type Scene, say, wordObject } from './deeds.ts';
 import { fedObjects } from './feeding.ts';
 import { effectsTogether } from './flow.ts';
-import type { Knowledge, Program } from './knowledge.ts';
+import { type Knowledge, labelsOfName, type Program } from './knowledge.ts';
 import { fixedObject, NO_OBJECT, type Where } from './objects.ts';
 import { looksLikePath, type Place } from './paths.ts';
 import { readRedis, readSql } from './statements.ts';
@@ -28,14 +28,6 @@ const UNDESCRIBED: Program = {
   verbs: null,
   analyses: [],
 };
-const NO_ARGUMENTS: Arguments = {
-  groups: new Set(),
-  values: new Map(),
-  operands: [],
-  subcommand: '',
-  usage: null,
-  strange: [],
-};
 const DEVICES_OF_NOTHING = /^\/dev\/(?:null|std(?:in|out|err)|fd\/\d+|tty|full|zero|u?random)$/;
 
 /**
@@ -48,27 +40,46 @@ export function effectsOf(
   knowledge: Knowledge,
   inner: InnerReader | null = null,
 ): readonly Effect[] {
-  const alone: Effect[][] = [];
-  let here = place;
-  for (const command of commands) {
-    alone.push(effectsAlone(command, commands, here, knowledge, inner));
-    if (command.program === 'cd' || command.program === 'pushd') here = movedTo(command, here, knowledge);
-  }
+  const alone = commands.map((command) => effectsInPlace(command, commands, place, knowledge, inner));
   const effects: Effect[] = [];
   for (const list of alone) for (const effect of list) effects.push(effect);
   if (commands.length > 0) for (const effect of effectsTogether(commands, alone)) effects.push(effect);
   return effects;
 }
 
-function movedTo(command: Command, place: Place, knowledge: Knowledge): Place {
-  const operand = command.args.find((word) => !/^-[LPe@]*$/.test(word.text) && word.text !== '--');
-  if (operand === undefined) return command.args.some((word) => word.text === '-') ? { ...place, cwd: null } : { ...place, cwd: place.home };
-  const object = wordObject(
-    { command, commands: [], program: UNDESCRIBED, args: NO_ARGUMENTS, place, where: 'here', knowledge, fed: null, effects: [] },
-    { object: 'path', labels: [] },
-    operand,
+/**
+ * A command whose directory is one of several (`cd build; rm -rf *` runs where it was if there is no `build`) may do
+ * harm in any of them: what it deletes or opens is said for each.
+ */
+function effectsInPlace(
+  command: Command,
+  commands: readonly Command[],
+  place: Place,
+  knowledge: Knowledge,
+  inner: InnerReader | null,
+): Effect[] {
+  const [first, ...others] = command.cwdCandidates ?? [];
+  const effects = effectsAlone(
+    command,
+    commands,
+    { ...place, cwd: command.cwd ?? first ?? null },
+    knowledge,
+    inner,
   );
-  return { ...place, cwd: object.known && !object.many ? object.value : null };
+  if (command.cwd !== null || !effects.some(isHarmfulToPaths)) return effects;
+  for (const cwd of others.slice(0, 4))
+    for (const effect of effectsAlone(command, commands, { ...place, cwd }, knowledge, inner))
+      if (isHarmfulToPaths(effect) && !effects.some((other) => sameEffect(other, effect)))
+        effects.push(effect);
+  return effects;
+}
+
+function isHarmfulToPaths(effect: Effect): boolean {
+  return (effect.kind === 'delete' || effect.kind === 'permission') && effect.object.kind === 'path';
+}
+
+function sameEffect(a: Effect, b: Effect): boolean {
+  return a.kind === b.kind && a.object.value === b.object.value;
 }
 
 function effectsAlone(
@@ -93,8 +104,14 @@ function effectsAlone(
   };
   if (command.name.text.includes('/')) {
     const object = pathOf(scene, command.name);
-    if (program === undefined || object.labels.includes('temp')) say(scene, { kind: 'execute', object, tags: ['script'] });
-  } else if (!command.name.known) say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] } });
+    if (program === undefined || object.labels.includes('temp'))
+      say(scene, { kind: 'execute', object, tags: ['script', 'direct'] });
+  } else if (!command.name.known)
+    say(scene, {
+      kind: 'execute',
+      object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] },
+      tags: [command.args.length > 0 ? 'unknown-program' : 'computed-command'],
+    });
   if (program === undefined) readUndescribed(scene);
   else if (!args.groups.has('help') || program.strictOrder) {
     applyDeeds(scene);
@@ -104,7 +121,8 @@ function effectsAlone(
   readRedirects(scene);
   readAssignments(scene);
   readPrivilege(scene);
-  if (command.code !== null) readCode(scene, command.code.language, command.code.text, command.code.known, inner);
+  if (command.code !== null)
+    readCode(scene, command.code.language, command.code.text, command.code.known, inner);
   return scene.effects;
 }
 
@@ -117,7 +135,7 @@ function whereOf(command: Command): Where {
 }
 
 function readUndescribed(scene: Scene): void {
-  const words: Word[] = [...scene.args.operands, ...(scene.args.values.get('?') ?? [])];
+  const words: readonly Word[] = scene.args.operands;
   for (const word of words) {
     if (word.text === '/' || !looksLikePath(word.text)) continue;
     const object = pathOf(scene, word);
@@ -126,7 +144,8 @@ function readUndescribed(scene: Scene): void {
   }
   const line = `${scene.command.program} ${scene.command.args.map((word) => word.text).join(' ')}`;
   // A statement typed where a shell reads it was meant for a database prompt that the agent keeps open.
-  if (!/^(?:drop|truncate|delete|alter|update|flushall|flushdb|shutdown)$/.test(scene.command.program)) return;
+  if (!/^(?:drop|truncate|delete|alter|update|flushall|flushdb|shutdown)$/.test(scene.command.program))
+    return;
   for (const statement of [...readSql(line), ...readRedis(line)])
     say(scene, {
       kind: statement.effect,
@@ -149,52 +168,124 @@ function readRedirects(scene: Scene): void {
     if (/^\d+$|^-$/.test(text) && redirect.operator.includes('&')) continue;
     if (redirect.operator === '<') {
       const object = pathOf(scene, target);
-      if (!DEVICES_OF_NOTHING.test(object.value)) say(scene, { kind: 'read', object, tags: ['redirect'], recursive: false });
+      if (!DEVICES_OF_NOTHING.test(object.value))
+        say(scene, { kind: 'read', object, tags: ['redirect'], recursive: false });
       continue;
     }
     if (!redirect.operator.includes('>')) continue;
     const object: EffectObject = pathOf(scene, target);
     if (DEVICES_OF_NOTHING.test(object.value)) continue;
     const append = redirect.operator.includes('>>');
-    say(scene, { kind: 'write', object, tags: append ? ['redirect', 'append'] : ['redirect', 'truncate'], recursive: false });
+    say(scene, {
+      kind: 'write',
+      object,
+      tags: append ? ['redirect', 'append'] : ['redirect', 'truncate'],
+      recursive: false,
+    });
   }
 }
 
-const HIJACKING = /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
+const HIJACKING =
+  /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
 const HIDING = /^(?:HISTFILE|HISTSIZE|HISTFILESIZE|HISTCONTROL|HISTIGNORE)$/;
 
 function readAssignments(scene: Scene): void {
   const { command } = scene;
   const given = [...command.assignments];
-  if (command.program === 'export' || command.program === 'declare' || command.program === 'typeset' || command.program === 'env' || command.program === 'set')
+  if (
+    command.program === 'export' ||
+    command.program === 'declare' ||
+    command.program === 'typeset' ||
+    command.program === 'env' ||
+    command.program === 'set'
+  )
     for (const word of command.args) {
       const equals = word.text.indexOf('=');
-      if (equals > 0) given.push({ name: word.text.slice(0, equals), value: { ...word, text: word.text.slice(equals + 1) } });
+      if (equals > 0)
+        given.push({
+          name: word.text.slice(0, equals),
+          value: { ...word, text: word.text.slice(equals + 1) },
+        });
     }
   for (const { name, value } of given) {
-    if (name === 'LD_PRELOAD' || name === 'LD_AUDIT' || name === 'DYLD_INSERT_LIBRARIES' || name === 'BASH_ENV') {
-      if (value.text !== '') say(scene, { kind: 'configure', object: { ...fixedObject('system', name, ['environment-hijack']), known: value.known }, tags: ['code-injection'] });
-    } else if (HIDING.test(name) && (name === 'HISTFILE' || name === 'HISTCONTROL' || name === 'HISTIGNORE' || value.text === '0')) {
-      if (name === 'HISTFILE' ? value.text === '/dev/null' || value.text === '' : name === 'HISTCONTROL' ? /ignoreboth|ignorespace/.test(value.text) : true)
-        say(scene, { kind: 'history', object: fixedObject('system', name, []), tags: name === 'HISTCONTROL' ? ['history-setting'] : ['history-off'] });
-    } else if (HIJACKING.test(name) && looksLikePath(value.text) && pathOf(scene, value).labels.includes('temp'))
-      say(scene, { kind: 'configure', object: fixedObject('system', name, ['environment-hijack']), tags: ['code-injection'] });
+    if (
+      name === 'LD_PRELOAD' ||
+      name === 'LD_AUDIT' ||
+      name === 'DYLD_INSERT_LIBRARIES' ||
+      name === 'BASH_ENV'
+    ) {
+      if (value.text !== '')
+        say(scene, {
+          kind: 'configure',
+          object: { ...fixedObject('system', name, ['environment-hijack']), known: value.known },
+          tags: ['code-injection'],
+        });
+    } else if (
+      HIDING.test(name) &&
+      (name === 'HISTFILE' || name === 'HISTCONTROL' || name === 'HISTIGNORE' || value.text === '0')
+    ) {
+      if (
+        name === 'HISTFILE'
+          ? value.text === '/dev/null' || value.text === ''
+          : name === 'HISTCONTROL'
+            ? /ignoreboth|ignorespace/.test(value.text)
+            : true
+      )
+        say(scene, {
+          kind: 'history',
+          object: fixedObject('system', name, []),
+          tags: name === 'HISTCONTROL' ? ['history-setting'] : ['history-off'],
+        });
+    } else if (name === 'PROMPT_COMMAND' && /logger|curl|wget|\bnc\b|>>|tee|history/.test(value.text)) {
+      say(scene, { kind: 'discover', object: fixedObject('system', name, ['capture']), tags: ['keylogger'] });
+    } else if (
+      HIJACKING.test(name) &&
+      looksLikePath(value.text) &&
+      pathOf(scene, value).labels.includes('temp')
+    )
+      say(scene, {
+        kind: 'configure',
+        object: fixedObject('system', name, ['environment-hijack']),
+        tags: ['code-injection'],
+      });
   }
 }
 
 function readPrivilege(scene: Scene): void {
+  if (scene.command.via.some((wrapper) => wrapper.program === 'sshpass'))
+    say(scene, { kind: 'connect', object: NO_OBJECT, tags: ['password-given'] });
   const root = scene.command.via.find((wrapper) => wrapper.place === 'root');
   if (root === undefined) return;
-  say(scene, { kind: 'privilege', object: fixedObject('user', root.detail === '' ? 'root' : root.detail, []), tags: ['via-wrapper'], recursive: false, force: false });
+  say(scene, {
+    kind: 'privilege',
+    object: fixedObject('user', root.detail === '' ? 'root' : root.detail, []),
+    tags: ['via-wrapper'],
+    recursive: false,
+    force: false,
+  });
 }
 
-function readCode(scene: Scene, language: string, text: string, known: boolean, inner: InnerReader | null): void {
-  if (!known && text === '') {
-    say(scene, { kind: 'execute', object: { kind: 'code', value: '', known: false, many: false, labels: ['unknown'] }, tags: ['from-code'] });
+function readCode(
+  scene: Scene,
+  language: string,
+  text: string,
+  known: boolean,
+  inner: InnerReader | null,
+): void {
+  if (language === 'sql') return;
+  if (!known && text.replaceAll('\uFFFC', '').trim() === '') {
+    const piped = scene.command.pipedFrom !== null;
+    say(scene, {
+      kind: 'execute',
+      object: { kind: 'code', value: '', known: false, many: false, labels: ['unknown'] },
+      tags: piped ? ['piped-code'] : ['unknown-code'],
+    });
     return;
   }
+  if (language === 'shell') return;
   const calls = scanCode(text, language, scene.knowledge);
   let connects = false;
+  let downloads = false;
   for (const { meaning, word } of calls) {
     if (meaning.shell) {
       if (!word.known && word.text.replaceAll('\uFFFC', '') === '') continue;
@@ -203,15 +294,56 @@ function readCode(scene: Scene, language: string, text: string, known: boolean, 
     }
     if (meaning.effect === null) continue;
     if (meaning.effect === 'connect') connects = true;
-    const object = meaning.object === 'none' ? { ...NO_OBJECT, labels: meaning.labels } : wordObject(scene, { object: meaning.object, labels: meaning.labels }, word);
-    say(scene, { kind: meaning.effect, object, tags: ['from-code', ...meaning.tags], recursive: meaning.recursive, reversible: meaning.effect === 'delete' ? 'no' : 'unknown' });
+    if (meaning.effect === 'download') downloads = true;
+    const object =
+      meaning.object === 'none'
+        ? { ...NO_OBJECT, labels: meaning.labels }
+        : meaning.object === 'process' && !word.known
+          ? processInCode(scene, text)
+          : wordObject(scene, { object: meaning.object, labels: meaning.labels }, word);
+    say(scene, {
+      kind: meaning.effect,
+      object,
+      tags: [
+        'from-code',
+        ...(downloads && meaning.effect === 'write' ? ['downloaded'] : []),
+        ...meaning.tags,
+      ],
+      recursive: meaning.recursive,
+      reversible: meaning.effect === 'delete' ? 'no' : 'unknown',
+    });
   }
   if (connects && /dup2|pty\.spawn|\/bin\/(?:ba|z|da)?sh\b|cmd\.exe/.test(text))
-    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['reverse-shell', 'from-code'] });
-  if (/\b(?:exec|eval|Function|instance_eval|loadstring|assert)\s*\(?[^\n]{0,200}(?:b64decode|atob|base64_decode|unpack\(|fromhex|decode64|Buffer\.from\([^)]*base64|zlib|codecs\.decode|bytes\.fromhex)/.test(text))
+    say(scene, {
+      kind: 'execute',
+      object: { ...NO_OBJECT, kind: 'code' },
+      tags: ['reverse-shell', 'from-code'],
+    });
+  if (
+    /\b(?:exec|eval|Function|instance_eval|loadstring|assert)\s*\(?[^\n]{0,200}(?:b64decode|atob|base64_decode|unpack\(|fromhex|decode64|Buffer\.from\([^)]*base64|zlib|codecs\.decode|bytes\.fromhex)/.test(
+      text,
+    )
+  )
     say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['encoded', 'from-code'] });
-  if (/\b(?:exec|eval)\s*\(?[^\n]{0,120}(?:urlopen|requests\.get|http\.get|LWP::Simple|Net::HTTP|file_get_contents\(\s*["']http|fetch\()/.test(text))
-    say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['remote-code', 'from-code'] });
+  if (
+    /\b(?:exec|eval)\s*\(?[^\n]{0,120}(?:urlopen|requests\.get|http\.get|LWP::Simple|Net::HTTP|file_get_contents\(\s*["']http|fetch\()/.test(
+      text,
+    )
+  )
+    say(scene, {
+      kind: 'execute',
+      object: { ...NO_OBJECT, kind: 'code' },
+      tags: ['remote-code', 'from-code'],
+    });
+}
+
+/** `proc.kill()` in a loop over processes: the program's own literals say which are picked. */
+function processInCode(scene: Scene, text: string): EffectObject {
+  for (const match of text.matchAll(/["']([A-Za-z][\w.+-]{1,40})["']/g)) {
+    const labels = labelsOfName(scene.knowledge.services, match[1] ?? '');
+    if (labels.length > 0) return fixedObject('process', match[1] ?? '', [...labels, 'by-name']);
+  }
+  return { kind: 'process', value: '', known: false, many: false, labels: ['unknown'] };
 }
 
 const MAX_INNER = 4096;
@@ -220,5 +352,9 @@ function innerEffects(scene: Scene, line: string, inner: InnerReader | null): re
   if (inner === null || line.length > MAX_INNER) return [];
   // Code inside code is read once: what hides deeper is `execute` of unknown code.
   const effects = effectsOf(inner(line), scene.place, scene.knowledge, null);
-  return effects.map((effect) => ({ ...effect, command: scene.command.index, tags: [...effect.tags, 'from-code'] }));
+  return effects.map((effect) => ({
+    ...effect,
+    command: scene.command.index,
+    tags: [...effect.tags, 'from-code'],
+  }));
 }

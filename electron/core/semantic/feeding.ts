@@ -5,7 +5,15 @@ import { objectOf } from './objects.ts';
 import type { Place } from './paths.ts';
 
 /** Labels of a whole tree that a selection out of it does not deserve. */
-const WHOLE = new Set(['root', 'home-root', 'home-top', 'top-level', 'essential-tree', 'workspace-root', 'above-workspace']);
+const WHOLE = new Set([
+  'root',
+  'home-root',
+  'home-top',
+  'top-level',
+  'essential-tree',
+  'workspace-root',
+  'above-workspace',
+]);
 const TESTS_THAT_NARROW =
   /^-(?:i?name|i?path|i?wholename|i?regex|size|[amc]?(?:time|min|newer)\w*|newer\w*|empty|perm|user|group|nouser|nogroup|inum|links|samefile|lname|ilname|xtype|fstype|used|uid|gid|executable|readable|writable)$/;
 
@@ -49,7 +57,8 @@ export function readSearch(args: readonly Word[]): Search {
       if (target !== undefined) writes.push(target);
     } else if (TESTS_THAT_NARROW.test(text)) {
       const value = args[at + 1]?.text ?? '';
-      if (!/^-i?(?:name|path|wholename)$/.test(text) || !/^(?:\*|\*\/\*|\*\.\*)$/.test(value)) narrowed = true;
+      if (!/^-i?(?:name|path|wholename)$/.test(text) || !/^(?:\*|\*\/\*|\*\.\*)$/.test(value))
+        narrowed = true;
     }
   }
   return { roots: roots.length > 0 ? roots : [HERE], narrowed, deletes, writes, maxDepth };
@@ -60,7 +69,13 @@ export function searchObjects(search: Search, place: Place, knowledge: Knowledge
   return search.roots.map((root) => {
     const object = objectOf(root, 'path', [], 'here', place, knowledge);
     const labels = search.narrowed
-      ? [...object.labels.filter((label) => !WHOLE.has(label)), 'selection', ...(object.labels.some((l) => l === 'root' || l === 'home-root' || l === 'essential-tree') ? ['sweeping'] : [])]
+      ? [
+          ...object.labels.filter((label) => !WHOLE.has(label)),
+          'selection',
+          ...(object.labels.some((l) => l === 'root' || l === 'home-root' || l === 'essential-tree')
+            ? ['sweeping']
+            : []),
+        ]
       : object.labels;
     return { ...object, many: true, labels };
   });
@@ -91,30 +106,63 @@ export function fedObjects(
     return [unknownObject()];
   }
   let from = command.pipedFrom;
+  let filtered = false;
   for (let hops = 0; from !== null && hops < 16; hops += 1) {
     const source = commands[from];
     if (source === undefined) break;
-    const objects = producedBy(source, place, knowledge);
+    const objects = producedBy(source, filtered, place, knowledge);
     if (objects !== null) return objects;
+    if (FILTERS.has(source.program)) filtered = true;
     from = source.pipedFrom;
   }
   return [unknownObject()];
 }
 
-function producedBy(source: Command, place: Place, knowledge: Knowledge): readonly EffectObject[] | null {
+const FILTERS = new Set([
+  'grep',
+  'egrep',
+  'fgrep',
+  'rg',
+  'awk',
+  'gawk',
+  'sed',
+  'head',
+  'tail',
+  'comm',
+  'uniq',
+  'cut',
+  'jq',
+  'perl',
+  'fzf',
+  'shuf',
+  'join',
+  'diff',
+]);
+
+function producedBy(
+  source: Command,
+  filtered: boolean,
+  place: Place,
+  knowledge: Knowledge,
+): readonly EffectObject[] | null {
   const operands = source.args.filter((word) => !word.text.startsWith('-'));
   switch (source.program) {
     case 'find': {
       const search = readSearch(source.args);
       // What follows in the pipe (grep, head …) picks too, but `find . | xargs rm` is the whole tree.
-      const narrowed = search.narrowed || source.pipedTo !== null;
-      return searchObjects({ ...search, narrowed: search.narrowed || (narrowed && search.maxDepth) }, place, knowledge);
+      return searchObjects({ ...search, narrowed: search.narrowed || filtered }, place, knowledge);
     }
     case 'fd':
       return fdObjects(source, place, knowledge);
     case 'ls':
       return searchObjects(
-        { roots: operands.length > 0 ? operands : [HERE], narrowed: true, deletes: false, writes: [], maxDepth: true },
+        {
+          roots: operands.length > 0 ? operands : [HERE],
+          narrowed: true,
+          deletes: false,
+          writes: [],
+          maxDepth: true,
+        },
         place,
         knowledge,
       );
@@ -128,7 +176,13 @@ function producedBy(source: Command, place: Place, knowledge: Knowledge): readon
     case 'locate': {
       const object = objectOf(HERE, 'path', [], 'here', place, knowledge);
       if (source.program === 'locate') return [unknownObject()];
-      return [{ ...object, many: true, labels: [...object.labels.filter((label) => !WHOLE.has(label)), 'selection'] }];
+      return [
+        {
+          ...object,
+          many: true,
+          labels: [...object.labels.filter((label) => !WHOLE.has(label)), 'selection'],
+        },
+      ];
     }
     default:
       return null;
@@ -139,7 +193,13 @@ function fdObjects(command: Command, place: Place, knowledge: Knowledge): readon
   const operands = command.args.filter((word) => !word.text.startsWith('-'));
   const roots = operands.slice(1).filter((word) => word.text.includes('/'));
   return searchObjects(
-    { roots: roots.length > 0 ? roots : [HERE], narrowed: operands.length > 0, deletes: false, writes: [], maxDepth: false },
+    {
+      roots: roots.length > 0 ? roots : [HERE],
+      narrowed: operands.length > 0,
+      deletes: false,
+      writes: [],
+      maxDepth: false,
+    },
     place,
     knowledge,
   );

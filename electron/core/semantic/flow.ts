@@ -2,9 +2,57 @@ import type { Command } from '../command.ts';
 import type { Effect } from '../effect.ts';
 import { NO_OBJECT } from './objects.ts';
 
-const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash', 'fish', 'csh', 'tcsh', 'busybox', 'pwsh', 'powershell']);
-const EVALUATORS = new Set([...SHELLS, 'eval', 'source', '.', 'exec', 'python', 'python2', 'python3', 'perl', 'ruby', 'node', 'php', 'xargs', 'env', 'sudo', 'osascript', 'lua', 'deno', 'bun', 'iex', 'awk']);
-const RAW_SOCKETS = new Set(['nc', 'ncat', 'netcat', 'telnet', 'socat', 'openssl', 'nc.traditional', 'nc.openbsd', 'cryptcat', 'pwncat', 'whois', 'busybox']);
+const SHELLS = new Set([
+  'sh',
+  'bash',
+  'dash',
+  'zsh',
+  'ksh',
+  'ash',
+  'fish',
+  'csh',
+  'tcsh',
+  'busybox',
+  'pwsh',
+  'powershell',
+]);
+const EVALUATORS = new Set([
+  ...SHELLS,
+  'eval',
+  'source',
+  '.',
+  'exec',
+  'python',
+  'python2',
+  'python3',
+  'perl',
+  'ruby',
+  'node',
+  'php',
+  'xargs',
+  'env',
+  'sudo',
+  'osascript',
+  'lua',
+  'deno',
+  'bun',
+  'iex',
+  'awk',
+]);
+const RAW_SOCKETS = new Set([
+  'nc',
+  'ncat',
+  'netcat',
+  'telnet',
+  'socat',
+  'openssl',
+  'nc.traditional',
+  'nc.openbsd',
+  'cryptcat',
+  'pwncat',
+  'whois',
+  'busybox',
+]);
 
 /**
  * What commands do together that none does alone: code that came over the network and is run, secrets that are
@@ -13,16 +61,23 @@ const RAW_SOCKETS = new Set(['nc', 'ncat', 'netcat', 'telnet', 'socat', 'openssl
 export function effectsTogether(commands: readonly Command[], alone: readonly Effect[][]): readonly Effect[] {
   const added: Effect[] = [];
   const downloaded = new Set<string>();
+  const decoded = new Set<string>();
   const tainted = new Set<string>();
   for (const command of commands) {
     const own = alone[command.index] ?? NO_EFFECTS;
     const before = upstream(command, commands);
-    codeFromElsewhere(command, commands, alone, before, own, downloaded, added);
+    codeFromElsewhere(command, commands, alone, before, own, { downloaded, decoded }, added);
     secretsLeaving(command, commands, alone, before, own, tainted, added);
     socketShell(command, commands, before, own, added);
-    remember(before, alone, own, downloaded, tainted);
+    remember(before, alone, own, { downloaded, decoded }, tainted);
   }
   return added;
+}
+
+/** Files that this action made out of something that was not written here. */
+interface Files {
+  readonly downloaded: Set<string>;
+  readonly decoded: Set<string>;
 }
 
 const NO_EFFECTS: readonly Effect[] = [];
@@ -48,17 +103,21 @@ function codeFromElsewhere(
   alone: readonly Effect[][],
   before: readonly Command[],
   own: readonly Effect[],
-  downloaded: ReadonlySet<string>,
+  files: Files,
   added: Effect[],
 ): void {
   for (const effect of own) {
-    if (effect.kind === 'execute' && effect.object.kind === 'path' && downloaded.has(effect.object.value))
-      added.push(executes(command, ['remote-code', 'downloaded']));
+    if (effect.kind === 'execute' && effect.object.kind === 'path') {
+      if (files.downloaded.has(effect.object.value))
+        added.push(executes(command, ['remote-code', 'downloaded']));
+      if (files.decoded.has(effect.object.value)) added.push(executes(command, ['encoded']));
+    }
     if (effect.kind !== 'execute' || !effect.tags.includes('piped-code')) continue;
     const tags = new Set<string>();
     for (const other of before)
       for (const source of alone[other.index] ?? NO_EFFECTS) {
-        if (source.kind === 'download' || (source.kind === 'connect' && RAW_SOCKETS.has(other.program))) tags.add('remote-code');
+        if (source.kind === 'download' || (source.kind === 'connect' && RAW_SOCKETS.has(other.program)))
+          tags.add('remote-code');
         if (source.tags.includes('decodes')) tags.add('encoded');
         if (source.tags.includes('history')) tags.add('history-replay');
         if (source.kind === 'read' && source.object.labels.includes('temp')) tags.add('from-temp');
@@ -67,7 +126,11 @@ function codeFromElsewhere(
   }
   // `eval "$(curl …)"`, `bash <(curl …)`, `. <(base64 -d …)`: the text that is run is another command's output.
   const evaluates = EVALUATORS.has(command.program) || !command.name.known;
-  if (!evaluates || (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)) return;
+  if (
+    !evaluates ||
+    (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)
+  )
+    return;
   for (const other of commands) {
     if (other.origin !== 'substitution' || other.index === command.index) continue;
     const sources = [other, ...upstream(other, commands)];
@@ -103,7 +166,10 @@ function isSecretRead(effect: Effect): boolean {
 
 function sendsOut(effect: Effect): boolean {
   return (
-    (effect.kind === 'upload' || effect.kind === 'connect' || effect.kind === 'send' || effect.kind === 'download') &&
+    (effect.kind === 'upload' ||
+      effect.kind === 'connect' ||
+      effect.kind === 'send' ||
+      effect.kind === 'download') &&
     !effect.object.labels.includes('loopback')
   );
 }
@@ -120,7 +186,11 @@ function secretsLeaving(
   const out = own.find(sendsOut);
   if (out === undefined) return;
   let secret = before.some((other) => (alone[other.index] ?? NO_EFFECTS).some(isSecretRead));
-  if (!secret) secret = own.some((effect) => effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value));
+  if (!secret)
+    secret = own.some(
+      (effect) =>
+        effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value),
+    );
   if (!secret && command.args.some((word) => !word.known))
     secret = commands.some(
       (other) =>
@@ -142,29 +212,36 @@ function socketShell(
   const socket = own.some((effect) => effect.tags.includes('shell-socket'));
   if (shell && socket && command.program !== 'exec') added.push(executes(command, ['reverse-shell']));
   if (!SHELLS.has(command.program)) return;
-  const raw = (other: Command | undefined): boolean => other !== undefined && RAW_SOCKETS.has(other.program) && other.program !== 'busybox';
+  const raw = (other: Command | undefined): boolean =>
+    other !== undefined && RAW_SOCKETS.has(other.program) && other.program !== 'busybox';
   const next = command.pipedTo === null ? undefined : commands[command.pipedTo];
   // `nc host port | sh`, `mkfifo f; cat f | sh -i 2>&1 | nc host port > f`
-  if (before.some(raw) || (raw(next) && command.pipedFrom !== null)) added.push(executes(command, ['reverse-shell']));
+  if (before.some(raw) || (raw(next) && command.pipedFrom !== null))
+    added.push(executes(command, ['reverse-shell']));
 }
 
 function remember(
   before: readonly Command[],
   alone: readonly Effect[][],
   own: readonly Effect[],
-  downloaded: Set<string>,
+  files: Files,
   tainted: Set<string>,
 ): void {
+  const { downloaded, decoded } = files;
   const all = before.length === 0 ? own : [...own, ...before.flatMap((other) => alone[other.index] ?? [])];
   const fetches = all.some((effect) => effect.kind === 'download');
   const secret = all.some(isSecretRead);
+  const decodes = all.some((effect) => effect.tags.includes('decodes'));
   for (const effect of own) {
     if (effect.kind !== 'write' || effect.object.kind !== 'path' || !effect.object.known) continue;
-    if (effect.tags.includes('downloaded') || (fetches && effect.tags.includes('redirect'))) downloaded.add(effect.object.value);
+    if (effect.tags.includes('downloaded') || (fetches && effect.tags.includes('redirect')))
+      downloaded.add(effect.object.value);
     if (secret) tainted.add(effect.object.value);
+    if (decodes && effect.tags.includes('redirect')) decoded.add(effect.object.value);
   }
   // A copy of what came over the network is what came over the network.
   for (const effect of own)
     if (effect.kind === 'read' && downloaded.has(effect.object.value))
-      for (const target of own) if (target.kind === 'write' && target.object.known) downloaded.add(target.object.value);
+      for (const target of own)
+        if (target.kind === 'write' && target.object.known) downloaded.add(target.object.value);
 }

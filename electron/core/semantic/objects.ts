@@ -27,7 +27,11 @@ export function objectOf(
       return hostObject(word, kind, extra, knowledge);
     case 'process':
     case 'service':
-      return nameObject(word, kind, [...extra, ...labelsOfName(knowledge.services, bareService(word.text))]);
+      return nameObject(word, kind, [
+        ...extra,
+        ...labelsOfName(knowledge.services, bareService(word.text)),
+        ...(/^\/(?:System\/)?Library\/LaunchDaemons\//.test(word.text) ? ['system-daemon'] : []),
+      ]);
     case 'package':
       return nameObject(word, kind, [...extra, ...packageLabels(word.text, knowledge)]);
     case 'ref':
@@ -69,7 +73,10 @@ function pathObject(
   let labels = extra.length > 0 ? [...seen.labels, ...extra] : seen.labels;
   // Another machine has its own workspace and homes; what is a root or a secret here is one there.
   if (where === 'remote')
-    labels = [...labels.filter((label) => !label.startsWith('workspace') && label !== 'above-workspace'), 'remote'];
+    labels = [
+      ...labels.filter((label) => !label.startsWith('workspace') && label !== 'above-workspace'),
+      'remote',
+    ];
   return { kind, value: seen.value, known: seen.known, many: seen.many, labels };
 }
 
@@ -87,7 +94,8 @@ function packageLabels(name: string, knowledge: Knowledge): readonly string[] {
   return labels;
 }
 
-const PROTECTED = /^(?:\+?(?:[^:]*:)?)?(?:refs\/heads\/)?(?:main|master|trunk|develop|production|prod|stable|release(?:[/-].*)?)$/;
+const PROTECTED =
+  /^(?:\+?(?:[^:]*:)?)?(?:refs\/heads\/)?(?:main|master|trunk|develop|production|prod|stable|release(?:[/-].*)?)$/;
 
 function refLabels(name: string): readonly string[] {
   const labels: string[] = [];
@@ -95,7 +103,12 @@ function refLabels(name: string): readonly string[] {
   return labels;
 }
 
-function hostObject(word: Word, kind: ObjectKind, extra: readonly string[], knowledge: Knowledge): EffectObject {
+function hostObject(
+  word: Word,
+  kind: ObjectKind,
+  extra: readonly string[],
+  knowledge: Knowledge,
+): EffectObject {
   const labels = [...extra];
   const text = word.text;
   const host = hostOf(text);
@@ -105,8 +118,14 @@ function hostObject(word: Word, kind: ObjectKind, extra: readonly string[], know
     labels.push(...named);
     const number = numericHost(host);
     if (number !== null) labels.push(...addressLabels(number));
-    else if (host.includes(':')) labels.push(/^(?:::1|::)$/.test(host) ? 'loopback' : /^f[cde]/.test(host) ? 'private-network' : 'internet');
-    else if (named.length === 0 || !named.some((label) => label === 'loopback' || label === 'metadata' || label === 'private-network'))
+    else if (host.includes(':'))
+      labels.push(
+        /^(?:::1|::)$/.test(host) ? 'loopback' : /^f[cde]/.test(host) ? 'private-network' : 'internet',
+      );
+    else if (
+      named.length === 0 ||
+      !named.some((label) => label === 'loopback' || label === 'metadata' || label === 'private-network')
+    )
       labels.push(host === '' ? 'unknown' : host.includes('.') ? 'internet' : 'private-network');
   }
   if (/^(?:http|ftp|ws):/i.test(text) && !labels.includes('loopback')) labels.push('cleartext');
@@ -130,9 +149,15 @@ export function hostOf(text: string): string {
 function numericHost(host: string): number | null {
   const mapped = host.startsWith('::ffff:') ? host.slice(7) : host;
   if (!/^(?:0x[\da-f]+|\d+)(?:\.(?:0x[\da-f]+|\d+)){0,3}$/.test(mapped)) return null;
-  const parts = mapped.split('.').map((part) =>
-    /^0x/.test(part) ? Number.parseInt(part, 16) : /^0\d/.test(part) ? Number.parseInt(part, 8) : Number(part),
-  );
+  const parts = mapped
+    .split('.')
+    .map((part) =>
+      /^0x/.test(part)
+        ? Number.parseInt(part, 16)
+        : /^0\d/.test(part)
+          ? Number.parseInt(part, 8)
+          : Number(part),
+    );
   let value = 0;
   for (const [at, part] of parts.entries()) {
     if (at < parts.length - 1) value += part * 256 ** (3 - at);
@@ -146,7 +171,12 @@ function addressLabels(address: number): readonly string[] {
   const b = Math.floor(address / 2 ** 16) % 256;
   if (address === 0xa9fea9fe || address === 0x646464c8) return ['metadata'];
   if (a === 127 || address === 0) return ['loopback'];
-  if (a === 10 || (a === 192 && b === 168) || (a === 172 && b >= 16 && b < 32) || (a === 100 && b >= 64 && b < 128))
+  if (
+    a === 10 ||
+    (a === 192 && b === 168) ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 100 && b >= 64 && b < 128)
+  )
     return ['private-network', 'raw-address'];
   if (a === 169 && b === 254) return ['metadata'];
   return ['internet', 'raw-address'];

@@ -22,7 +22,13 @@ export interface SeenPath {
 const GLOB = /[*?[{]/;
 /** The kernels' own names for disks, partitions and mapped volumes. */
 const BLOCK_DEVICE =
-  /^\/dev\/(?:[shv]d[a-z*?X[]|xvd[a-z]|nvme|mmcblk|r?disk[\ds\/]|md\d|dm-|mapper\/|block\/|ada\d|da\d|zd\d|ubi\d|mtdblock|nbd\d)/;
+  /^\/dev\/(?:[shv]d[a-z*?X[]|xvd[a-z]|nvme|mmcblk|r?disk[\ds/]|md\d|dm-|mapper\/|block\/|ada\d|da\d|zd\d|ubi\d|mtdblock|nbd\d)/;
+/** Dot files below a folder for temporary files, where nobody looks. */
+const HIDDEN =
+  /^\/(?:var\/tmp|tmp|dev\/shm)\/(?:[^/]*\/)*\.(?!X11|XIM|ICE|font|Test|git|cache|config|local|npm|venv|env)[^/.]/;
+/** A program that looks like a document, or like another program: `report.pdf.sh`, `init `. */
+const MASQUERADE =
+  /\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|gif|txt|csv|mp[34])\.(?:sh|exe|py|pl|rb|command|scpt|bat|cmd|js|app|desktop)$|[^\s/] +(?:\/|$)/;
 const HOMES = /^\/(?:home|Users|export\/home|usr\/home)\/[^/]+(?=\/|$)/;
 /** Ways in which the kernel lets the same file be named differently: a hostile spelling of `/etc/shadow`. */
 const ALIASES: readonly (readonly [RegExp, string])[] = [
@@ -47,6 +53,11 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
     return { value: absolute, known: false, many: glob, labels: [...labels] };
   }
   const unknownAt = absolute.indexOf(UNKNOWN_TEXT);
+  // `/proc/$pid/mem`, `/home/$user/.ssh/id_rsa`: the segment nobody knows may be any, the others still tell.
+  if (unknownAt >= 0) {
+    collectLabels(index, absolute.slice(1).split('/'), 'absolute', labels);
+    addHome(absolute, place, index, labels, false);
+  }
   let solid = glob ? beforePattern(absolute, GLOB) : absolute;
   if (unknownAt >= 0) {
     labels.add('unknown-part');
@@ -56,7 +67,8 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
   }
   // `dir/*` is all that `dir` holds; `dir/*.o` and `dir/a*` are some of it.
   const rest = absolute.slice(solid === '/' ? 1 : solid.length + 1);
-  const whole = glob && /^(?:\*|\.\*|\{\*,\.\*\}|\.\[[^\]]*\]\*|\*\*|\*\/\*|\*\*\/\*|\.\?\?\*|\?\*)$/.test(rest);
+  const whole =
+    glob && /^(?:\*|\.\*|\{\*,\.\*\}|\.\[[^\]]*\]\*|\*\*|\*\/\*|\*\*\/\*|\.\?\?\*|\?\*)$/.test(rest);
   if (!glob && unknownAt < 0) addLabels(absolute, place, index, labels, true);
   else {
     addLabels(solid, place, index, labels, whole);
@@ -131,13 +143,7 @@ function isNamed(segment: string): boolean {
 }
 
 /** `whole`: the object is the folder itself (or all of its content), so that wiping it wipes a root. */
-function addLabels(
-  path: string,
-  place: Place,
-  index: PathIndex,
-  into: Set<string>,
-  whole: boolean,
-): void {
+function addLabels(path: string, place: Place, index: PathIndex, into: Set<string>, whole: boolean): void {
   const segments = path === '/' ? [] : path.slice(1).split('/');
   if (segments.length === 0) into.add(whole ? 'root' : 'outside');
   if (segments.length === 1 && whole) into.add('top-level');
@@ -147,11 +153,15 @@ function addLabels(
   collectNameLabels(index, segments, into);
   if (into.has('vcs-internal') && into.has('hooks-folder')) into.add('hooks');
   if (BLOCK_DEVICE.test(path)) into.add('block-device');
+  if (into.has('temp') && HIDDEN.test(path)) into.add('hidden');
+  if (MASQUERADE.test(path)) into.add('masquerade');
 }
 
 function addHome(path: string, place: Place, index: PathIndex, into: Set<string>, whole: boolean): void {
   const own = path === place.home || path.startsWith(`${place.home}/`);
-  const base = own ? place.home : (HOMES.exec(path)?.[0] ?? (/^(?:\/var)?\/root(?=\/|$)/.exec(path)?.[0] || null));
+  const base = own
+    ? place.home
+    : (HOMES.exec(path)?.[0] ?? (/^(?:\/var)?\/root(?=\/|$)/.exec(path)?.[0] || null));
   if (base === null || base === '') return;
   into.add('home');
   if (!own) into.add('other-home');

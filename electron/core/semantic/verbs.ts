@@ -1,4 +1,4 @@
-import { say, type Scene } from './deeds.ts';
+import { type Scene, say } from './deeds.ts';
 import type { Knowledge, VerbMeaning, VerbStyle } from './knowledge.ts';
 
 /**
@@ -37,7 +37,11 @@ export function applyVerbs(scene: Scene, style: VerbStyle): void {
       kind: meaning.effect,
       object: {
         kind: style.object,
-        value: operands.slice(0, at + 1).map((other) => other.text).concat(named?.text ?? []).join(' '),
+        value: operands
+          .slice(0, at + 1)
+          .map((other) => other.text)
+          .concat(named?.text ?? [])
+          .join(' '),
         known: !unknown,
         many: groups.has('all') || named?.glob === true,
         labels: style.labels,
@@ -53,7 +57,13 @@ export function applyVerbs(scene: Scene, style: VerbStyle): void {
     if (meaning === null || !meaning.tags.includes('destructive')) continue;
     say(scene, {
       kind: meaning.effect,
-      object: { kind: style.object, value: operands.map((word) => word.text).join(' '), known: true, many: false, labels: style.labels },
+      object: {
+        kind: style.object,
+        value: operands.map((word) => word.text).join(' '),
+        known: true,
+        many: false,
+        labels: style.labels,
+      },
       tags: [...meaning.tags, 'by-verb'],
     });
     return;

@@ -1,9 +1,11 @@
 import type { Word } from '../../core/command.ts';
 import { UNKNOWN_TEXT } from '../../core/command.ts';
-import { readCode } from './code.ts';
+import { linkSource, readCode } from './code.ts';
+import { readAssignedCode } from './embedded.ts';
 import { type Call, emit, type Frame, type Machine, NO_OUTPUT, type Output, through } from './machine.ts';
 import {
   assign,
+  findFunction,
   forget,
   lookUp,
   type Scope,
@@ -61,6 +63,9 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
   shift: shift,
   source: source,
   '.': source,
+  unfunction: undefine,
+  unhash: undefine,
+  disable: undefine,
   alias: alias,
   unalias: (m, f, call) => {
     emit(m, f, call, null);
@@ -92,7 +97,12 @@ function changeDirectory(m: Machine, f: Frame, call: Call): Output {
   scope.succeeded = targets;
   scope.failed = sure ? targets : before;
   scope.directories = targets;
-  if (lookUp(scope, 'PWD').text !== (targets[0] ?? UNKNOWN_TEXT)) scope.variables.delete('PWD');
+  const [only] = targets;
+  if (mayBeSet(scope, 'PWD'))
+    scope.variables.set(
+      'PWD',
+      targets.length === 1 && only !== undefined ? textValue(only, true) : UNKNOWN_VALUE,
+    );
   return NO_OUTPUT;
 }
 
@@ -123,20 +133,27 @@ function evaluate(m: Machine, f: Frame, call: Call): Output {
   const start = textAt(call.words, 1) === '--' ? 2 : 1;
   if (call.words.length <= start) return silent(m, f, call);
   const inner = call.redirects.length === 0 ? f : { ...f, redirects: [...f.redirects, ...call.redirects] };
-  return readCode(m, inner, call, {
+  for (const { name, value } of call.assignments) assign(f.scope, name, textValue(value.text));
+  const output = readCode(m, inner, call, {
     text: joinText(call.words, start),
     words: call.words.slice(start),
     origin: 'eval',
     scope: f.scope,
     wrapper: { program: 'eval', detail: '', place: 'here' },
   });
+  // What the code may have done in its unknown part is unknown; what was set for it alone is gone in some shells.
+  if (call.words.slice(start).some((word) => !word.known)) forget(f.scope);
+  for (const { name } of call.assignments) assign(f.scope, name, UNKNOWN_VALUE);
+  return output;
 }
 
 function trap(m: Machine, f: Frame, call: Call): Output {
   const { words } = call;
   const start = textAt(words, 1) === '--' ? 2 : 1;
   const action = words[start];
-  emit(m, f, call, null);
+  const unread = action !== undefined && !action.known && words.length > start + 1;
+  const draft = emit(m, f, call, unread ? { language: 'shell', text: action.text, known: false } : null);
+  if (unread) linkSource(m, draft.index, [action]);
   stay(f.scope, f.scope.directories);
   if (action === undefined || words.length <= start + 1 || action.text === '' || /^-/.test(action.text))
     return NO_OUTPUT;
@@ -187,6 +204,11 @@ function declare(m: Machine, f: Frame, call: Call): Output {
       continue;
     }
     const variable = written[1] ?? '';
+    if (written[2] === undefined) readIndex(m, f, word);
+    if (m.locals.length > 0 && (name === 'local' || name === 'declare' || name === 'typeset'))
+      m.locals.at(-1)?.add(variable);
+    if (written[2] !== undefined)
+      readAssignedCode(m, f, variable, { ...word, text: word.text.slice(written[0].length) });
     const declared = m.declared.get(word);
     const text = word.text.slice(written[0].length);
     const value =
@@ -208,14 +230,27 @@ function unset(m: Machine, f: Frame, call: Call): Output {
   const { scope } = f;
   for (const word of call.words.slice(1)) {
     if (!word.known) forget(scope);
-    else if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(word.text)) {
-      scope.variables.set(word.text, UNSET_VALUE);
-      const found = scope.functions.get(word.text);
-      if (found !== undefined) scope.functions.set(word.text, { ...found, uncertain: true });
-    }
+    else if (IDENTIFIER.test(word.text)) scope.variables.set(word.text, UNSET_VALUE);
+    if (!word.known) m.unfunctioned = true;
+    const found = findFunction(scope, word.text);
+    if (found !== null) scope.functions.set(word.text, { ...found, uncertain: true });
+    readIndex(m, f, word);
   }
   stay(scope, scope.directories);
   return NO_OUTPUT;
+}
+
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+function undefine(m: Machine, f: Frame, call: Call): Output {
+  m.unfunctioned = true;
+  return silent(m, f, call);
+}
+
+/** The index of an array element is read once more by the builtin, substitutions in it run even out of single quotes. */
+function readIndex(m: Machine, f: Frame, word: Word): void {
+  if (!/[[(].*[$`]/s.test(word.text)) return;
+  m.run.code(m, { ...f, offset: null, origin: 'eval', stage: null, redirects: [] }, `: ${word.text}`);
 }
 
 /** `read a b`: what comes from outside is unknown. */
@@ -223,7 +258,8 @@ function assignNames(m: Machine, f: Frame, call: Call): Output {
   emit(m, f, call, null);
   const { scope } = f;
   for (const word of call.words.slice(1)) {
-    if (!word.known) forget(scope);
+    if (!word.known && word.text.includes(UNKNOWN_TEXT) && !word.text.includes(' ')) forget(scope);
+    readIndex(m, f, word);
     for (const name of word.text.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []) assign(scope, name, UNKNOWN_VALUE);
   }
   if (/^(?:mapfile|readarray)$/.test(textAt(call.words, 0))) assign(scope, 'MAPFILE', UNKNOWN_VALUE);

@@ -1,8 +1,8 @@
 import type { Word } from '../../core/command.ts';
-import { fromInput } from './interpreters.ts';
+import { fromInput, interpreter } from './interpreters.ts';
 import { type Call, emit, type Frame, INHERITED, type Machine, type Output } from './machine.ts';
 import { type OptionShape, optionValue, scanOptions, tail } from './options.ts';
-import { type Handler, plain } from './plain.ts';
+import { type Handler, plain, wrapped } from './plain.ts';
 import { shellText } from './shells.ts';
 import { joinText, literalWord, textAt } from './word.ts';
 
@@ -166,18 +166,26 @@ const CODE_OPTIONS: Readonly<Record<string, RegExp>> = {
   gmake: /^(?:SHELL=|\.SHELLFLAGS=)/,
   ansible: /^(?:-a$|--args(?:=|$))/,
   tcpdump: /^-z$/,
-  pdsh: /^$/,
   nc: /^(?:-e$|-c$|--exec(?:=|$)|--sh-exec(?:=|$))/,
   ncat: /^(?:-e$|-c$|--exec(?:=|$)|--sh-exec(?:=|$))/,
   netcat: /^(?:-e$|-c$)/,
-  inotifywait: /^$/,
   fzf: /^(?:--preview(?:=|$))/,
   'start-stop-daemon': /^(?:-x$|--exec(?:=|$)|-a$|--startas(?:=|$))/,
-  nmap: /^$/,
-  cpulimit: /^$/,
   hg: /^--config=(?:alias\.\w+=!|ui\.editor=|hooks\.[\w-]+=)/,
   wget: /^--use-askpass(?:=|$)/,
+  nodemon: /^(?:-x$|--exec(?:=|$))/,
+  chokidar: /^(?:-c$|--command(?:=|$))/,
 };
+
+/** Variables whose value some program hands to a shell. */
+const CODE_VARIABLES =
+  /^(?:GIT_(?:SSH_COMMAND|EXTERNAL_DIFF|PAGER|EDITOR|SEQUENCE_EDITOR|ASKPASS|PROXY_COMMAND)|PAGER|EDITOR|VISUAL|MANPAGER|LESSOPEN|LESSCLOSE|PROMPT_COMMAND|RSYNC_RSH|CVS_RSH|SUDO_EDITOR|BROWSER)$/;
+
+/** `GIT_SSH_COMMAND='…' git fetch`: code in a variable that a program will run. A bare program name says nothing new. */
+export function readAssignedCode(m: Machine, f: Frame, name: string, value: Word): void {
+  if (!CODE_VARIABLES.test(name) || value.text === '' || /^[\w.-]+$/.test(value.text)) return;
+  embedded(m, f, name, value.text.startsWith('|') ? tail(m, value, 1) : value, 'variable');
+}
 
 /** True for programs with an option that holds a command. */
 export function hasCodeOption(program: string): boolean {
@@ -272,6 +280,27 @@ export const at: Handler = (m, f, call, program) => {
   return null;
 };
 
+/** `hyperfine a b`, `concurrently a b`: every word is code. */
+export const eachWord: Handler = (m, f, call, program) => {
+  const scanned = scanOptions(m, call.words, 1, {
+    short: 'wrmMPLDSpCcn',
+    long: 'warmup runs min-runs max-runs setup prepare conclude cleanup shell export-json export-markdown export-csv parameter-list parameter-scan command-name names prefix prefix-colors max-processes restart-tries',
+  });
+  const output = plain(m, f, call);
+  for (const { name, value } of scanned.options)
+    if (/^(?:setup|prepare|conclude|cleanup)$/.test(name) && value !== null)
+      embedded(m, f, program, value, name);
+  for (const word of call.words.slice(scanned.at)) embedded(m, f, program, word, '');
+  return output;
+};
+
+/** `gdb --args cmd`: the debugged program runs. */
+export const debugged: Handler = (m, f, call, program) => {
+  const dashes = call.words.findIndex((word) => /^(?:--?args|--)$/.test(word.text));
+  if (dashes < 0) return interpreter(m, f, call, program);
+  return wrapped(m, f, call, program, call.words.slice(dashes + 1), { own: true });
+};
+
 /** `tmux new-session cmd`, `send-keys`, `screen -dm cmd`: code for another terminal. */
 export const multiplexer: Handler = (m, f, call, program) => {
   const output: Output = plain(m, f, call);
@@ -297,7 +326,7 @@ export const multiplexer: Handler = (m, f, call, program) => {
   );
   if (verb < 0) return output;
   const name = textAt(words, verb);
-  const scanned = scanOptions(m, words, verb + 1, { short: 'tcnsxyeFlpdbhNw' });
+  const scanned = scanOptions(m, words, verb + 1, { short: 'tcnsxyeFlpN' });
   const rest = words.slice(scanned.at);
   if (rest.length === 0) return output;
   const keys = /^send/.test(name)

@@ -12,7 +12,7 @@ export function expandWord(m: Machine, f: Frame, node: WordNode, out: Word[]): v
   if (parts === undefined) {
     const { text } = node;
     const first = text.charCodeAt(0);
-    if (first === TILDE || text.includes('=~'))
+    if (first === TILDE || (text.includes('~') && text.includes('=')))
       out.push(makeWord(expandTilde(f, node.value, text), text, false));
     else out.push(makeWord(node.value, text, false));
     return;
@@ -34,7 +34,6 @@ function makeWord(text: string, raw: string, glob: boolean): Word {
 function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
   const raws = expandBraces(node.text);
   if (raws === null) {
-    note(m, 'a brace expansion stands for too many words');
     const head = /^[A-Za-z0-9_./-]*/.exec(node.text)?.[0] ?? '';
     // Its substitutions still run; reading it as one word finds them.
     const ignored: Word[] = [];
@@ -47,6 +46,10 @@ function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): voi
   if (!spend(m, raws.length, characters)) return;
   for (const raw of raws) {
     if (raw === '') continue;
+    if (PLAIN.test(raw)) {
+      out.push({ text: raw, raw: node.text, known: true, glob: false });
+      continue;
+    }
     const word = readWord(raw);
     if (word === null) {
       note(m, `brace expansion \`${raw.slice(0, 80)}\` cannot be read`);
@@ -56,6 +59,8 @@ function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): voi
     else expandParts(m, { ...f, offset: null }, node.text, word.parts, out);
   }
 }
+
+const PLAIN = /^[A-Za-z0-9_.,/:@%+-]+$/;
 
 /** Reads raw text as one word, as the shell does after brace expansion; null when it is not one. */
 function readWord(raw: string): WordNode | null {
@@ -138,9 +143,13 @@ function expandPart(m: Machine, f: Frame, part: WordPart, fields: Fields): void 
       }
       return;
     case 'BraceExpansion':
-      fields.glob = true;
-      append(fields, UNKNOWN_TEXT);
-      for (const inner of part.parts ?? []) appendQuoted(m, f, inner, fields);
+      // What looks like one and is none, such as `{a..}`: every real one was expanded before.
+      if (part.parts === undefined) append(fields, part.text);
+      else {
+        append(fields, '{');
+        for (const inner of part.parts) appendQuoted(m, f, inner, fields);
+        append(fields, '}');
+      }
       return;
     case 'DoubleQuoted':
     case 'LocaleString':

@@ -80,10 +80,14 @@ export function changesOf(m: Machine, root: SyntaxNode): Changes {
         else if (ASSIGNING.has(name.value) || DECLARING.has(name.value))
           for (const item of node.suffix)
             if (item.type === 'Word') {
-              if (item.parts !== undefined) found.all = true;
+              if (/[$`]/.test(item.text)) found.all = true;
               else names.add(/^[A-Za-z0-9_]*/.exec(item.value)?.[0] ?? '');
             }
-        if (name.value === 'read') names.add('REPLY');
+        if (
+          name.value === 'printf' &&
+          node.suffix.some((item) => item.type === 'Word' && item.text.startsWith('-v'))
+        )
+          found.all = true;
         break;
       }
       default:
@@ -176,9 +180,7 @@ export function runFor(m: Machine, f: Frame, node: For | Select): Output {
 }
 
 function manyOf(values: readonly Value[] | null): Value {
-  return values !== null && values.some((value) => value.many)
-    ? { ...UNKNOWN_VALUE, many: true }
-    : UNKNOWN_VALUE;
+  return values?.some((value) => value.many) ? { ...UNKNOWN_VALUE, many: true } : UNKNOWN_VALUE;
 }
 
 function positionalValues(scope: Scope): readonly Value[] | null {

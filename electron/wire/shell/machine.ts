@@ -1,5 +1,5 @@
 import type { Function as FunctionNode, ParsedScript } from 'unbash';
-import type { Command, Redirect, Word, Wrapper } from '../../core/command.ts';
+import { type Command, type Redirect, UNKNOWN_TEXT, type Word, type Wrapper } from '../../core/command.ts';
 import { programOf } from './program.ts';
 import type { Scope, Value } from './scope.ts';
 
@@ -46,6 +46,10 @@ export interface Machine {
   /** What `export A=b` gives, by its word. */
   readonly declared: WeakMap<Word, Value>;
   aliased: boolean;
+  /** True when a function may have been undone under a name that we could not read. */
+  unfunctioned: boolean;
+  /** What the functions being read declared `local`, innermost last. */
+  readonly locals: Set<string>[];
   /** True when the function being read met a `return`. */
   returned: boolean;
   /** Every function definition, to read at the end the ones that nothing called. */
@@ -141,7 +145,7 @@ export function emit(m: Machine, f: Frame, call: Call, code: Code | null): Draft
   const { directories } = f.scope;
   const draft: Draft = {
     index,
-    program: call.words.length === 0 ? ':' : name.known && !name.glob ? programOf(name.text) : '',
+    program: call.words.length === 0 ? ':' : programIn(name),
     name,
     args: call.words.slice(1),
     redirects: f.redirects.length === 0 ? call.redirects : [...f.redirects, ...call.redirects],
@@ -159,6 +163,16 @@ export function emit(m: Machine, f: Frame, call: Call, code: Code | null): Draft
   if (index >= MAX_COMMANDS) refuse(m, 'too_many', `more than ${MAX_COMMANDS} commands`);
   f.stage?.push(draft);
   return draft;
+}
+
+/** The program a word names, `''` when that is unknown: `/???/rm` and `"$DIR"/rm` are still `rm`, `$DIR/rm` may be several words. */
+export function programIn(name: Word): string {
+  if (name.known && !name.glob) return programOf(name.text);
+  const base = name.text.slice(name.text.lastIndexOf('/') + 1);
+  if (base === name.text || base === '' || base.includes(UNKNOWN_TEXT) || /[*?[\](){}]/.test(base)) return '';
+  // An unknown stretch that is not quoted may hold spaces, so that another word is the program.
+  if (!name.known && /[$`]/.test(name.raw.replace(/"(?:[^"\\`]|\\.)*"/gs, ''))) return '';
+  return programOf(base);
 }
 
 const NO_NAME: Word = { text: '', raw: '', known: true, glob: false };

@@ -110,6 +110,8 @@ function newMachine(): Machine {
     functionNames: new Set(),
     calls: [],
     aliased: false,
+    unfunctioned: false,
+    locals: [],
     returned: false,
     unrolled: 1,
     fault: null,

@@ -22,7 +22,7 @@ type Filter = (f: Frame, args: readonly Word[], input: Output) => Output;
 const FILTERS: Readonly<Record<string, Filter>> = {
   echo,
   printf: format,
-  cat: (_f, args, input) => (args.every((arg) => /^-[a-zA-Z]*$/.test(arg.text)) ? input : null),
+  cat: (_f, args, input) => (args.every((arg) => /^-u?$/.test(arg.text)) ? input : null),
   tee: (_f, _args, input) => input,
   pwd: (f) => {
     const [only] = f.scope.directories;
@@ -46,8 +46,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   base32: (_f, args, input) => (decodes(args) ? decoded(input, decodeBase32) : null),
   openssl: (_f, args, input) => {
     const known = texts(args);
-    return known !== null &&
-      known.includes('-d') &&
+    return known?.includes('-d') &&
       known.some((arg) => /^-?(?:base64|a)$/.test(arg)) &&
       !known.some((arg) => /^-(?:in|aes.*|des.*|k|K|pass)$/.test(arg))
       ? decoded(input, decodeBase64)
@@ -65,13 +64,13 @@ const FILTERS: Readonly<Record<string, Filter>> = {
     args.length === 0 && input !== null ? some(lines(input.text).reverse(), input) : null,
   tr: translate,
   sed: substitute,
-  head: subset,
-  tail: subset,
-  grep: subset,
-  egrep: subset,
-  fgrep: subset,
-  sort: subset,
-  uniq: subset,
+  head: subset('c', 0),
+  tail: subset('cfF', 0),
+  grep: subset('ocqlLnHbZTABCf', 1),
+  egrep: subset('ocqlLnHbZTABCf', 1),
+  fgrep: subset('ocqlLnHbZTABCf', 1),
+  sort: subset('oczkt', 0),
+  uniq: subset('cDdu', 0),
   find: roots,
   true: () => NO_OUTPUT,
   ':': () => NO_OUTPUT,
@@ -97,11 +96,17 @@ function eachLine(input: Output, change: (line: string) => string): Output {
   return input === null ? null : some(lines(input.text).map(change), input);
 }
 
-/** Prints some lines of its input, nobody knows which. */
-function subset(_f: Frame, args: readonly Word[], input: Output): Output {
-  return input === null || args.some((arg) => arg.text.startsWith('-') && /[ovcqlLf]/.test(arg.text.slice(1)))
-    ? null
-    : { text: input.text, known: false };
+/** Prints some lines of its input, nobody knows which; null when `no` is among its flags, or it reads files. */
+function subset(no: string, operands: number): Filter {
+  return (_f, args, input) => {
+    let words = 0;
+    for (const { text } of args) {
+      if (text.startsWith('--')) return null;
+      if (!text.startsWith('-')) words += /^\d+$/.test(text) ? 0 : 1;
+      else for (const c of text.slice(1)) if (no.includes(c)) return null;
+    }
+    return input === null || words > operands ? null : { text: input.text, known: false };
+  };
 }
 
 function echo(f: Frame, args: readonly Word[]): Output {
@@ -189,7 +194,7 @@ function translate(_f: Frame, args: readonly Word[], input: Output): Output {
   const to = characterSet(second);
   if (from === null || to === null || to.length === 0 || third !== undefined) return null;
   const map = new Map<string, string>();
-  from.forEach((c, i) => map.set(c, to[Math.min(i, to.length - 1)] ?? c));
+  for (const [i, c] of from.entries()) map.set(c, to[Math.min(i, to.length - 1)] ?? c);
   return { text: [...input.text].map((c) => map.get(c) ?? c).join(''), known: input.known };
 }
 

@@ -128,5 +128,15 @@ function nix(m: Machine, f: Frame, call: Parameters<Handler>[2], program: string
     if (program === 'nix' && (text === '-c' || text === '--command'))
       return wrapped(m, f, call, program, words.slice(i + 1), { own: true, detail: textAt(words, 1) });
   }
+  const ref = words[2];
+  if (program === 'nix' && textAt(words, 1) === 'run' && ref !== undefined) {
+    const dashes = words.findIndex((word) => word.text === '--');
+    const name = ref.text.slice(ref.text.lastIndexOf('#') + 1);
+    const started: Word = { text: name, raw: ref.raw, known: ref.known, glob: false };
+    return wrapped(m, f, call, program, [started, ...(dashes < 0 ? [] : words.slice(dashes + 1))], {
+      own: true,
+      detail: ref.text,
+    });
+  }
   return plain(m, f, call);
 }

@@ -7,6 +7,7 @@ import {
   INHERITED,
   type Machine,
   type Output,
+  spend,
   through,
 } from './machine.ts';
 import { printed } from './output.ts';
@@ -18,7 +19,9 @@ export type Handler = (m: Machine, f: Frame, call: Call, program: string) => Out
 /** Emits a command as it is. */
 export function plain(m: Machine, f: Frame, call: Call, code: Code | null = null): Output {
   emit(m, f, call, code);
-  return f.wanted ? printed(f, call) : null;
+  if (!f.wanted) return null;
+  const output = printed(f, call);
+  return output !== null && spend(m, 1, output.text.length) ? output : null;
 }
 
 /** How a wrapper starts what it wraps. */

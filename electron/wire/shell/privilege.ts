@@ -208,7 +208,7 @@ export const flock: Handler = (m, f, call, program) => {
   return wrapped(m, f, call, program, textAt(after, 0) === '--' ? after.slice(1) : after);
 };
 
-/** `bwrap --bind a b --unshare-all cmd`: options take none, one or two words. */
+/** `bwrap --bind a b cmd`: options take none, one or two words. What it may reach depends on its binds, so it runs `here`. */
 export const bwrap: Handler = (m, f, call, program) => {
   let i = 1;
   for (; i < call.words.length; i++) {
@@ -220,7 +220,7 @@ export const bwrap: Handler = (m, f, call, program) => {
     }
     i += BWRAP_WORDS[name.slice(2)] ?? 0;
   }
-  return wrapped(m, f, call, program, call.words.slice(i), { place: 'container' });
+  return wrapped(m, f, call, program, call.words.slice(i));
 };
 
 const BWRAP_WORDS: Readonly<Record<string, number>> = Object.fromEntries([

@@ -11,7 +11,7 @@ export function programOf(name: string): string {
   const forward = name.includes('\\') ? name.replaceAll('\\', '/') : name;
   let base = forward;
   while (base.length > 1 && base.endsWith('/')) base = base.slice(0, -1);
-  base = base.slice(base.lastIndexOf('/') + 1).toLowerCase();
+  if (base !== '/') base = base.slice(base.lastIndexOf('/') + 1).toLowerCase();
   if (base.endsWith('.exe') && base.length > 4) base = base.slice(0, -4);
   return withoutVersion(base);
 }

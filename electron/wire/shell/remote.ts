@@ -112,6 +112,21 @@ export const copy: Handler = (m, f, call, program) => {
   return output;
 };
 
+/** `adb shell code`: on the device. */
+export const android: Handler = (m, f, call, program) => {
+  emit(m, f, call, null);
+  const at = scanOptions(m, call.words, 1, { short: 'stHPL' }).at;
+  if (textAt(call.words, at) !== 'shell') return null;
+  return onHost(
+    m,
+    f,
+    call,
+    program,
+    'device',
+    call.words.slice(scanOptions(m, call.words, at + 1, { short: 'e' }).at),
+  );
+};
+
 const RUN_LONG =
   'add-host annotation attach blkio-weight cap-add cap-drop cgroup-parent cgroupns cidfile cpu-period cpu-quota cpu-shares cpus cpuset-cpus cpuset-mems detach-keys device device-cgroup-rule dns dns-option dns-search domainname entrypoint env env-file expose gpus group-add health-cmd health-interval hostname init-path ip ip6 ipc isolation kernel-memory label label-file link log-driver log-opt mac-address memory memory-reservation memory-swap mount name network net network-alias oom-score-adj pid pids-limit platform publish pull restart runtime security-opt shm-size stop-signal stop-timeout storage-opt sysctl tmpfs ulimit user userns uts volume volume-driver volumes-from workdir';
 const RUN_SHAPE = { short: 'acehlmpuvw', long: RUN_LONG };
@@ -177,7 +192,7 @@ function inContainer(
 export const kubectl: Handler = (m, f, call, program) => {
   const { words } = call;
   const shape = {
-    short: 'ncflsi',
+    short: 'ncfls',
     long: 'namespace container context cluster user kubeconfig server token filename selector image as pod-running-timeout overrides env port labels restart',
   };
   let at = scanOptions(m, words, 1, shape).at;

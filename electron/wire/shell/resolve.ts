@@ -1,12 +1,11 @@
-import { at, codeOption, crontab, git, hasCodeOption, multiplexer, pager, vim } from './embedded.ts';
-import { interpreter, isInterpreter, windowsShell } from './interpreters.ts';
+import { at, codeOption, debugged, eachWord, crontab, git, hasCodeOption, multiplexer, pager, vim } from './embedded.ts';
+import { interpreter, isInterpreter, windowsShell, withCode } from './interpreters.ts';
 import type { Call, Frame, Machine, Output } from './machine.ts';
-import { MAX_DEPTH, refuse } from './machine.ts';
+import { MAX_DEPTH, programIn, refuse, spend } from './machine.ts';
 import { packageRunner } from './packages.ts';
 import { type Handler, plain } from './plain.ts';
 import { bwrap, command, env, exec, flock, loader, script, su, sudo, watch } from './privilege.ts';
-import { programOf } from './program.ts';
-import { copy, docker, kubectl, mosh, remoteOption, ssh } from './remote.ts';
+import { android, copy, docker, kubectl, mosh, remoteOption, ssh } from './remote.ts';
 import { entr, fd, find, parallel, xargs } from './search.ts';
 import { byShape, SHAPES } from './shapes.ts';
 import { shell } from './shells.ts';
@@ -64,6 +63,11 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   at,
   batch: at,
   tmux: multiplexer,
+  hyperfine: eachWord,
+  concurrently: eachWord,
+  gdb: debugged,
+  lldb: debugged,
+  adb: android,
   screen: multiplexer,
   npx: packageRunner,
   pnpx: packageRunner,
@@ -79,6 +83,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   pwsh: windowsShell,
   powershell: windowsShell,
   cmd: windowsShell,
+  deno: (m, f, call, program) => deno(m, f, call, program),
 };
 
 const SHELLS = new Set([
@@ -108,11 +113,12 @@ const TABLE: ReadonlyMap<string, Handler> = new Map([
 
 /** Finds what a command really runs (AARM R3.k): emits it, its wrappers in `via`, or the command itself. */
 export function resolve(m: Machine, f: Frame, call: Call): Output {
-  const name = call.words[0];
-  if (name === undefined || !name.known || name.glob) return plain(m, f, call);
-  const program = programOf(name.text);
-  const handler = TABLE.get(program) ?? otherHandler(program);
+  const [name] = call.words;
+  const program = name === undefined ? '' : programIn(name);
+  const handler = program === '' ? null : (TABLE.get(program) ?? otherHandler(program));
   if (handler === null) return plain(m, f, call);
+  // Each wrapper copies the words after it.
+  if (!spend(m, 1 + (call.words.length >> 3))) return null;
   if (m.depth >= MAX_DEPTH) {
     refuse(m, 'too_deep', 'wrappers are nested too deeply');
     return null;
@@ -130,5 +136,12 @@ function otherHandler(program: string): Handler | null {
 }
 
 /** `bun x pkg` runs a package, `bun -e` code. */
+const deno: Handler = (m, f, call) => {
+  const code = call.words.slice(2).filter((word) => !word.text.startsWith('-'));
+  return call.words[1]?.text === 'eval' && code.length > 0
+    ? withCode(m, f, call, 'javascript', code.slice(0, 1), '\n')
+    : plain(m, f, call);
+};
+
 const bun: Handler = (m, f, call, program) =>
   call.words[1]?.text === 'x' ? packageRunner(m, f, call, program) : interpreter(m, f, call, program);

@@ -54,6 +54,8 @@ export interface Value {
 
 export interface ShellFunction {
   readonly node: FunctionNode;
+  /** As the frame's `offset` where it was defined. */
+  readonly offset: number | null;
   /** True when another definition, or none, may be in force. */
   readonly uncertain: boolean;
   /** Mutable: whether some command called it. */

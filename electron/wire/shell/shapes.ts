@@ -55,16 +55,11 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   rr: { verbs: 'record' },
   perf: { verbs: 'record stat trace', short: 'eopFCgtm', long: 'event output pid freq' },
   heaptrack: { short: 'op' },
-  hyperfine: {
-    short: 'wrmMspnSuN',
-    long: 'warmup runs min-runs max-runs setup prepare cleanup shell export-json export-markdown export-csv parameter-list parameter-scan',
-  },
   fakeroot: { short: 'ls' },
-  proot: { short: 'rbwRSq', place: 'container' },
+  proot: { short: 'rbwRSq' },
   unshare: {
     short: 'SGRw',
     long: 'map-user map-group root wd setuid setgid propagation setgroups',
-    place: 'container',
   },
   nsenter: {
     short: 'tSGNW',
@@ -73,14 +68,14 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
     detail: ['t', 'target'],
     own: true,
   },
-  chroot: { long: 'userspec groups', skip: 1, detailWord: true, place: 'container', distance: 'away' },
+  chroot: { long: 'userspec groups', skip: 1, detailWord: true, place: 'root', distance: 'away' },
   'systemd-nspawn': {
     short: 'DiubM',
     long: 'directory image machine user bind',
     place: 'container',
     distance: 'away',
   },
-  firejail: { place: 'container' },
+  firejail: HERE,
   setpriv: { long: 'reuid regid groups inh-caps bounding-set securebits', place: 'root' },
   capsh: HERE,
   prlimit: { short: 'p' },
@@ -142,12 +137,12 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   nvm: { verbs: 'exec run', skip: 1, detailWord: true },
   rustup: { verbs: 'run', skip: 1, detailWord: true },
   devbox: { verbs: 'run', short: 'ce' },
-  distrobox: { ...CONTAINER, verbs: 'enter' },
+  distrobox: { verbs: 'enter', short: 'n', long: 'name', own: true },
+  // A toolbox shares the home directory, so what it does there is done here.
   toolbox: {
     verbs: 'run',
     short: 'cdr',
     long: 'container distro release',
-    place: 'container',
     own: true,
     detail: ['c', 'container'],
   },
@@ -189,8 +184,7 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
     own: true,
     detail: ['d', 'distribution'],
   },
-  adb: { verbs: 'shell', short: 'stHPL', place: 'remote', distance: 'away', own: true },
-  gtk4: HERE,
+  watchexec: { short: 'wefisndco', long: 'watch exts filter ignore signal debounce' },
 };
 
 const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
@@ -211,6 +205,7 @@ export const byShape: Handler = (m, f, call, program) => {
   const scanned = scanOptions(m, words, from, shape);
   let { at } = scanned;
   let detail = shape.detail === undefined ? '' : (optionValue(scanned, ...shape.detail)?.text ?? '');
+  if (detail === '' && shape.place === 'root') detail = 'root';
   if (shape.detailWord === true) detail = words[at]?.text ?? '';
   at += shape.skip ?? 0;
   if (shape.skip !== undefined && words[at]?.text === '--') at++;

@@ -3,7 +3,7 @@ import { linkSource, readCode } from './code.ts';
 import { emit, type Frame, INHERITED, type Machine, type Output } from './machine.ts';
 import { tail } from './options.ts';
 import { type Handler, plain } from './plain.ts';
-import { childScope, textValue, UNKNOWN_VALUE, type Value } from './scope.ts';
+import { childScope, type Scope, textValue, UNKNOWN_VALUE, type Value } from './scope.ts';
 import { textAt } from './word.ts';
 
 interface ShellWords {
@@ -62,9 +62,8 @@ const STANDARD_INPUT = /^(?:\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/;
 export const shell: Handler = (m, f, call, program) => {
   const found = readShellWords(m, call.words);
   const wrapper = { program, detail: '', place: 'here' as const };
-  const { scope } = f;
   if (found.code !== null) {
-    const child = childScope(scope, positional(m, found.rest, program), 'child');
+    const child = speaking(childScope(f.scope, positional(m, found.rest, program), 'child'), program);
     for (const { name, value } of call.assignments)
       child.variables.set(name, { ...textValue(value.text, true), many: value.glob });
     const inner = merged(f, call.redirects);
@@ -84,7 +83,7 @@ export const shell: Handler = (m, f, call, program) => {
     // `bash <(…)`: the script is what another command writes.
     const text = m.contents.get(from);
     if (text !== undefined) {
-      const child = childScope(scope, positional(m, found.rest, program), 'child');
+      const child = speaking(childScope(f.scope, positional(m, found.rest, program), 'child'), program);
       return readCode(m, merged(f, call.redirects), call, {
         text,
         words: [script],
@@ -105,12 +104,23 @@ export const shell: Handler = (m, f, call, program) => {
     text: f.input.text.text,
     words: source === undefined || source === null ? [] : [source],
     origin: 'heredoc',
-    scope: childScope(scope, [textValue(program), ...values(m, rest)], 'child'),
+    scope: speaking(childScope(f.scope, [textValue(program), ...values(m, rest)], 'child'), program),
     wrapper,
     known: f.input.text.known,
     input: INHERITED,
   });
 };
+
+/** The child reads its own dialect. */
+function speaking(scope: Scope, program: string): Scope {
+  const dialect =
+    program === 'bash' || program === 'zsh'
+      ? program
+      : program === 'sh' || program === 'dash'
+        ? 'sh'
+        : 'unknown';
+  return { ...scope, surroundings: { ...scope.surroundings, dialect } };
+}
 
 /** The redirects of a shell are those of what runs in it; the text it read is not. */
 function merged(f: Frame, redirects: Frame['redirects']): Frame {

@@ -1,6 +1,7 @@
 import type { Assignment, Command as CommandNode } from 'unbash';
 import { type Redirect, UNKNOWN_TEXT, type Word } from '../../core/command.ts';
 import { isBuiltin, runBuiltin } from './builtin.ts';
+import { readAssignedCode } from './embedded.ts';
 import { expandWord, wordText, wordValue } from './expand.ts';
 import {
   type Call,
@@ -42,6 +43,7 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
   if (node.name !== undefined) expandWord(m, f, node.name, words);
   let redirects: Redirect[] | null = null;
   for (const item of node.suffix) {
+    if (m.fault !== null) return null;
     if (item.type === 'Word') expandWord(m, f, item, words);
     else if (item.type === 'Assignment') words.push(assignmentWord(m, f, item));
     else redirects = addRedirect(redirects, readRedirect(m, f, item));
@@ -52,7 +54,7 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
     else {
       const value = assignmentValue(m, f, item);
       assigned ??= [];
-      assigned.push({ name: item.name, value: valueWord(m, item, value) });
+      assigned.push({ name: item.name, value: valueWord(m, item, assignedValue(f, item, value)) });
       // Without a command the assignment stays; otherwise it is the environment of that command only.
       if (words.length === 0) set(f, item, value);
     }
@@ -64,6 +66,7 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
     redirects: redirects ?? NO_REDIRECTS,
     span: f.offset === null ? null : { start: node.pos + f.offset, end: node.end + f.offset },
   };
+  for (const { name, value } of call.assignments) readAssignedCode(m, f, name, value);
   const first = m.commands.length;
   const output = runCall(m, f, call);
   if (m.feeds.length > feeds) {
@@ -90,11 +93,14 @@ export function runCall(m: Machine, f: Frame, call: Call): Output {
     return call.redirects.some((redirect) => redirect.operator === '<') ? null : NO_OUTPUT;
   }
   const alias = m.aliased ? findAlias(f.scope, name.text) : null;
-  if (alias !== null && !m.calls.includes(`alias ${name.text}`)) return runAlias(m, f, call, alias);
+  // Whether aliases are in force is the shell's secret (never in a script), so both readings count.
+  if (alias !== null && name.raw === name.text && !m.calls.includes(`alias ${name.text}`))
+    runAlias(m, f, call, alias);
   const found = m.functionNames.size > 0 ? findFunction(f.scope, name.text) : null;
   if (found !== null) {
     const output = runFunction(m, f, call, name.text, found);
-    if (!found.uncertain) return output;
+    const sure = !found.uncertain && !m.unfunctioned && name.known;
+    if (sure && (f.scope.surroundings.dialect === 'bash' || !SPECIAL.has(name.text))) return output;
   }
   return runProgram(m, f, call);
 }
@@ -116,13 +122,31 @@ function takesOutput(redirect: Redirect): boolean {
   return redirect.operator.includes('>') && (redirect.descriptor ?? 1) === 1;
 }
 
-function runAlias(m: Machine, f: Frame, call: Call, alias: string): Output {
+/** Builtins that outrank functions in a POSIX shell. */
+const SPECIAL = new Set([
+  'break',
+  ':',
+  'continue',
+  '.',
+  'eval',
+  'exec',
+  'exit',
+  'export',
+  'readonly',
+  'return',
+  'set',
+  'shift',
+  'times',
+  'trap',
+  'unset',
+]);
+
+function runAlias(m: Machine, f: Frame, call: Call, alias: string): void {
   const name = call.words[0]?.text ?? '';
   m.calls.push(`alias ${name}`);
-  // The rest of the words follow the alias' text as they were written.
   const rest = call.words
     .slice(1)
-    .map((word) => word.raw)
+    .map((word) => (word.known && !word.glob ? quoted(word.text) : word.text))
     .join(' ');
   const inner = through(
     { ...f, origin: 'eval', offset: null, redirects: [...f.redirects, ...call.redirects] },
@@ -130,9 +154,12 @@ function runAlias(m: Machine, f: Frame, call: Call, alias: string): Output {
     name,
     'here',
   );
-  const output = m.run.code(m, inner, `${alias} ${rest}`);
+  m.run.code(m, inner, `${alias} ${rest}`);
   m.calls.pop();
-  return output;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 const MAX_ACTIVATIONS = 2;
@@ -152,12 +179,15 @@ function runFunction(m: Machine, f: Frame, call: Call, name: string, found: Shel
   if (active > 0) forget(scope);
   for (const { name: variable, value } of call.assignments) assign(scope, variable, wordAsValue(m, value));
   m.calls.push(name);
+  const locals = new Set<string>();
+  m.locals.push(locals);
   const outer = m.returned;
   m.returned = false;
   const output = runNode(
     m,
     {
       ...inner,
+      offset: found.offset,
       scope,
       redirects: call.redirects.length === 0 ? f.redirects : [...f.redirects, ...call.redirects],
       input: inputFrom(call.redirects, f.input),
@@ -165,7 +195,10 @@ function runFunction(m: Machine, f: Frame, call: Call, name: string, found: Shel
     found.node.body,
   );
   m.calls.pop();
+  m.locals.pop();
   const { positional } = f.scope;
+  // Local values end here, and whether the caller's were spared is not certain.
+  for (const local of locals) scope.variables.set(local, UNKNOWN_VALUE);
   const left = m.returned;
   m.returned = outer;
   if (left) {

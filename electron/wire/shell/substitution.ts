@@ -17,7 +17,7 @@ import {
   refuse,
   spend,
 } from './machine.ts';
-import { assign, fork, UNKNOWN_VALUE, type Value } from './scope.ts';
+import { assign, fork, lookUp, UNKNOWN_VALUE, type Value } from './scope.ts';
 
 /** Reads `$(…)`, `` `…` ``, `<(…)` and `>(…)`: their commands run, and sometimes their output is known (AARM R3.k). */
 export function readSubstitution(
@@ -25,6 +25,8 @@ export function readSubstitution(
   f: Frame,
   part: CommandExpansionPart | ProcessSubstitutionPart,
 ): Value {
+  // Each level is read anew by the parser: depth times length is the cost, and it is bounded.
+  if (!spend(m, 1, part.text.length)) return UNKNOWN_VALUE;
   const { script } = part;
   if (script === undefined) {
     note(m, 'a substitution could not be read');
@@ -41,7 +43,7 @@ export function readSubstitution(
     input: feeds ? { kind: 'pipe', from: null } : INHERITED,
     redirects: [],
     stage,
-    wanted: part.type === 'CommandExpansion',
+    wanted: !feeds,
     guarded: true,
   };
   if (m.depth >= MAX_DEPTH) {
@@ -86,13 +88,28 @@ export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression)
         rest.push(node.expression);
         break;
       case 'ArithmeticWord':
+        readAgain(m, f, node.value);
         for (const part of node.parts ?? []) readPart(m, f, part);
         break;
       case 'ArithmeticCommandExpansion':
-        readSubstitution(m, f, { ...node, type: 'CommandExpansion' });
+        // The node's script is a getter, which spreading would lose.
+        readSubstitution(m, f, {
+          type: 'CommandExpansion',
+          pos: node.pos,
+          end: node.end,
+          text: node.text,
+          script: node.script,
+        });
         break;
     }
   }
+}
+
+/** Arithmetic reads the value of a name as an expression again, with substitutions in its indices. */
+function readAgain(m: Machine, f: Frame, name: string): void {
+  const { text } = /^[A-Za-z_]\w*$/.test(name) ? lookUp(f.scope, name) : { text: '' };
+  if (!/\[.*[$`]/s.test(text)) return;
+  m.run.code(m, { ...f, offset: null, origin: 'eval', stage: null, redirects: [] }, `: ${text}`);
 }
 
 function change(f: Frame, name: string): void {

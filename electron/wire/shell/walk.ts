@@ -321,7 +321,7 @@ function runCoproc(m: Machine, f: Frame, node: Coproc): Output {
 
 function define(m: Machine, f: Frame, node: FunctionNode): Output {
   const name = wordText(m, f, node.name);
-  const known = { node, uncertain: false, use: { called: false } };
+  const known = { node, offset: f.offset, uncertain: false, use: { called: false } };
   f.scope.functions.set(name, known);
   m.functionNames.add(name);
   m.definitions.push({ ...known, name, frame: f });

@@ -460,6 +460,26 @@ for (const [name, ruin] of ruined)
     else assert.equal(report.error.code, 'missing');
   });
 
+test('does not read a database that calls a view by the name of a table', async () => {
+  using place = attack((db) => {
+    db.exec('alter table openings rename to kept');
+    db.exec(
+      'create view openings as with recursive n(i) as (select 1 union all select i + 1 from n) select i as commitment, i as receipt, i as salt, i as value from n',
+    );
+  });
+  const report = await seal(place);
+  assert.equal(report.findings[0]?.message, 'the tables are not those of a ledger');
+});
+
+test('repeats nothing in its findings that a terminal would obey', async () => {
+  using place = attack((db) =>
+    db.exec(`update context set session = 'sess_' || char(27) || '[2Jaaaa' where receipt = 7`),
+  );
+  const report = await seal(place);
+  assert.equal(report.verdict, 'broken');
+  assert.equal(JSON.stringify(report.findings).includes('u001b'), false);
+});
+
 test('says that a file is missing, which is not the same as broken', async () => {
   const report = await checkLedger({ kind: 'database', path: '/nonexistent/ledger.db' });
   assert.equal(report.ok ? null : report.error.code, 'missing');

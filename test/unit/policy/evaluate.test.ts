@@ -372,6 +372,12 @@ const ROWS: readonly Row[] = [
     expect: all('DENY', 'alignment', null),
   },
   {
+    name: 'what a person is asked anyway is not denied for being misaligned, and waits for what is unknown',
+    rules: [rule('a.x', 'step_up', onGit), rule('a.open', 'deny', { ...onRm, ...readsIntent })],
+    facts: { ...two, alignment: { scope: 'contradicted', distance: null, drift: null, words: [] } },
+    expect: all('DEFER', 'unknowns', 'a.open'),
+  },
+  {
     name: 'unknown alignment decides nothing',
     rules: [],
     facts: git,
