@@ -67,7 +67,9 @@ for (let round = 0; round < ROUNDS; round += 1) {
   rows['true']?.push(await measure(['/bin/true']));
   rows['shim']?.push(await measure([join(session.dir.shims, 'true')]));
   const empty = await measureBash('exit 0');
-  rows['builtin']?.push(((await measureBash(`for ((i = 0; i < ${EACH}; i++)); do echo x; done`)) - empty) * (1000 / EACH));
+  rows['builtin']?.push(
+    ((await measureBash(`for ((i = 0; i < ${EACH}; i++)); do echo x; done`)) - empty) * (1000 / EACH),
+  );
   const bare = performance.now();
   execFileSync('/bin/bash', ['--norc', '-c', `for ((i = 0; i < ${EACH}; i++)); do /bin/true; done`]);
   rows['bare']?.push(((performance.now() - bare) * 1000) / EACH);
