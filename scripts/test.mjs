@@ -51,6 +51,7 @@ const lint = spawnSync(node, [join(ROOT, 'node_modules/@biomejs/biome/bin/biome'
   cwd: ROOT,
   stdio: ['ignore', 2, 2],
 });
+if (lint.status !== 0) say('format or lint failed; what it said is above');
 say('tests …');
 const patterns = process.argv.slice(2);
 const tests = spawnSync(
@@ -64,5 +65,4 @@ const tests = spawnSync(
   ],
   { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] },
 );
-if (lint.status !== 0) say('format or lint failed; what it said is above the tests');
 process.exit(lint.status === 0 && tests.status === 0 ? 0 : 1);
