@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { canonicalForm } from '../../electron/core/receipt/canonical.ts';
 
 /** The agent instance's own key (AARM R6.c, R6.j). The private half exists in this process's memory and nowhere else. */
 export interface AgentKey {
@@ -25,7 +25,7 @@ function rawPublicKey(key: KeyObject): string {
 }
 
 function signEnvelope(key: KeyObject, envelope: object): string {
-  const text = canonicalize(envelope);
-  if (text === undefined) throw new Error('an envelope that has no canonical form');
-  return sign(null, createHash('sha256').update(text, 'utf8').digest(), key).toString('base64url');
+  const text = canonicalForm(envelope);
+  if (!text.ok) throw new Error('an envelope that has no canonical form');
+  return sign(null, createHash('sha256').update(text.value, 'utf8').digest(), key).toString('base64url');
 }

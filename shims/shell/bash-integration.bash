@@ -49,79 +49,80 @@ esac
 # No descriptors for the command that is about to run; the trap that runs next gives them back before anything else.
 __csn_starve() {
   __csn_starving=''
-  trap "$__csn_trap_starved" DEBUG
-  ulimit -Sn 0 || exit 126
+  builtin trap "$__csn_trap_starved" DEBUG
+  builtin ulimit -Sn 0 || builtin exit 126
 }
 __csn_restore() {
   __csn_status=$1 __csn_last=${2-}
-  ulimit -Sn "$__csn_limit"
+  builtin ulimit -Sn "$__csn_limit"
   __csn_limit=''
-  trap "$__csn_trap" DEBUG
+  builtin trap "$__csn_trap" DEBUG
 }
 
 # Takes the stand-in for a denied or changed command away again, and gives back a function it stood in for.
 __csn_unstub() {
-  unset -f -- "$__csn_stub"
-  [[ -n $__csn_stub_was ]] && eval "$__csn_stub_was"
+  builtin unset -f -- "$__csn_stub"
+  [[ -n $__csn_stub_was ]] && builtin eval "$__csn_stub_was"
   __csn_stub='' __csn_stub_was='' __csn_changed=''
-  return 0
+  builtin return 0
 }
 
 # The stand-in's body: fails as denied, or runs the changed command. Its lines are exempted by their text in __csn_debug.
 __csn_instead() {
-  local __csn_line=$__csn_changed
+  builtin local __csn_line="$__csn_changed"
   __csn_unstub
-  [[ -n $__csn_line ]] || return 126
-  eval "$__csn_line"
+  [[ -n $__csn_line ]] || builtin return 126
+  builtin eval "$__csn_line"
 }
 
 # Puts a stand-in in place of the command whose first word is $1; fails where bash would not call a function.
 __csn_stand_in() {
-  [[ :$SHELLOPTS: != *:posix:* && $1 =~ ^[][A-Za-z0-9_./+:@%,-]+$ ]] || return 1
-  __csn_stub_was=$(declare -f -- "$1")
-  eval "function $1 { __csn_instead; }" || return 1
-  [[ $(declare -f -- "$1") == *__csn_instead* ]] || return 1
+  # Everything here says `builtin`, so that a stand-in for `unset` or `eval` is not called by its own remover.
+  [[ :$SHELLOPTS: != *:posix:* && $1 != builtin && $1 =~ ^[][A-Za-z0-9_./+:@%,-]+$ ]] || builtin return 1
+  __csn_stub_was=$(builtin declare -f -- "$1")
+  builtin eval "function $1 { __csn_instead; }" || builtin return 1
+  [[ $(builtin declare -f -- "$1") == *__csn_instead* ]] || builtin return 1
   __csn_stub=$1
 }
 
 # Nothing more of this shell (or of this typed line) runs: for what no stand-in can replace.
 __csn_abandon() {
-  [[ $- == *i* && $BASH_SUBSHELL == 0 ]] || exit 126
+  [[ $- == *i* && $BASH_SUBSHELL == 0 ]] || builtin exit 126
   __csn_skipping=1
-  shopt -s extdebug
-  kill -INT "$$"
-  return 1
+  builtin shopt -s extdebug
+  builtin kill -INT "$$"
+  builtin return 1
 }
 
 # $1: first word. Makes the command that is about to run fail without any effect.
 __csn_deny() {
-  __csn_stand_in "$1" || { __csn_abandon; return; }
+  __csn_stand_in "$1" || { __csn_abandon; builtin return; }
   if [[ $BASH_COMMAND == *[\<\>\`]* || $BASH_COMMAND == *'$('* || $BASH_COMMAND == *'${'* ]]; then
-    __csn_limit=$(ulimit -Sn)
+    __csn_limit=$(builtin ulimit -Sn)
     __csn_starving=1
   fi
 }
 
 # $1: first word. Runs the changed command in place of the one that is about to run.
 __csn_modify() {
-  local __csn_l_line __csn_l_pid=$BASHPID
+  builtin local __csn_l_line __csn_l_pid="$BASHPID"
   __csn_l_line=$("$__csn_ask" take "$__csn_l_pid" '' - 2>&9 9>&-)
-  [[ $? == 0 && -n $__csn_l_line ]] || { __csn_deny "$1"; return; }
+  [[ $? == 0 && -n $__csn_l_line ]] || { __csn_deny "$1"; builtin return; }
   if [[ $BASH_COMMAND != *[\<\>\`]* && $BASH_COMMAND != *'$('* ]] && __csn_stand_in "$1"; then
     __csn_changed=$__csn_l_line
-    return 0
+    builtin return 0
   fi
   # Its own redirections must not happen: run the changed one here and skip it. Its status is lost unless it failed.
-  shopt -s extdebug
-  eval "$__csn_l_line" 2>&9 9>&- || __csn_abandon
-  return 1
+  builtin shopt -s extdebug
+  builtin eval "$__csn_l_line" 2>&9 9>&- || __csn_abandon
+  builtin return 1
 }
 
 # Fills __csn_values with NAME=VALUE of the plain variables that $1 mentions; $2… are the positional parameters.
 __csn_mentioned() {
-  local __csn_l_rest=$1 __csn_l_name __csn_l_seen=' '
-  local -i __csn_l_i
-  shift
+  builtin local __csn_l_rest="$1" __csn_l_name __csn_l_seen=' '
+  builtin local -i __csn_l_i
+  builtin shift
   __csn_values=()
   [[ $__csn_l_rest == *'~'* ]] && __csn_values+=("HOME=${HOME-}")
   while [[ $__csn_l_rest =~ \$(\{([A-Za-z_][A-Za-z_0-9]*|[0-9]+|[@*#])\}|[A-Za-z_][A-Za-z_0-9]*|[0-9@*#])(.*) ]]; do
@@ -141,39 +142,39 @@ __csn_mentioned() {
       *) ((__csn_l_name <= $#)) && __csn_values+=("$__csn_l_name=${!__csn_l_name}") ;;
     esac
   done
-  return 0
+  builtin return 0
 }
 
 # $1 kind, $2 flags, $3 text, $4… NAME=VALUE. Status 0 ALLOW, 10 MODIFY, anything else denies.
 __csn_question() {
-  local __csn_l_kind=$1 __csn_l_flags=$2 __csn_l_result=-
+  builtin local __csn_l_kind="$1" __csn_l_flags="$2" __csn_l_result=-
   if [[ $__csn_pending == "$BASHPID" && $__csn_result != - ]]; then
     __csn_l_result=$__csn_result
     __csn_pending='' __csn_result=-
   fi
-  shift 2
-  local __csn_l_all="$*"
+  builtin shift 2
+  builtin local __csn_l_all="$*"
   # One word of an argv is at most 128 KiB, and a character up to four bytes.
   if ((${#__csn_l_all} < 30000)); then
     "$__csn_ask" "$__csn_l_kind" "$BASHPID" "$__csn_l_flags" "$__csn_l_result" "$@" 2>&9 9>&-
   else
-    local __csn_l_pid=$BASHPID
-    "$__csn_ask" - 2>&9 9>&- < <(printf '%s\0' "$__csn_l_kind" "$__csn_l_pid" "$__csn_l_flags" "$__csn_l_result" "$@")
+    builtin local __csn_l_pid="$BASHPID"
+    "$__csn_ask" - 2>&9 9>&- < <(builtin printf '%s\0' "$__csn_l_kind" "$__csn_l_pid" "$__csn_l_flags" "$__csn_l_result" "$@")
   fi
 }
 
 # True when the first word $1 will be looked up on PATH and found among the shims.
 __csn_shimmed() {
-  [[ -n $1 && -n ${__csn_shims[$1]-} && $PATH == "$__csn_shim_dir":* ]] || return 1
-  [[ -z ${BASH_CMDS[$1]-} || ${BASH_CMDS[$1]} == "$__csn_shim_dir/$1" ]] || return 1
-  ! declare -F -- "$1" >/dev/null
+  [[ -n $1 && -n ${__csn_shims[$1]-} && $PATH == "$__csn_shim_dir":* ]] || builtin return 1
+  [[ -z ${BASH_CMDS[$1]-} || ${BASH_CMDS[$1]} == "$__csn_shim_dir/$1" ]] || builtin return 1
+  ! builtin declare -F -- "$1" >/dev/null
 }
 
 # Puts the newest line of the history into __csn_newest and its number into __csn_number; fails where there is none.
 __csn_newest_line() {
-  local __csn_l_entry
+  builtin local __csn_l_entry
   __csn_l_entry=$(HISTTIMEFORMAT='' builtin history 1)
-  [[ $__csn_l_entry =~ ^[[:space:]]*([0-9]+)[*]?[[:space:]]+(.*)$ ]] || return 1
+  [[ $__csn_l_entry =~ ^[[:space:]]*([0-9]+)[*]?[[:space:]]+(.*)$ ]] || builtin return 1
   __csn_number=${BASH_REMATCH[1]} __csn_newest=${BASH_REMATCH[2]}
 }
 
@@ -181,49 +182,49 @@ __csn_newest_line() {
 # history does not take (a leading space, a repetition) is not seen whole; its commands are, one by one.
 __csn_typed_line() {
   __csn_typed=2
-  local __csn_newest __csn_number
-  __csn_newest_line || return 0
-  [[ $__csn_number != "$__csn_history" ]] || return 0
+  builtin local __csn_newest __csn_number
+  __csn_newest_line || builtin return 0
+  [[ $__csn_number != "$__csn_history" ]] || builtin return 0
   __csn_history=$__csn_number
-  [[ $__csn_newest == *[\|\;\&\(\{\<\>$'\n']* && $__csn_newest != "$BASH_COMMAND" ]] || return 0
+  [[ $__csn_newest == *[\|\;\&\(\{\<\>$'\n']* && $__csn_newest != "$BASH_COMMAND" ]] || builtin return 0
   __csn_mentioned "$__csn_newest"
   __csn_question line if "$__csn_newest" "${__csn_values[@]}"
-  local __csn_l_answer=$?
+  builtin local __csn_l_answer="$?"
   if [[ $__csn_l_answer == 0 ]]; then
     __csn_line_pending=1
-    return 0
+    builtin return 0
   fi
   # There is no changing a line that bash has read: a MODIFY shows what to type instead.
-  [[ $__csn_l_answer == 10 ]] && printf 'countersign: denied as it stands; type the changed line yourself\n' >&9
-  return 1
+  [[ $__csn_l_answer == 10 ]] && builtin printf 'countersign: denied as it stands; type the changed line yourself\n' >&9
+  builtin return 1
 }
 
 # True when the command that is about to run is a line of ours.
 __csn_ours() {
-  local __csn_l_name
-  if [[ -n $__csn_stub && ${FUNCNAME[3]-} == "$__csn_stub" ]]; then return 0; fi
+  builtin local __csn_l_name
+  if [[ -n $__csn_stub && ${FUNCNAME[3]-} == "$__csn_stub" ]]; then builtin return 0; fi
   case ${FUNCNAME[3]-} in
-    __csn_unstub) return 0 ;;
+    __csn_unstub) builtin return 0 ;;
     __csn_instead)
       case $BASH_COMMAND in
-        __csn_instead | 'local __csn_line=$__csn_changed' | __csn_unstub | '[[ -n $__csn_line ]]' | 'return 126' | \
-          'eval "$__csn_line"') return 0 ;;
+        __csn_instead | 'builtin local __csn_line="$__csn_changed"' | __csn_unstub | '[[ -n $__csn_line ]]' | \
+          'builtin return 126' | 'builtin eval "$__csn_line"') builtin return 0 ;;
       esac ;;
   esac
-  for __csn_l_name in "${FUNCNAME[@]:3}"; do [[ $__csn_l_name == __csn_prompt ]] && return 0; done
-  return 1
+  for __csn_l_name in "${FUNCNAME[@]:3}"; do [[ $__csn_l_name == __csn_prompt ]] && builtin return 0; done
+  builtin return 1
 }
 
 # Runs before every simple command: $1 is `$?`, then the positional parameters where it runs, then `$_`. Status 1 makes bash
 # skip the command. `set +T` is a command: it comes here first, and the next one turns it on again.
 __csn_before() {
-  [[ $- == *T* ]] || set -T
+  [[ $- == *T* ]] || builtin set -T
   if [[ $- == *x* && -z $__csn_traced ]]; then
     __csn_traced=1
-    trap "$__csn_trap_traced" DEBUG
+    builtin trap "$__csn_trap_traced" DEBUG
   elif [[ -n $__csn_traced && $- != *x* ]]; then
     __csn_traced=''
-    trap "$__csn_trap" DEBUG
+    builtin trap "$__csn_trap" DEBUG
   fi
   __csn_status=$1 __csn_last=${@: -1}
   __csn_debug "${@:2:$#-2}"
@@ -231,43 +232,46 @@ __csn_before() {
 
 # $1…: the positional parameters.
 __csn_debug() {
-  local -
-  local -a __csn_values=()
-  local __csn_l_answer=0 __csn_l_word __csn_l_flags='' __csn_l_inner=''
-  set +eEufxvk
-  __csn_ours && return 0
+  builtin local -
+  builtin local -a __csn_values
+  __csn_values=()
+  builtin local __csn_l_answer=0 __csn_l_word __csn_l_flags='' __csn_l_inner=''
+  builtin set +eEufxvk
+  __csn_ours && builtin return 0
   [[ -n $__csn_stub ]] && __csn_unstub
   if [[ $__csn_pending == "$BASHPID" && $__csn_result == - ]]; then __csn_result=$__csn_status; fi
   if [[ $- == *i* ]]; then
-    [[ $BASH_COMMAND == __csn_prompt ]] && return 0
+    [[ $BASH_COMMAND == __csn_prompt ]] && builtin return 0
     # Readline's completion, and a prompt's own substitutions: nothing was typed yet.
-    [[ $__csn_typed == 0 && (-n ${COMP_LINE-} || $BASH_SUBSHELL != 0) ]] && return 0
-    [[ -n $__csn_skipping ]] && return 1
+    [[ $__csn_typed == 0 && (-n ${COMP_LINE-} || $BASH_SUBSHELL != 0) ]] && builtin return 0
+    [[ -n $__csn_skipping ]] && builtin return 1
     __csn_l_flags=i
   fi
   # Entering a function runs this trap once more for the call itself.
   if [[ $__csn_entered == "${#FUNCNAME[@]}:$BASH_COMMAND" ]]; then
     __csn_entered=''
-    return 0
+    builtin return 0
   fi
   __csn_entered=''
-  shopt -u extdebug
+  builtin shopt -u extdebug
   if [[ $__csn_typed == 1 && $BASH_SUBSHELL == 0 ]] && ! __csn_typed_line; then
     __csn_abandon
-    return
+    builtin return
   fi
-  local __csn_l_text=$BASH_COMMAND
+  builtin local __csn_l_text="$BASH_COMMAND"
   # In an EXIT trap bash still names the last line of this file: the trap's own text is what is about to run.
-  [[ $__csn_l_text == 'trap "$__csn_trap" DEBUG' ]] && __csn_l_text=$(trap -p EXIT)
+  [[ $__csn_l_text == 'trap "$__csn_trap" DEBUG' ]] && __csn_l_text=$(builtin trap -p EXIT)
   case $__csn_l_text in
     # Conditions and loop heads: what they substitute is asked about by itself.
-    '[[ '* | '(('* | 'for '* | 'case '* | 'select '*) return 0 ;;
+    '[[ '* | '(('* | 'for '* | 'case '* | 'select '*) builtin return 0 ;;
   esac
-  __csn_l_word=${__csn_l_text%%[[:space:]]*}
+  # Not `${text%%[[:space:]]*}`: that takes a time that grows with the square of the length.
+  [[ $__csn_l_text =~ ^[^[:space:]]* ]]
+  __csn_l_word=${BASH_REMATCH[0]}
   [[ $__csn_l_word == \\* ]] && __csn_l_word=${__csn_l_word#\\}
   if __csn_shimmed "$__csn_l_word"; then
     # The shim asks by itself, with the real words; twice would be a needless question.
-    [[ $__csn_l_text != *[\<\>\`]* && $__csn_l_text != *'$('* ]] && return 0
+    [[ $__csn_l_text != *[\<\>\`]* && $__csn_l_text != *'$('* ]] && builtin return 0
     [[ $__csn_l_text != *[\<\>]* ]] && __csn_l_flags+=f
   elif declare -F -- "$__csn_l_word" >/dev/null; then
     __csn_l_inner=1
@@ -284,17 +288,21 @@ __csn_debug() {
       # What runs commands of its own is not over when the next question comes: how it ended stays unknown.
       __csn_pending='' __csn_result=-
       [[ -n $__csn_l_inner ]] || __csn_pending=$BASHPID
-      return 0 ;;
+      builtin return 0 ;;
     10) __csn_modify "$__csn_l_word" ;;
-    *) __csn_deny "$__csn_l_word" ;;
+    126) __csn_deny "$__csn_l_word" ;;
+    *)
+      ((__csn_l_answer > 128)) ||
+        builtin printf 'countersign: denied: the question could not be asked; start again with `countersign run`\n' >&9
+      __csn_deny "$__csn_l_word" ;;
   esac
 }
 
-__csn_status_is() { return "$1"; }
+__csn_status_is() { builtin return "$1"; }
 
 # Before each prompt of an interactive shell: reports how the last command ended, and arms the trap again.
 __csn_prompt() {
-  local __csn_l_status=$? __csn_l_name
+  builtin local __csn_l_status="$?" __csn_l_name
   [[ -n $__csn_limit ]] && __csn_restore "$__csn_l_status"
   [[ -n $__csn_stub ]] && __csn_unstub
   __csn_typed=0 __csn_skipping='' __csn_entered=''
@@ -303,14 +311,14 @@ __csn_prompt() {
     [[ $__csn_result == - ]] && __csn_result=$__csn_l_status
     __csn_question report '' 9>&2
   fi
-  trap "$__csn_trap" DEBUG
-  shopt -u extdebug
-  set -T
+  builtin trap "$__csn_trap" DEBUG
+  builtin shopt -u extdebug
+  builtin set -T
   # The person's own prompt is not the agent's doing: it neither is asked about nor meets the shims.
   PATH=${PATH#"$__csn_shim_dir":}
   for __csn_l_name in "${__csn_own_prompt[@]}"; do
     __csn_status_is "$__csn_l_status"
-    eval "$__csn_l_name"
+    builtin eval "$__csn_l_name"
   done
   [[ $PATH == "$__csn_shim_dir":* ]] || PATH=$__csn_shim_dir:$PATH
   __csn_status_is "$__csn_l_status"

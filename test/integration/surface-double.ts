@@ -117,6 +117,7 @@ export async function openDouble(
     COUNTERSIGN_SESSION_DIR: made.value.path,
     COUNTERSIGN_DEADLINE_MS: '8000',
     BASH_ENV: made.value.bashIntegration,
+    SHLVL: '1',
   };
   const start = (command: readonly string[], more: { readonly env?: NodeJS.ProcessEnv } = {}) => {
     const [program = '', ...args] = command;

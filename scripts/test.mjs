@@ -1,0 +1,68 @@
+// `npm test`: installs what the tests need, builds, and runs format, lint, types and every test on Node 24. Runs on Node 20.
+// Ends with the plain line `N passed, N failed, N skipped`. `npm test -- PATTERN…` runs only those test files.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { build, ROOT } from './build.mjs';
+import { findNode, install } from './install.mjs';
+
+function say(line) {
+  process.stderr.write(`countersign: ${line}\n`);
+}
+
+function isInstalled(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, program)));
+}
+
+/** Programs that some tests run for real, and the Debian packages they come in. */
+const NEEDED = [
+  ['gnome-keyring-daemon', 'gnome-keyring'],
+  ['dbus-run-session', 'dbus'],
+];
+
+function installSystemPackages() {
+  const missing = NEEDED.filter(([program]) => !isInstalled(program)).map(([, name]) => name);
+  if (missing.length === 0) return;
+  const names = missing.join(' ');
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isInstalled('apt-get')) {
+    say(
+      `not installed: ${names}; the tests of the keychain will fail. On Debian: sudo apt-get install ${names}`,
+    );
+    return;
+  }
+  say(`installing ${names} …`);
+  const quiet = {
+    stdio: ['ignore', 'ignore', 2],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  };
+  const args = ['install', '-y', '-q', '--no-install-recommends', ...missing];
+  if (spawnSync('apt-get', args, quiet).status === 0) return;
+  spawnSync('apt-get', ['update', '-q'], quiet);
+  if (spawnSync('apt-get', args, quiet).status !== 0)
+    say(`could not install ${names}; the tests of the keychain will fail`);
+}
+
+await install();
+installSystemPackages();
+build();
+const node = findNode();
+say('format and lint …');
+const lint = spawnSync(node, [join(ROOT, 'node_modules/@biomejs/biome/bin/biome'), 'check', '.'], {
+  cwd: ROOT,
+  stdio: ['ignore', 2, 2],
+});
+if (lint.status !== 0) say('format or lint failed; what it said is above');
+say('tests …');
+const patterns = process.argv.slice(2);
+const tests = spawnSync(
+  node,
+  [
+    '--test',
+    '--test-timeout=300000',
+    '--test-reporter',
+    './scripts/reporter.mjs',
+    ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
+  ],
+  { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] },
+);
+process.exit(lint.status === 0 && tests.status === 0 ? 0 : 1);
