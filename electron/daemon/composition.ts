@@ -20,6 +20,7 @@ import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
 import { openKeys } from '../edge/keys.ts';
 import { loadKnowledge } from '../edge/knowledge-dir.ts';
 import { openLedger } from '../edge/ledger.ts';
+import { recordedTime } from '../edge/ledger-file.ts';
 import { openDoor } from '../edge/line-socket.ts';
 import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { systemRandom } from '../edge/random.ts';
@@ -80,12 +81,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const hasher = nodeHasher;
   const timers = platformTimers();
   const warnings: string[] = [];
+  const ledgerDir = join(places.state, 'ledger');
   const clock = steadyClock({
+    floor: recordedTime(ledgerDir) ?? 0,
     onJump: (jump) =>
       log(`the system clock went back by ${Math.round(jump.behindMs)} ms; recorded time goes on`),
   });
 
-  const ledgerDir = join(places.state, 'ledger');
   const keys = await openKeys({
     dir: ledgerDir,
     passphraseFile: options.passphraseFile,
