@@ -113,8 +113,8 @@ function decide(evaluation: Evaluation, reach: (rank: Rank) => void): Decision {
     outcomes.push(posture);
     return decisionOf(evaluation, posture, 'posture');
   }
-  const settled = outcomes.filter(({ result }) => result !== 'DEFER');
-  const standing = mostRestrictive(posture === null ? settled : [...settled, posture]);
+  // Only where nothing but a person's answer stands in the way is that answer asked for.
+  const standing = mostRestrictive(posture === null ? outcomes : [...outcomes, posture]);
   const misaligned = standing?.result === 'STEP_UP' ? null : alignmentOutcome(facts);
   if (misaligned !== null) {
     outcomes.push(misaligned);

@@ -62,7 +62,7 @@ function splitWords(args: readonly Word[]): {
   return { flags, operands };
 }
 
-/** Working directory of a command: its own where normalization tells (after a `cd`), else the action's. */
+/** Working directory of a command: its own where normalization tells (after a `cd`), else the action's; null when not known. */
 export function commandCwd(command: Command, facts: FactSet): string | null {
   return 'cwd' in command ? (command.cwd as string | null) : facts.action.cwd;
 }
@@ -91,7 +91,8 @@ function commandView(command: Command, facts: FactSet): ValueObject {
     origin: command.origin,
     code_language: code === null ? null : code.language,
     code: code === null ? null : code.known ? code.text : unknownAt('command.code'),
-    cwd: commandCwd(command, facts),
+    // A surface without directories has none; after a `cd` that may fail it is not known.
+    cwd: commandCwd(command, facts) ?? (facts.action.cwd === null ? null : unknownAt('command.cwd')),
   };
 }
 

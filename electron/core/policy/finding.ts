@@ -67,6 +67,7 @@ function scopeFor(view: FactView, subject: SubjectRef, listener: Listener | null
     command: index === null ? null : view.command(index),
     around: {
       cwd: command === null ? action.cwd : commandCwd(command, view.facts),
+      cwdPath: command === null ? 'action.cwd' : 'command.cwd',
       home: view.facts.session.home,
     },
     variables: [],

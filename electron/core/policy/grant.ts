@@ -62,6 +62,9 @@ export function patternFor(
 ): CommandPattern | null {
   const shape = shapeOf(command);
   if (shape === null || carriesMore(command)) return null;
+  // Operands without a directory to read them from would mean something else in every other one.
+  if (operands === 'fixed' && cwd === null && shape.operands.length + (shape.subcommand === null ? 0 : 1) > 0)
+    return null;
   return {
     program: command.program,
     subcommand: shape.subcommand,

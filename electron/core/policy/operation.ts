@@ -13,7 +13,10 @@ import { absolutePath, globMatches, pathUnder } from './pattern.ts';
 
 /** Where relative paths start from; the rest of the facts is not for functions to read. */
 export interface Surroundings {
+  /** Null when it is not known; a relative path is then not known either. */
   readonly cwd: string | null;
+  /** The path of the fact that `cwd` is, for what is missing when it is null. */
+  readonly cwdPath: string;
   readonly home: string;
 }
 
@@ -117,10 +120,10 @@ const hasAny: Operation = (a, b) => {
   return absent;
 };
 
-const under = textTest('under', (path, directory, { cwd, home }) => {
+const under = textTest('under', (path, directory, { cwd, cwdPath, home }) => {
   const base = absolutePath(directory, cwd, home);
   const inner = absolutePath(path, cwd, home);
-  return base === null || inner === null ? unknownAt('action.cwd') : pathUnder(inner, base);
+  return base === null || inner === null ? unknownAt(cwdPath) : pathUnder(inner, base);
 });
 
 /** Functions called as `name(a, b)`, by name and number of arguments. `has` and `matches` live in the tree. */

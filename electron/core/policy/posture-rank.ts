@@ -52,8 +52,8 @@ export function uncoveredLeaves(facts: FactSet, spoken: ReadonlySet<string>): re
 }
 
 /** True when a person already allowed, for this session, what the posture would ask about. */
-function grantedLeaf(facts: FactSet, leaf: Leaf): boolean {
-  const command = leaf.command === null ? undefined : facts.action.commands[leaf.command];
+export function grantedByPerson(facts: FactSet, index: number | null): boolean {
+  const command = index === null ? undefined : facts.action.commands[index];
   if (command === undefined) return false;
   const cwd = commandCwd(command, facts);
   return (facts.grants ?? []).some((grant) => grant.rule === null && grantCovers(grant, command, cwd));
@@ -62,7 +62,8 @@ function grantedLeaf(facts: FactSet, leaf: Leaf): boolean {
 /** Rank 7: the documented default for what no rule decided; null when rules decided everything. */
 export function postureOutcome(posture: Posture, facts: FactSet, leaves: readonly Leaf[]): Outcome | null {
   if (leaves.length === 0) return null;
-  const asked = posture.unmatched === 'STEP_UP' ? leaves.filter((leaf) => !grantedLeaf(facts, leaf)) : leaves;
+  const asked =
+    posture.unmatched === 'STEP_UP' ? leaves.filter((leaf) => !grantedByPerson(facts, leaf.command)) : leaves;
   const result = asked.length === 0 ? 'ALLOW' : posture.unmatched;
   const commands = new Set(asked.flatMap(({ command }) => (command === null ? [] : [command])));
   return {

@@ -12,7 +12,15 @@ import {
   outcomeOf,
   uniqueRules,
 } from './outcome.ts';
-import { decideSubject, missingFacts, type SubjectVerdict, statement } from './static-rank.ts';
+import { grantedByPerson } from './posture-rank.ts';
+import {
+  decideSubject,
+  missingFacts,
+  openReason,
+  type Standing,
+  type SubjectVerdict,
+  statement,
+} from './static-rank.ts';
 
 /** Kinds of effect that leave the world as it was. */
 const HARMLESS_EFFECTS: readonly string[] = ['read', 'discover'];
@@ -41,13 +49,16 @@ export function forbiddenRank(evaluation: Evaluation): void {
   if (failed !== null) outcomes.push(failed);
 }
 
+/** A compositional rule is judged by itself: nothing covers it, nothing else is said of its subject. */
+const ALONE: Standing = { coveredAbove: null, unmatched: 'ALLOW', leaf: false };
+
 /** Rank 2: rules over what the session did; each applies, the most restrictive counts, no static rule excepts them. */
 export function compositionalRank(evaluation: Evaluation, found: readonly Finding[]): void {
   const own = found.filter(({ compiled }) => compiled.rank === 'compositional');
   const failed = faultOutcome(evaluation, own, 'compositional');
   if (failed !== null) evaluation.outcomes.push(failed);
   for (const { compiled, subject } of own.filter(({ state }) => state === 'matched')) {
-    const verdict = decideSubject([{ compiled, subject, state: 'matched' }], evaluation.facts, null, 'ALLOW');
+    const verdict = decideSubject([{ compiled, subject, state: 'matched' }], evaluation.facts, ALONE);
     if (verdict === null || verdict.result === 'ALLOW') continue;
     evaluation.outcomes.push(
       outcomeOf(evaluation, own, { ...verdict, rule: compiled.rule, rank: 'compositional' }),
@@ -57,26 +68,36 @@ export function compositionalRank(evaluation: Evaluation, found: readonly Findin
   if (open !== null) evaluation.outcomes.push(open);
 }
 
-/** Rank 3 (R3.e): the parameters of every rule that applies, whatever its priority. */
+/**
+ * Rank 3 (R3.e): the parameters of every rule that applies, whatever its priority. Where it is not known whether a rule
+ * applies, its constraints matter only if they do not hold: then what is missing decides between DENY and nothing.
+ */
 export function parameterRank(evaluation: Evaluation, found: readonly Finding[]): void {
   const { facts, outcomes } = evaluation;
-  for (const finding of found) {
-    if (finding.state !== 'matched') continue;
-    const { rule } = finding.compiled;
-    for (const constraint of finding.compiled.constraints) {
+  for (const { compiled, state } of found) {
+    if (state !== 'matched' && !isUnknown(state)) continue;
+    const { rule } = compiled;
+    for (const constraint of compiled.constraints) {
       const verdict = checkConstraint(constraint, facts.action.parameters);
       if (verdict.kind === 'holds') continue;
-      const violated = verdict.kind === 'violated';
+      if (verdict.kind === 'violated' && state === 'matched') {
+        const reason = `${verdict.reason} (rule \`${rule.id}\`)`;
+        outcomes.push(
+          outcomeOf(evaluation, found, { result: 'DENY', rank: 'parameters', rule, rules: [rule], reason }),
+        );
+        continue;
+      }
+      const unknown = verdict.kind === 'unknown' ? [verdict.path] : [];
+      const missing = missingFacts(state === 'matched' ? unknown : [...state.paths, ...unknown], rule);
+      const reason = openReason([rule], missing);
       outcomes.push(
         outcomeOf(evaluation, found, {
-          result: violated ? 'DENY' : 'DEFER',
-          rank: violated ? 'parameters' : 'unknowns',
+          result: 'DEFER',
+          rank: 'unknowns',
           rule,
           rules: [rule],
-          reason: violated
-            ? `${verdict.reason} (rule \`${rule.id}\`)`
-            : `rule \`${rule.id}\` cannot be decided: \`${verdict.path}\` not known yet`,
-          missing: violated ? [] : missingFacts([verdict.path], rule),
+          reason,
+          missing,
         }),
       );
     }
@@ -107,24 +128,30 @@ export function staticRank(evaluation: Evaluation, found: readonly Finding[]): R
   const groups = bySubject(own.filter(({ state }) => state === 'matched' || isUnknown(state)));
   const { unmatched } = policy.set.posture;
   const spoken = new Set<string>();
-  const decide = (key: string, above: number | null): SubjectVerdict | null => {
+  const decide = (key: string, above: number | null, leaf: boolean): SubjectVerdict | null => {
     const group = groups.get(key);
-    const verdict = group === undefined ? null : decideSubject(group, facts, above, unmatched);
+    const standing: Standing = { coveredAbove: above, unmatched, leaf };
+    const verdict = group === undefined ? null : decideSubject(group, facts, standing);
     if (verdict !== null) {
-      spoken.add(key);
+      if (verdict.decided) spoken.add(key);
       const { rule } = verdict.finding.compiled;
       outcomes.push(outcomeOf(evaluation, own, { ...verdict, rule }));
     } else if (above !== null) spoken.add(key);
     return verdict;
   };
   if (groups.size === 0) return spoken;
-  const action = decide('action', null)?.covers ?? null;
-  const commands = facts.action.commands.map((_, index) =>
-    higher(action, decide(`command${index}`, action)?.covers ?? null),
-  );
-  facts.action.effects.forEach((effect, index) => {
-    const above = effect.command === null ? action : higher(action, commands[effect.command] ?? null);
-    decide(`effect${index}`, above);
+  const { commands, effects } = facts.action;
+  const action = decide('action', null, commands.length + effects.length === 0)?.covers ?? null;
+  const covers = commands.map((_, index) => {
+    const whole = !effects.some((effect) => effect.command === index);
+    const leaf = whole && !spoken.has('action') && !grantedByPerson(facts, index);
+    return higher(action, decide(`command${index}`, action, leaf)?.covers ?? null);
+  });
+  effects.forEach((effect, index) => {
+    const { command } = effect;
+    const above = command === null ? action : higher(action, covers[command] ?? null);
+    const spokenAbove = spoken.has('action') || spoken.has(`command${command}`);
+    decide(`effect${index}`, above, !spokenAbove && !grantedByPerson(facts, command));
   });
   return spoken;
 }

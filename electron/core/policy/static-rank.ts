@@ -26,11 +26,13 @@ export interface SubjectVerdict {
   readonly rules: readonly Rule[];
   readonly reason: string;
   readonly missing: readonly MissingFact[];
+  /** False when all that is open could only deny: then what the posture says stands meanwhile. */
+  readonly decided: boolean;
   /** For ALLOW: how far it stands above the rules about what this subject does. */
   readonly covers: number | null;
 }
 
-/** What a matched rule amounts to: `yield` allows without contradicting anybody (a grant, a softened deny). */
+/** What a rule amounts to: `yield` (a softened deny of low risk) allows without contradicting anybody. */
 interface Voice {
   readonly finding: Finding;
   readonly result: Result5;
@@ -107,9 +109,6 @@ function grantedCommand(facts: FactSet, finding: Finding): boolean {
 
 function voiceOf(finding: Finding, facts: FactSet): Voice {
   const { rule } = finding.compiled;
-  // INVARIANT (a grant answers one question): only the STEP_UP of exactly the rule that asked, never a deny or defer.
-  if (rule.class === 'step_up' && grantedCommand(facts, finding))
-    return { finding, result: 'ALLOW', kind: 'yield' };
   if (rule.class === 'deny' && rule.unlessAligned === true && facts.alignment.scope === 'in')
     return rule.risk === 'low'
       ? { finding, result: 'ALLOW', kind: 'yield' }
@@ -128,33 +127,75 @@ function mostRestrictive(voices: readonly Voice[]): Voice | null {
 function couldChange(open: Voice, result: Result5, priority: number, conflictable: boolean): boolean {
   const { rule } = open.finding.compiled;
   if (rule.priority < priority) return false;
-  // Its constraints might deny.
-  if (rule.parameters.length > 0) return true;
   if (open.kind !== 'restrict') return open.result !== result;
   if (rule.priority === priority) return conflictable || WEIGHT[open.result] > WEIGHT[result];
   return open.result !== result;
 }
 
-function unknownVerdict(voices: readonly Voice[], decided: string): SubjectVerdict | null {
+function unknownVerdict(voices: readonly Voice[], suffix: string, matched: boolean): SubjectVerdict | null {
   const unknown = voices.map(({ finding }) => finding);
   const [first] = unknown;
   if (first === undefined) return null;
   const missing = missingOf(unknown);
   const rules = unknown.map(({ compiled }) => compiled.rule);
-  const reason = `${openReason(rules, missing)}${decided}`;
-  return { result: 'DEFER', rank: 'unknowns', finding: first, rules, reason, missing, covers: null };
+  const reason = `${openReason(rules, missing)}${suffix}`;
+  const decided = matched || voices.some((voice) => voice.result !== 'DENY');
+  return {
+    result: 'DEFER',
+    rank: 'unknowns',
+    finding: first,
+    rules,
+    reason,
+    missing,
+    decided,
+    covers: null,
+  };
+}
+
+/**
+ * The verdict of the voices at the deciding priority, once nothing contradicts or could change it.
+ * INVARIANT (a grant answers one question): it lifts the STEP_UP of exactly the rule that asked, here and nowhere else.
+ */
+function decidedVerdict(first: Voice, voices: readonly Voice[], facts: FactSet): SubjectVerdict {
+  const asking = ({ result, finding }: Voice): boolean =>
+    result !== 'STEP_UP' || finding.compiled.rule.class !== 'step_up' || !grantedCommand(facts, finding);
+  const left = first.result === 'STEP_UP' ? voices.filter(asking) : voices;
+  const granted = left.length < voices.length;
+  const deciding = granted ? (mostRestrictive(left) ?? { ...first, result: 'ALLOW' as const }) : first;
+  const { result, finding } = deciding;
+  const { rule } = finding.compiled;
+  const softened =
+    rule.unlessAligned === true && result !== 'DENY' ? ' (alignment with the request is confirmed)' : '';
+  return {
+    result,
+    rank: 'static',
+    finding,
+    rules: left.filter((voice) => voice.result === result).map((voice) => voice.finding.compiled.rule),
+    reason: `${statement(rule)}${softened}${granted && result === 'ALLOW' ? ' (allowed for this session)' : ''}`,
+    missing: rule.class === 'defer' ? missingFacts([`rule:${rule.id}`], rule) : [],
+    decided: true,
+    covers: result === 'ALLOW' && deciding.kind === 'allow' ? rule.priority : null,
+  };
+}
+
+/** What surrounds the decision about one subject. */
+export interface Standing {
+  /** Priority of an ALLOW on what this subject belongs to; rules below it are excepted. */
+  readonly coveredAbove: number | null;
+  /** What the posture says of what no rule decides. */
+  readonly unmatched: Result5;
+  /** True when the posture is certain to decide about this very subject if no rule does. */
+  readonly leaf: boolean;
 }
 
 /**
  * Decides one subject by the static rules (AARM R3.c, R3.f, R3.g): the highest priority with a match decides; there,
- * restrictions combine to the most restrictive, and an allow against a restriction is a conflict. `coveredAbove` is the
- * priority of an ALLOW on what this subject belongs to; rules below it are excepted. `unmatched` is the posture.
+ * restrictions combine to the most restrictive, and an allow against a restriction is a conflict.
  */
 export function decideSubject(
   findings: readonly Finding[],
   facts: FactSet,
-  coveredAbove: number | null,
-  unmatched: Result5,
+  { coveredAbove, unmatched, leaf }: Standing,
 ): SubjectVerdict | null {
   const considered = findings.filter(
     ({ compiled }) => coveredAbove === null || compiled.rule.priority >= coveredAbove,
@@ -171,39 +212,27 @@ export function decideSubject(
   const restrict = mostRestrictive(voices.filter((voice) => voice.kind === 'restrict'));
   const deciding = restrict ?? allow ?? mostRestrictive(voices);
   if (deciding === null) {
-    const standing = coveredAbove === null ? unmatched : 'ALLOW';
-    return unknownVerdict(
-      open.filter((voice) => couldChange(voice, standing, -Infinity, false)),
-      '',
+    // An allow may lift what the posture would say below; a restriction adds to it only where the posture speaks itself.
+    const lifted = coveredAbove === null ? unmatched : 'ALLOW';
+    const standing = leaf ? lifted : 'ALLOW';
+    const relevant = open.filter((voice) =>
+      couldChange(voice, voice.kind === 'restrict' ? standing : lifted, -Infinity, false),
     );
+    return unknownVerdict(relevant, '', false);
   }
   const { rule } = deciding.finding.compiled;
-  const base = { finding: deciding.finding, missing: [], covers: null } as const;
+  const base = { finding: deciding.finding, missing: [], decided: true, covers: null } as const;
   if (allow !== undefined && restrict !== null) {
-    const other = allow.finding.compiled.rule;
-    const reason = `rules ${named(other)} (allow) and ${named(rule)} (${rule.class}) of priority ${priority} contradict each other`;
-    return { ...base, result: 'DEFER', rank: 'unknowns', rules: [other, rule], reason };
+    const { rule: permitting } = allow.finding.compiled;
+    const reason = `rules ${named(permitting)} (allow) and ${named(rule)} (${rule.class}) of priority ${priority} contradict each other`;
+    return { ...base, result: 'DEFER', rank: 'unknowns', rules: [permitting, rule], reason };
   }
-  const relevant = open.filter((voice) => couldChange(voice, deciding.result, priority, allow !== undefined));
-  const unknown = unknownVerdict(relevant, `, and ${named(rule)} would say ${deciding.result}`);
-  if (unknown !== null) return unknown;
-  const rules = voices
-    .filter((voice) => voice.result === deciding.result)
-    .map((voice) => voice.finding.compiled.rule);
-  const covers = deciding.result === 'ALLOW' && deciding.kind === 'allow' ? priority : null;
-  const softened =
-    rule.unlessAligned === true && deciding.result !== 'DENY'
-      ? ' (alignment with the request is confirmed)'
-      : '';
-  const granted = deciding.kind === 'yield' && rule.class === 'step_up' ? ' (allowed for this session)' : '';
-  const missing = rule.class === 'defer' ? missingFacts([`rule:${rule.id}`], rule) : base.missing;
-  return {
-    ...base,
-    result: deciding.result,
-    rank: 'static',
-    rules,
-    reason: `${statement(rule)}${softened}${granted}`,
-    missing,
-    covers,
-  };
+  const verdict = decidedVerdict(deciding, voices, facts);
+  // What is open must leave both alone: what the rules say, and what a grant made of it.
+  const relevant = open.filter((voice) =>
+    [deciding.result, verdict.result].some((result) =>
+      couldChange(voice, result, priority, allow !== undefined),
+    ),
+  );
+  return unknownVerdict(relevant, `, and ${named(rule)} would say ${deciding.result}`, true) ?? verdict;
 }

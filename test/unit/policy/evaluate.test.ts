@@ -149,6 +149,19 @@ const ROWS: readonly Row[] = [
     facts: facts({ tool: 'pay', parameters: { to: 'a\uFFFC' } }),
     expect: all('DEFER', 'unknowns', 'a.x'),
   },
+  {
+    name: 'R3.e a constraint that does not hold defers when it is not known whether its rule applies',
+    rules: [
+      rule('a.x', 'allow', {
+        ...readsIntent,
+        match: { tools: ['pay'] },
+        parameters: [{ path: 'n', max: 1 }],
+      }),
+      rule('a.y', 'allow', { match: { tools: ['pay'] }, priority: 50 }),
+    ],
+    facts: facts({ tool: 'pay', parameters: { n: 2 } }),
+    expect: all('DEFER', 'unknowns', 'a.x'),
+  },
   // R3.f
   {
     name: 'R3.f defers when a restrictive rule reads a fact that is not populated, and names it',
@@ -217,6 +230,13 @@ const ROWS: readonly Row[] = [
     rules: [rule('a.x', 'deny', onRm)],
     facts: facts({ commands: [command('$X -rf')] }),
     expect: all('DEFER', 'unknowns', 'a.x'),
+  },
+  {
+    name: 'R3.f a relative path in a directory that is not known defers',
+    rules: [rule('a.x', 'deny', { ...onRm, when: 'under(command.operands[0], "/etc")' })],
+    facts: facts({ commands: [{ ...command('rm a'), cwd: null } as never] }),
+    expect: all('DEFER', 'unknowns', 'a.x'),
+    reason: /`command\.cwd` not known yet/,
   },
   // R3.g
   {
@@ -372,10 +392,16 @@ const ROWS: readonly Row[] = [
     expect: all('DENY', 'alignment', null),
   },
   {
-    name: 'what a person is asked anyway is not denied for being misaligned, and waits for what is unknown',
+    name: 'what a person is asked anyway is asked, also against alignment',
+    rules: [rule('a.x', 'step_up', onGit)],
+    facts: { ...git, alignment: { scope: 'contradicted', distance: null, drift: null, words: [] } },
+    expect: all('STEP_UP', 'static', 'a.x'),
+  },
+  {
+    name: 'nothing is waited for that is known to be against what was asked',
     rules: [rule('a.x', 'step_up', onGit), rule('a.open', 'deny', { ...onRm, ...readsIntent })],
     facts: { ...two, alignment: { scope: 'contradicted', distance: null, drift: null, words: [] } },
-    expect: all('DEFER', 'unknowns', 'a.open'),
+    expect: all('DENY', 'alignment', null),
   },
   {
     name: 'unknown alignment decides nothing',
@@ -518,6 +544,11 @@ for (const cls of ['forbidden', 'deny', 'defer', 'modify'] as const) {
     assert.equal(decide(rules, { ...git, grants: [grant] }).result, decide(rules, git).result);
   });
 }
+
+test('a grant settles no conflict', () => {
+  const rules = [rule('a.x', 'step_up', onGit), rule('a.y', 'allow', onGit)];
+  assert.equal(decide(rules, { ...git, grants: [grant] }).result, 'DEFER');
+});
 
 test('a grant without a rule answers the posture, for that command only', () => {
   const granted = { ...two, grants: [{ ...grant, flags: [], rule: null }] };

@@ -17,7 +17,7 @@ function run(source: string, set: FactSet, subject: Subject = 'effect'): Value {
     view,
     command: view.command(0),
     effect: view.effect(0),
-    around: { cwd: set.action.cwd, home: set.session.home },
+    around: { cwd: set.action.cwd, cwdPath: 'action.cwd', home: set.session.home },
     variables: [],
     steps: 100_000,
     trace: null,

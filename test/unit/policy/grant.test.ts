@@ -70,3 +70,10 @@ test('a grant covers the very command it was made from', () => {
     assert.equal(grantCovers(pattern, command(line), CWD), true, line);
   }
 });
+
+test('does not generalise fixed operands where the directory is not known', () => {
+  assert.equal(patternFor(command('rm build'), 'a.x', null), null);
+  assert.ok(patternFor(command('rm build'), 'a.x', null, 'free') !== null);
+  assert.ok(plain !== null);
+  assert.equal(grantCovers(plain, command('rm build'), null), false);
+});

@@ -5,6 +5,7 @@ import { RESULTS } from '../../../electron/core/decision.ts';
 import type { FactSet } from '../../../electron/core/facts.ts';
 import { evaluate } from '../../../electron/core/policy/evaluate.ts';
 import type { Posture, Rule, RuleClass, Subject } from '../../../electron/core/policy/rule.ts';
+import { WEIGHT } from '../../../electron/core/policy/static-rank.ts';
 import { command, effect, facts, policy, rule } from './fixture.ts';
 
 const CLASSES: readonly RuleClass[] = ['forbidden', 'deny', 'step_up', 'defer', 'modify', 'allow'];
@@ -37,8 +38,9 @@ const anyRule = (classes: readonly RuleClass[]): fc.Arbitrary<Rule> =>
       narrow: fc.boolean(),
       unlessAligned: fc.boolean(),
       expired: fc.integer({ min: 0, max: 9 }),
+      constrained: fc.integer({ min: 0, max: 5 }),
     })
-    .map(({ cls, subject: wanted, priority, when, narrow, unlessAligned, expired }) => {
+    .map(({ cls, subject: wanted, priority, when, narrow, unlessAligned, expired, constrained }) => {
       const subject = cls === 'modify' && wanted === 'action' ? 'command' : wanted;
       const whens = WHENS[subject];
       return rule('p.placeholder', cls, {
@@ -52,6 +54,8 @@ const anyRule = (classes: readonly RuleClass[]): fc.Arbitrary<Rule> =>
               ? { programs: ['git'] }
               : { effects: ['delete'], labels: ['home'] },
         expiresAt: expired === 0 ? 1 : null,
+        parameters:
+          constrained === 0 && cls !== 'deny' && cls !== 'forbidden' ? [{ path: 'n', type: 'number' }] : [],
         ...(cls === 'deny' && unlessAligned ? { unlessAligned: true } : {}),
       });
     });
@@ -80,8 +84,9 @@ const anyFacts: fc.Arbitrary<FactSet> = fc
     scope: fc.constantFrom('in' as const, 'out' as const, 'unknown' as const, 'contradicted' as const),
     partsFollow: fc.boolean(),
     gaps: fc.constantFrom<readonly string[]>([], ['gap']),
+    grants: fc.constantFrom<readonly (string | null)[]>([], [null], ['p.r0'], ['p.r0', 'p.r1', null]),
   })
-  .map(({ lines, effects, parameters, request, scope, partsFollow, gaps }) => {
+  .map(({ lines, effects, parameters, request, scope, partsFollow, gaps, grants }) => {
     const base = facts({
       commands: lines.map((line, index) => command(line, { index })),
       effects: effects.map(({ kind, value, labels, recursive, command: of }) =>
@@ -95,6 +100,13 @@ const anyFacts: fc.Arbitrary<FactSet> = fc
       ...base,
       context: { ...base.context, request },
       alignment: { scope, distance: null, drift: null, words: [] },
+      grants: grants.map((of) => ({
+        program: 'git',
+        subcommand: 'push',
+        flags: ['-f'],
+        operands: [],
+        rule: of,
+      })),
     };
   });
 
@@ -202,6 +214,19 @@ test('INVARIANT an object that is not known is allowed only when no value of it 
         assert.equal(evaluate(compiled, closed).result, 'ALLOW');
       },
     ),
+    RUNS,
+  );
+});
+
+test('a grant loosens a STEP_UP and nothing else', () => {
+  fc.assert(
+    fc.property(anyRules(), anyFacts, anyPosture, (rules, set, posture) => {
+      const compiled = policy(rules, posture);
+      const without = evaluate(compiled, { ...set, grants: [] });
+      fc.pre(without.result !== 'STEP_UP');
+      // It may tighten: without anything left to ask, what is misaligned is denied.
+      assert.ok(WEIGHT[evaluate(compiled, set).result] >= WEIGHT[without.result]);
+    }),
     RUNS,
   );
 });
