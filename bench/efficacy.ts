@@ -31,7 +31,6 @@ const { values: options } = parseArgs({
     rules: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     half: { type: 'string', default: 'both' },
-    json: { type: 'boolean', default: false },
   },
 });
 

@@ -5,6 +5,19 @@ import { placesFrom } from '../wire/places.ts';
 import { VERSION } from '../wire/version.ts';
 import { type RunningDaemon, startDaemon } from './composition.ts';
 
+/** How long questions wait, when the person set it: between one second and one day, anything else is ignored and said. */
+function durationFrom(
+  name: string,
+  limit: 'approvalMs' | 'deferralMs',
+): { approvalMs?: number; deferralMs?: number } {
+  const text = process.env[name];
+  if (text === undefined) return {};
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1000 && value <= 86_400_000) return { [limit]: value };
+  process.stderr.write(`${name} must lie between 1000 and 86400000 milliseconds; the default is used\n`);
+  return {};
+}
+
 /** The daemon's process: one outermost catch, and every way out says why in the log and on stderr. */
 async function main(): Promise<void> {
   process.umask(0o077);
@@ -53,6 +66,10 @@ async function main(): Promise<void> {
     passphraseFile: process.env.COUNTERSIGN_PASSPHRASE_FILE ?? null,
     keychainService: process.env.COUNTERSIGN_KEYCHAIN_SERVICE ?? 'countersign',
     acceptMissingHead: process.env.COUNTERSIGN_ACCEPT_MISSING_HEAD === '1',
+    limits: {
+      ...durationFrom('COUNTERSIGN_APPROVAL_MS', 'approvalMs'),
+      ...durationFrom('COUNTERSIGN_DEFERRAL_MS', 'deferralMs'),
+    },
     log,
     onStop: () => stop('asked to', 0),
   });

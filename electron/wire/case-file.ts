@@ -46,6 +46,10 @@ const rowSchema = z.object({
   context: z.array(json).max(10_000).nullish(),
   action: z.object({ kind: z.string().min(1).max(40) }).loose(),
 });
+/** A whole recorded run: several actions and their results in one row. */
+const sessionSchema = rowSchema
+  .omit({ action: true })
+  .extend({ steps: z.array(json).max(10_000), action: z.undefined().optional() });
 const shellSchema = z.object({ command: z.string(), shell: z.string().max(40).optional() });
 const codeSchema = z.object({ language: z.string().min(1).max(40), code: z.string() });
 const oracleSchema = z.object({
@@ -77,6 +81,12 @@ function shapeFault(error: z.ZodError): CaseFault {
 export function parseCase(line: string): Result<RecordedCase, CaseFault> {
   const read = readJson(line);
   if (!read.ok) return read;
+  const session = sessionSchema.safeParse(read.value);
+  if (session.success) {
+    const { id, intent, steps } = session.data;
+    const body = { steps: steps as readonly JsonObject[] };
+    return ok({ id, intent: intent ?? null, context: [], action: { kind: 'other', name: 'session', body } });
+  }
   const row = rowSchema.safeParse(read.value);
   if (!row.success) return err(shapeFault(row.error));
   const { id, intent, context, action } = row.data;

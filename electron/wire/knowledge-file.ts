@@ -179,7 +179,7 @@ export function parseKnowledgeFile(text: string, fileName: string): Result<Knowl
   try {
     return ok(partsOf(parsed.data, fileName));
   } catch (cause) {
-    if (cause instanceof Refusal) return err(cause.fault);
+    if (cause instanceof Error && 'fault' in cause) return err(cause.fault as KnowledgeFault);
     throw cause;
   }
 }
@@ -204,13 +204,9 @@ export function joinKnowledge(files: readonly KnowledgeParts[]): Result<Knowledg
   });
 }
 
-// Only thrown and caught in this file: it carries a refusal out of nested mapping.
-class Refusal extends Error {
-  readonly fault: KnowledgeFault;
-  constructor(fault: KnowledgeFault) {
-    super(fault.message);
-    this.fault = fault;
-  }
+/** Only thrown and caught in this file: it carries a refusal out of nested mapping. */
+function refusal(fault: KnowledgeFault): Error & { readonly fault: KnowledgeFault } {
+  return Object.assign(new Error(fault.message), { fault });
 }
 
 function partsOf(file: z.infer<typeof fileSchema>, fileName: string): KnowledgeParts {
@@ -266,14 +262,14 @@ function programOf(entry: z.infer<typeof programSchema>, where: string): Program
     const usage = usageOf(Array.isArray(value) ? { does: value } : value, `${where} ${keys}`);
     for (const key of keys.split(',').map((part) => part.trim())) {
       if (subcommands.has(key))
-        throw new Refusal({ code: 'duplicate', where, message: `subcommand \`${key}\` is described twice` });
+        throw refusal({ code: 'duplicate', where, message: `subcommand \`${key}\` is described twice` });
       subcommands.set(key, usage);
       depth = Math.max(depth, key.split(' ').length);
     }
   }
   for (const name of entry.analyses ?? [])
     if (!Object.hasOwn(ANALYSES, name))
-      throw new Refusal({ code: 'shape', where, message: `no analysis is called \`${name}\`` });
+      throw refusal({ code: 'shape', where, message: `no analysis is called \`${name}\`` });
   return {
     ...own,
     dashWords: entry.dash_words ?? false,
@@ -336,7 +332,7 @@ function deedOf(deed: z.infer<typeof deedSchema>, where: string): Deed {
     else if (token === 'many') many = true;
     else if (token === 'irreversible') reversible = 'no';
     else if (token === 'reversible') reversible = 'yes';
-    else throw new Refusal({ code: 'deed', where, message: `\`${token}\` is no part of a deed` });
+    else throw refusal({ code: 'deed', where, message: `\`${token}\` is no part of a deed` });
   }
   return {
     effect,
@@ -372,33 +368,33 @@ function selectorOf(text: string, where: string): Selector {
   if (one !== null) return { kind: 'operands', from: Number(one[1]), to: Number(one[1]) + 1 };
   const value = /^value:([\w?-]+)$/.exec(text);
   if (value !== null) return { kind: 'value', group: value[1] ?? '' };
-  throw new Refusal({ code: 'deed', where, message: `\`${text}\` selects no words` });
+  throw refusal({ code: 'deed', where, message: `\`${text}\` selects no words` });
 }
 
 function testOf(row: z.infer<typeof test>, where: string): WordTest {
   if (row.any !== undefined) return { at: 'any', pattern: patternOf(row.any, where) };
-  if (row.is === undefined) throw new Refusal({ code: 'deed', where, message: 'a test needs `any` or `is`' });
+  if (row.is === undefined) throw refusal({ code: 'deed', where, message: 'a test needs `any` or `is`' });
   if (row.operand !== undefined) return { at: row.operand, pattern: patternOf(row.is, where) };
   if (row.value !== undefined) return { at: { value: row.value }, pattern: patternOf(row.is, where) };
-  throw new Refusal({ code: 'deed', where, message: 'a test needs `any`, `operand` or `value`' });
+  throw refusal({ code: 'deed', where, message: 'a test needs `any`, `operand` or `value`' });
 }
 
 function patternOf(source: string, where: string): RegExp {
   try {
     return new RegExp(source);
   } catch {
-    throw new Refusal({ code: 'pattern', where, message: `\`${source}\` is no regular expression` });
+    throw refusal({ code: 'pattern', where, message: `\`${source}\` is no regular expression` });
   }
 }
 
 function kindOf(text: string, where: string): EffectKind {
   if (!KINDS.includes(text))
-    throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of effect` });
+    throw refusal({ code: 'deed', where, message: `\`${text}\` is no kind of effect` });
   return text as EffectKind;
 }
 
 function objectKindOf(text: string, where: string): ObjectKind {
   if (!OBJECTS.includes(text))
-    throw new Refusal({ code: 'deed', where, message: `\`${text}\` is no kind of object` });
+    throw refusal({ code: 'deed', where, message: `\`${text}\` is no kind of object` });
   return text as ObjectKind;
 }

@@ -78,7 +78,9 @@ export function nearestName(name: string, names: readonly string[]): string | nu
   let best: string | null = null;
   let least = Math.max(1, Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {
-    const distance = candidate.startsWith(name) && name.length > 1 ? 1 : editDistance(name, candidate);
+    const begun =
+      (candidate.startsWith(name) && name.length > 1) || (name.startsWith(candidate) && candidate.length > 2);
+    const distance = begun ? 1 : editDistance(name, candidate);
     if (distance < least) {
       least = distance;
       best = candidate;

@@ -127,6 +127,9 @@ function scopeOf(reader: LedgerReader, given: Given, now: number): Result<Bundle
   const to = edgeOf(reader, 'to', given.to, given.from, now);
   if (!to.ok) return to;
   if (from.value > to.value) return err('`--from` is after `--to`');
+  // The keys come with every bundle; without this one would be made that shows nothing else.
+  if (reader.list({ since: from.value, until: to.value }, { limit: 1 }).length === 0)
+    return err('no receipt was recorded in that time');
   return ok({ kind: 'time', from: from.value, to: to.value });
 }
 

@@ -24,10 +24,10 @@ export async function outsideHead(places: Places): Promise<OutsideHead> {
   const inFile = await file.read();
   const key = recordedKey(dir);
   const kept = key.ok ? (key.value?.kept ?? null) : null;
-  // A key that lives in memory or behind a passphrase was chosen because there is no keychain; a head in the file then settles it.
+  // A key is kept in memory only where there is no keychain; a head in the file then settles it.
   const service = process.env['COUNTERSIGN_KEYCHAIN_SERVICE'] ?? 'countersign';
   const keychain =
-    kept !== 'keychain' && inFile.ok && inFile.value !== null ? null : await openKeychain({ service });
+    kept === 'memory' && inFile.ok && inFile.value !== null ? null : await openKeychain({ service });
   if (keychain?.state === 'ready') {
     const inKeychain = await keychainHeadStore(keychain.store, dir).read();
     if (!inKeychain.ok)

@@ -10,7 +10,8 @@ import {
 } from '../../electron/edge/ledger-reader.ts';
 import { ANSI_STYLE, PLAIN_STYLE } from '../../electron/wire/approval-text.ts';
 import { placesFrom } from '../../electron/wire/places.ts';
-import { receiptLines, rowLine } from '../../electron/wire/receipt-text.ts';
+import { rowLine } from '../../electron/wire/receipt-line.ts';
+import { receiptLines } from '../../electron/wire/receipt-text.ts';
 import { answeredBy, type ReceiptRow, receiptRow } from '../../electron/wire/receipt-view.ts';
 import { visibleJson } from '../../electron/wire/terminal-text.ts';
 import {

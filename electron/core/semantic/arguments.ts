@@ -85,12 +85,14 @@ function collect(
       ended = true;
       continue;
     }
-    const flag = usage?.flags.get(text) ?? program.flags.get(text);
+    // What stands before the subcommand is the program's own: `git -c x=y commit` sets x, `git commit -c x` does not.
+    const own = toSkip > 0 ? null : usage;
+    const flag = own?.flags.get(text) ?? program.flags.get(text);
     if (flag !== undefined) {
       groups.add(flag);
       continue;
     }
-    const value = usage?.values.get(text) ?? program.values.get(text);
+    const value = own?.values.get(text) ?? program.values.get(text);
     if (value !== undefined) {
       const next = args[at + 1];
       if (next !== undefined) {
@@ -102,7 +104,7 @@ function collect(
     if (text.startsWith('--') || program.dashWords) {
       const equals = text.indexOf('=');
       const name = equals < 0 ? text : text.slice(0, equals);
-      const full = knownFlag(name, program, usage);
+      const full = knownFlag(name, program, own);
       if (full === null) {
         strange.push(name);
         // A value behind an undescribed flag may still be an object: `--key=/home/u/.ssh/id_rsa`.
@@ -124,12 +126,12 @@ function collect(
     // A cluster of letters; the first that takes a value takes the rest of the word, or the next word.
     for (let index = 1; index < text.length; index += 1) {
       const letter = `-${text[index] ?? ''}`;
-      const plain = usage?.flags.get(letter) ?? program.flags.get(letter);
+      const plain = own?.flags.get(letter) ?? program.flags.get(letter);
       if (plain !== undefined) {
         groups.add(plain);
         continue;
       }
-      const taking = usage?.values.get(letter) ?? program.values.get(letter);
+      const taking = own?.values.get(letter) ?? program.values.get(letter);
       if (taking === undefined) {
         strange.push(letter);
         continue;

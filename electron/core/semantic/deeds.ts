@@ -33,6 +33,10 @@ export interface Said {
 /** Adds an effect of the scene's command. What a dry run would change, it only looks at. */
 export function say(scene: Scene, said: Said): void {
   const dry = scene.args.groups.has('dry-run');
+  const { labels } = said.object;
+  let tags: readonly string[] = dry ? ['dry-run'] : (said.tags ?? []);
+  // What a name alone gives away is certain even where the path is not: `$dir/.ssh/id_rsa`, `$dir/countersign/x.sock`.
+  for (const label of CERTAIN) if (labels.includes(label)) tags = [...tags, label];
   scene.effects.push({
     kind: dry && said.kind !== 'read' ? 'discover' : said.kind,
     object: said.object,
@@ -40,9 +44,11 @@ export function say(scene: Scene, said: Said): void {
     recursive: said.recursive ?? scene.args.groups.has('recursive'),
     force: said.force ?? scene.args.groups.has('force'),
     reversible: dry ? 'yes' : (said.reversible ?? 'unknown'),
-    tags: dry ? ['dry-run'] : (said.tags ?? []),
+    tags,
   });
 }
+
+const CERTAIN = ['secret', 'self'] as const;
 
 /** Applies the table's lines for this program and subcommand. */
 export function applyDeeds(scene: Scene): void {

@@ -67,19 +67,19 @@ function effectsInPlace(
     inner,
   );
   if (command.cwd !== null || !effects.some(isHarmfulToPaths)) return effects;
+  const said = new Set(effects.map((effect) => `${effect.kind} ${effect.object.value}`));
   for (const cwd of others.slice(0, 4))
-    for (const effect of effectsAlone(command, commands, { ...place, cwd }, knowledge, inner))
-      if (isHarmfulToPaths(effect) && !effects.some((other) => sameEffect(other, effect)))
-        effects.push(effect);
+    for (const effect of effectsAlone(command, commands, { ...place, cwd }, knowledge, inner)) {
+      const name = `${effect.kind} ${effect.object.value}`;
+      if (!isHarmfulToPaths(effect) || said.has(name)) continue;
+      said.add(name);
+      effects.push(effect);
+    }
   return effects;
 }
 
 function isHarmfulToPaths(effect: Effect): boolean {
   return (effect.kind === 'delete' || effect.kind === 'permission') && effect.object.kind === 'path';
-}
-
-function sameEffect(a: Effect, b: Effect): boolean {
-  return a.kind === b.kind && a.object.value === b.object.value;
 }
 
 function effectsAlone(
@@ -325,6 +325,12 @@ function readCode(
     )
   )
     say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['encoded', 'from-code'] });
+  if (downloads && /\b(?:exec|eval|system)\s*\(/.test(text))
+    say(scene, {
+      kind: 'execute',
+      object: { ...NO_OBJECT, kind: 'code' },
+      tags: ['remote-code', 'from-code'],
+    });
   if (
     /\b(?:exec|eval)\s*\(?[^\n]{0,120}(?:urlopen|requests\.get|http\.get|LWP::Simple|Net::HTTP|file_get_contents\(\s*["']http|fetch\()/.test(
       text,

@@ -98,7 +98,7 @@ export function fedObjects(
   }
   if (feeder === null) return null;
   if (feeder === 'find') {
-    for (let at = command.index - 1; at >= 0; at -= 1) {
+    for (let at = command.index - 1; at >= 0 && at > command.index - 256; at -= 1) {
       const other = commands[at];
       if (other?.program === 'find') return searchObjects(readSearch(other.args), place, knowledge);
       if (other?.program === 'fd') return fdObjects(other, place, knowledge);

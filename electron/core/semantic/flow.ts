@@ -69,6 +69,7 @@ export function effectsTogether(commands: readonly Command[], alone: readonly Ef
     codeFromElsewhere(command, commands, alone, before, own, { downloaded, decoded }, added);
     secretsLeaving(command, commands, alone, before, own, tainted, added);
     socketShell(command, commands, before, own, added);
+    bareSending(command, before, alone, own, added);
     remember(before, alone, own, { downloaded, decoded }, tainted);
   }
   return added;
@@ -96,6 +97,7 @@ function upstream(command: Command, commands: readonly Command[]): readonly Comm
 }
 
 const NO_COMMANDS: readonly Command[] = [];
+const NEAR = 64;
 
 function codeFromElsewhere(
   command: Command,
@@ -131,7 +133,8 @@ function codeFromElsewhere(
     (command.args.every((word) => word.known) && command.name.known && command.code?.known !== false)
   )
     return;
-  for (const other of commands) {
+  // Near ones only: a line of a hundred thousand commands must not cost its square.
+  for (const other of commands.slice(Math.max(0, command.index - NEAR), command.index + NEAR)) {
     if (other.origin !== 'substitution' || other.index === command.index) continue;
     const sources = [other, ...upstream(other, commands)];
     const effects = sources.flatMap((source) => alone[source.index] ?? []);
@@ -159,8 +162,12 @@ function executes(command: Command, tags: readonly string[]): Effect {
 
 function isSecretRead(effect: Effect): boolean {
   return (
-    (effect.kind === 'read' && (effect.object.labels.includes('secret') || effect.tags.includes('secret'))) ||
-    effect.tags.includes('environment')
+    (effect.kind === 'read' &&
+      (effect.object.labels.includes('secret') ||
+        effect.object.labels.includes('env-file') ||
+        effect.tags.includes('secret'))) ||
+    effect.tags.includes('environment') ||
+    effect.tags.includes('clipboard-read')
   );
 }
 
@@ -192,12 +199,14 @@ function secretsLeaving(
         effect.kind === 'upload' && effect.object.kind === 'path' && tainted.has(effect.object.value),
     );
   if (!secret && command.args.some((word) => !word.known))
-    secret = commands.some(
-      (other) =>
-        other.origin === 'substitution' &&
-        other.index !== command.index &&
-        (alone[other.index] ?? NO_EFFECTS).some(isSecretRead),
-    );
+    secret = commands
+      .slice(Math.max(0, command.index - NEAR), command.index + NEAR)
+      .some(
+        (other) =>
+          other.origin === 'substitution' &&
+          other.index !== command.index &&
+          (alone[other.index] ?? NO_EFFECTS).some(isSecretRead),
+      );
   if (secret) added.push({ ...out, kind: 'upload', tags: [...out.tags, 'secret-out'] });
 }
 
@@ -218,6 +227,30 @@ function socketShell(
   // `nc host port | sh`, `mkfifo f; cat f | sh -i 2>&1 | nc host port > f`
   if (before.some(raw) || (raw(next) && command.pipedFrom !== null))
     added.push(executes(command, ['reverse-shell']));
+}
+
+/** `echo x | nc host 99`, `tar c . | ssh host 'cat > x'`, `dig $(base64 key).example.com`. */
+function bareSending(
+  command: Command,
+  before: readonly Command[],
+  alone: readonly Effect[][],
+  own: readonly Effect[],
+  added: Effect[],
+): void {
+  const connect = own.find(
+    (effect) => effect.kind === 'connect' && !effect.object.labels.includes('loopback'),
+  );
+  if (connect === undefined) return;
+  const fed = before.length > 0 || command.redirects.some((redirect) => redirect.operator === '<');
+  const packed = before.some((other) =>
+    (alone[other.index] ?? NO_EFFECTS).some((effect) => effect.tags.includes('archived')),
+  );
+  const lookup =
+    connect.tags.includes('name-lookup') &&
+    /\uFFFC[^\uFFFC]*\.[a-z\d-]+\.[a-z]{2,}/.test(connect.object.value);
+  if ((connect.tags.includes('raw-socket') && fed) || lookup)
+    added.push({ ...connect, kind: 'upload', object: { ...connect.object, known: true }, tags: ['raw-out'] });
+  else if (packed) added.push({ ...connect, kind: 'upload', tags: ['file-out'] });
 }
 
 function remember(

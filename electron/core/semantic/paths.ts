@@ -48,13 +48,16 @@ export function seePath(text: string, globbing: boolean, place: Place, index: Pa
   const glob = globbing && GLOB.test(absolute);
   const labels = new Set<string>();
   if (absolute.startsWith(UNKNOWN_TEXT) || !absolute.startsWith('/')) {
+    const names = absolute.split('/').filter(isNamed);
     labels.add('unknown');
-    collectNameLabels(index, absolute.split('/').filter(isNamed), labels);
+    collectNameLabels(index, names, labels);
+    if (names.includes('countersign')) labels.add('self');
     return { value: absolute, known: false, many: glob, labels: [...labels] };
   }
   const unknownAt = absolute.indexOf(UNKNOWN_TEXT);
   // `/proc/$pid/mem`, `/home/$user/.ssh/id_rsa`: the segment nobody knows may be any, the others still tell.
-  if (unknownAt >= 0) {
+  // So do `~/.ssh/id_*` and `/proc/*/environ`.
+  if (glob || unknownAt >= 0) {
     collectLabels(index, absolute.slice(1).split('/'), 'absolute', labels);
     addHome(absolute, place, index, labels, false);
   }

@@ -44,7 +44,8 @@ export function kill(scene: Scene): void {
 function killNamed(scene: Scene, word: Word | null, tags: readonly string[]): void {
   const names: string[] = [];
   let lists = false;
-  for (const other of scene.commands) {
+  const here = scene.command.index;
+  for (const other of scene.commands.slice(Math.max(0, here - 64), here + 64)) {
     if (
       other.program === 'ps' &&
       !other.args.some((word) => /^-?[a-z]*[pCGtuU]$|^--(?:pid|user|ppid)/.test(word.text))

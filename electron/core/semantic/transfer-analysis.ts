@@ -146,12 +146,16 @@ function hostLabels(scene: Scene, word: Word): readonly string[] {
 
 /** `sftp host <<< 'put file'`: what the transfer's own commands send out. */
 export function batch(scene: Scene): void {
-  for (const redirect of scene.command.redirects) {
-    const sent = /(?:^|[\n;])\s*m?put\s+(\S+)/.exec(redirect.body?.text ?? '');
-    if (sent === null) continue;
-    const word = { text: sent[1] ?? '', raw: sent[1] ?? '', known: true, glob: false };
-    say(scene, { kind: 'upload', object: pathOf(scene, word), tags: ['file-out', 'file-copy'] });
-  }
+  for (const redirect of scene.command.redirects)
+    for (const line of (redirect.body?.text ?? '').slice(0, 8192).split(/[\n;]/)) {
+      const order = /^\s*(m?put|m?get)\s+(\S+)(?:\s+(\S+))?/.exec(line);
+      if (order === null) continue;
+      const out = order[1]?.endsWith('put') === true;
+      const text = (out ? order[2] : (order[3] ?? '.')) ?? '.';
+      const object = pathOf(scene, { text, raw: text, known: true, glob: false });
+      if (out) say(scene, { kind: 'upload', object, tags: ['file-out', 'file-copy'] });
+      else say(scene, { kind: 'write', object, tags: ['downloaded', 'file-copy'] });
+    }
 }
 
 /** `docker run -v /:/host --privileged`: what of this machine the container may touch. */

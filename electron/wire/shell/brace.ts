@@ -29,12 +29,15 @@ function expand(raw: string, budget: Budget, depth: number): readonly string[] |
       at = open + 1;
       continue;
     }
+    // Shells differ on `{a}b,c}` and `{a..{b,c}}`; neither reading is claimed.
+    if (group.odd) return null;
     const items =
       group.items.length > 1
         ? alternatives(group.items, budget, depth)
         : sequence(group.items[0] ?? '', budget);
     if (items === 'none') {
-      at = open + 1;
+      if (group.items[0]?.includes(',') === true) return null;
+      at = group.end;
       continue;
     }
     if (items === null) return null;
@@ -115,7 +118,8 @@ function quoteLetter(c: string): string {
 function findOpen(raw: string, from: number): number {
   for (let i = from; i < raw.length; i++) {
     if (raw[i] === '{') {
-      // `${` is a parameter, `{}` is literal.
+      // `${` is a parameter, `{}` at the start is literal.
+      if (i === 0 && raw[1] === '}') continue;
       if (i > 0 && raw[i - 1] === '$') {
         i = skipParameter(raw, i);
         continue;
@@ -190,9 +194,10 @@ function skipParens(raw: string, open: number): number {
 function readGroup(
   raw: string,
   open: number,
-): { readonly items: readonly string[]; readonly end: number } | null {
+): { readonly items: readonly string[]; readonly end: number; readonly odd: boolean } | null {
   const items: string[] = [];
   let depth = 0;
+  let odd = false;
   let start = open + 1;
   for (let i = open + 1; i < raw.length; i++) {
     const c = raw[i];
@@ -201,9 +206,10 @@ function readGroup(
       else depth++;
     } else if (c === '}') {
       if (depth > 0) depth--;
+      else if (items.length === 0 && !raw.slice(start, i).includes('..')) odd = true;
       else {
         items.push(raw.slice(start, i));
-        return { items, end: i + 1 };
+        return { items, end: i + 1, odd };
       }
     } else if (c === ',' && depth === 0) {
       items.push(raw.slice(start, i));

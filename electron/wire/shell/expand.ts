@@ -9,6 +9,21 @@ import { readArithmetic, readSubstitution } from './substitution.ts';
 /** The words a word becomes: braces, tilde, parameters, substitutions, splitting, quotes (AARM R3.k). Appends to `out`. */
 export function expandWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
   const parts = node.parts;
+  // The parser and the shells do not agree on every brace, so any word that may hold one is looked at here.
+  if (node.text.includes('{') && (node.text.includes(',') || node.text.includes('..'))) {
+    expandBraceWord(m, f, node, out);
+    return;
+  }
+  expandBraceless(m, f, node, parts, out);
+}
+
+function expandBraceless(
+  m: Machine,
+  f: Frame,
+  node: WordNode,
+  parts: readonly WordPart[] | undefined,
+  out: Word[],
+): void {
   if (parts === undefined) {
     const { text } = node;
     const first = text.charCodeAt(0);
@@ -17,11 +32,6 @@ export function expandWord(m: Machine, f: Frame, node: WordNode, out: Word[]): v
     else out.push(makeWord(node.value, text, false));
     return;
   }
-  for (const part of parts)
-    if (part.type === 'BraceExpansion') {
-      expandBraceWord(m, f, node, out);
-      return;
-    }
   expandParts(m, f, node.text, parts, out);
 }
 
@@ -39,6 +49,10 @@ function expandBraceWord(m: Machine, f: Frame, node: WordNode, out: Word[]): voi
     const ignored: Word[] = [];
     expandParts(m, f, node.text, node.parts ?? [], ignored);
     out.push({ text: head + UNKNOWN_TEXT, raw: node.text, known: false, glob: true });
+    return;
+  }
+  if (raws.length === 1 && raws[0] === node.text) {
+    expandBraceless(m, f, node, node.parts, out);
     return;
   }
   let characters = 0;
@@ -105,6 +119,7 @@ function newFields(m: Machine, raw: string, out: Word[]): Fields {
 
 function expandParts(m: Machine, f: Frame, raw: string, parts: readonly WordPart[], out: Word[]): void {
   if (!spend(m, parts.length)) return;
+  const before = out.length;
   const fields = newFields(m, raw, out);
   parts.forEach((part, i) => {
     const tilde = i === 0 && part.type === 'Literal' && part.text.charCodeAt(0) === TILDE;
@@ -118,7 +133,24 @@ function expandParts(m: Machine, f: Frame, raw: string, parts: readonly WordPart
     }
   });
   spend(m, 0, fields.text.length);
+  const first = out.length;
   cut(fields);
+  // A lone `$` keeps bash from splitting what stands next to it; which words result is left unknown.
+  if (
+    parts.length > 1 &&
+    parts.some((part) => part.type === 'Literal' && part.text.includes('$')) &&
+    parts.some(splits)
+  )
+    for (let i = before; i <= first && i < out.length; i++) {
+      const word = out[i];
+      if (word !== undefined) out[i] = { ...word, text: word.text + UNKNOWN_TEXT, known: false };
+    }
+}
+
+function splits(part: WordPart): boolean {
+  return (
+    part.type === 'SimpleExpansion' || part.type === 'ParameterExpansion' || part.type === 'CommandExpansion'
+  );
 }
 
 function expandPart(m: Machine, f: Frame, part: WordPart, fields: Fields): void {
@@ -191,15 +223,24 @@ type DynamicPart = Exclude<DoubleQuotedChild, { type: 'Literal' }>;
 function expandDynamic(m: Machine, f: Frame, part: DynamicPart, quoted: boolean): Expansion {
   switch (part.type) {
     case 'SimpleExpansion':
-      return simpleExpansion(f, part.text);
+      return bounded(m, simpleExpansion(f, part.text));
     case 'ParameterExpansion':
-      return parameterExpansion(m, f, part, quoted);
+      return bounded(m, parameterExpansion(m, f, part, quoted));
     case 'CommandExpansion':
       return { kind: 'one', value: readSubstitution(m, f, part) };
     case 'ArithmeticExpansion':
       if (part.expression !== undefined) readArithmetic(m, f, part.expression);
       return { kind: 'one', value: UNKNOWN_VALUE };
   }
+}
+
+const MAX_ITEMS = 4096;
+
+/** A list may double with every assignment; past a bound it is unknown. */
+function bounded(m: Machine, expansion: Expansion): Expansion {
+  if (expansion.kind === 'one' || expansion.items === null) return expansion;
+  const { items } = expansion;
+  return items.length <= MAX_ITEMS && spend(m, items.length) ? expansion : { ...expansion, items: null };
 }
 
 function expandQuoted(m: Machine, f: Frame, parts: readonly DoubleQuotedChild[], fields: Fields): void {

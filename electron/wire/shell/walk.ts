@@ -298,7 +298,10 @@ function runRedirected(m: Machine, f: Frame, node: Redirected): Output {
     const redirect = readRedirect(m, f, item);
     if (redirect !== null) redirects.push(redirect);
   }
-  const outer = f.redirects.length + redirects.length > 64 ? redirects : [...f.redirects, ...redirects];
+  // A heredoc of a group is its input, and no file.
+  const files = redirects.filter((redirect) => redirect.body === null);
+  const outer = [...f.redirects, ...files];
+  if (!spend(m, outer.length)) return null;
   const before = m.commands.length;
   const inner: Frame = { ...f, redirects: outer, input: inputFrom(redirects, f.input) };
   const output = runNode(m, inner, node.command);

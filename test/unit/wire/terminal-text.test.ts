@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { visible, visibleLine } from '../../../electron/wire/terminal-text.ts';
+import { visible, visibleJson, visibleLine } from '../../../electron/wire/terminal-text.ts';
 
 const hostile: readonly (readonly [name: string, text: string])[] = [
   ['an ANSI colour', '\u001b[31mred\u001b[0m'],
@@ -36,6 +36,24 @@ test('one line stays one line', () => {
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const line = visibleLine(text);
       for (const character of line) assert.ok((character.codePointAt(0) ?? 0) >= 0x20);
+    }),
+  );
+});
+
+for (const [name, text] of hostile) {
+  test(`makes ${name} visible in JSON, which reads back as it was`, () => {
+    const json = visibleJson({ text }, 2);
+    assert.equal(visible(json), json);
+    assert.deepEqual(JSON.parse(json), { text });
+  });
+}
+
+test('JSON for a terminal reads back as any value that was given', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const json = visibleJson(value);
+      assert.equal(visible(json), json);
+      assert.deepEqual(JSON.parse(json), JSON.parse(JSON.stringify(value)));
     }),
   );
 });

@@ -110,7 +110,9 @@ function claimed(script: string): readonly string[] | null {
 }
 
 for (const row of [...SAME_AS_BASH.map((words) => `printf '%s\\0' ${words}`), ...SCRIPTS])
-  test(`knows what bash does with ${row.replaceAll('\n', '⏎')}`, { skip: available ? false : 'no bash here' }, () => {
+  test(`knows what bash does with ${row.replaceAll('\n', '⏎')}`, {
+    skip: available ? false : 'no bash here',
+  }, () => {
     const ours = claimed(row);
     assert.notEqual(ours, null, 'every word of this row can be known');
     assert.deepEqual(ours, bash(row));
@@ -150,7 +152,11 @@ for (const [name, line] of UNKNOWN)
   test(`does not know ${name}`, () => {
     const { commands } = meaning(line);
     const rm = commands.findLast((c) => c.program === 'rm');
-    assert.equal(rm?.args.at(-1)?.known, false, word(rm?.args.at(-1) ?? { text: 'no word', raw: '', known: true, glob: false }));
+    assert.equal(
+      rm?.args.at(-1)?.known,
+      false,
+      word(rm?.args.at(-1) ?? { text: 'no word', raw: '', known: true, glob: false }),
+    );
   });
 
 test('a literal that imitates the unknown mark is unknown, never the reverse', () => {

@@ -32,7 +32,7 @@ export function argvMeaning(argv: readonly string[]): ShellMeaning {
 export function word(w: Word): string {
   const text = w.text.replaceAll('\uFFFC', '?');
   const shown = text === '' || /[\s'"]/.test(text) ? JSON.stringify(text) : text;
-  return w.glob && !/[*?[{]/.test(text) ? `${shown}*` : shown;
+  return w.glob && !/[*?[{]/.test(w.text) ? `${shown}*` : shown;
 }
 
 /** `sudo(root)@root > bash: rm -rf /x` — wrappers, then the words. */
@@ -43,7 +43,8 @@ export function brief(c: Command): string {
   const words = c.name.text === '' && c.program === ':' ? [] : [c.name, ...c.args].map(word);
   const assigned = c.assignments.map((a) => `${a.name}=${word(a.value)}`);
   const redirects = c.redirects.map(
-    (r) => `${r.descriptor ?? ''}${r.operator}${r.target !== null ? word(r.target) : JSON.stringify((r.body?.text ?? '').replaceAll('\uFFFC', '?'))}`,
+    (r) =>
+      `${r.descriptor ?? ''}${r.operator}${r.target !== null ? word(r.target) : JSON.stringify((r.body?.text ?? '').replaceAll('\uFFFC', '?'))}`,
   );
   return (via.length > 0 ? `${via.join(' > ')}: ` : '') + [...assigned, ...words, ...redirects].join(' ');
 }
