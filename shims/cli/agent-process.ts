@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 import type { IPty } from 'node-pty';
 
@@ -86,6 +86,9 @@ export async function runOnTerminal(launch: AgentLaunch): Promise<AgentProcess> 
   const onResize = () => pty.resize(stdout.columns || 80, stdout.rows || 24);
   const take = () => {
     stdin.setRawMode(true);
+    // Node's raw mode still turns each newline into two characters, which the agent's own terminal did already; a program
+    // that draws would be drawn wrong. Leaving raw mode restores all of it.
+    spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
     stdin.on('data', onInput);
     stdin.resume();
   };

@@ -13,13 +13,13 @@ function plain(text: string): string {
 }
 
 /** A word quoted for a shell, so that it stays exactly this one word. */
-function quote(word: string): string {
+export function quoted(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** What a shell must run in place of what it asked about; for a MODIFY only. */
 export function shellLine(decision: Decided): string {
-  return decision.command_line ?? (decision.argv ?? []).map(quote).join(' ');
+  return decision.command_line ?? (decision.argv ?? []).map(quoted).join(' ');
 }
 
 /** The frame that tells a shim to run nothing, and why (R1.d). */

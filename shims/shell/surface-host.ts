@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { answerTo, type Decided, denial, shellLine, type Waiting, waitingFor } from './answer.ts';
 import { createFrameReader, encodeFrame, type Field, field } from './frame.ts';
+import { withPipeWriter } from './pipe-writer.ts';
 import { readShimMessage, type ShellQuestion } from './question.ts';
 
 /** How something that was let through ended, as its parent saw it. */
@@ -104,7 +105,14 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
         return;
       }
       const decision = result.value;
-      const fields = answerTo(decision);
+      const fields =
+        kind === 'exec' && question.argv === null && decision.result === 'MODIFY'
+          ? denial(
+              'it cannot be changed while something is piped into it',
+              decision.rule,
+              shellLine(decision),
+            )
+          : answerTo(decision);
       const denied = fields.some((f) => f.tag === 'D' && f.bytes.toString() === 'DENY');
       if (socket.destroyed) {
         if (!denied && decision.action !== null)
@@ -184,7 +192,7 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           const pid = value.question.pid ?? 0;
           if (value.previousStatus !== null)
             settle(commands, pid, { kind: 'exit', code: value.previousStatus & 255 });
-          finish = ask(socket, value.shape, pid, value.question);
+          finish = ask(socket, value.shape, pid, withPipeWriter(value.question));
           return;
         }
         default:

@@ -148,6 +148,16 @@ describe('bash with the trap', () => {
     assert.ok(!existsSync(join(s.work, 'DENY')));
   });
 
+  test('judges what is piped into a shell together with what writes it', async () => {
+    const s = await session((t) => (/\| sh$/.test(t) ? 'DENY' : 'ALLOW'));
+    const done = await s.run(['bash'], {
+      input: '/bin/sleep 0.4 | sh\necho "${PIPESTATUS[@]}"\necho "touch x" | sh -s\n',
+    });
+    assert.ok(s.asked().includes('sleep 0.4 | sh'), s.asked().join('\n'));
+    assert.equal(done.stdout, '0 126\n');
+    assert.ok(existsSync(join(s.work, 'x')));
+  });
+
   test('sends the text of a script file along', async () => {
     const s = await session();
     writeFileSync(join(s.work, 'job.sh'), 'echo from a file\n');
