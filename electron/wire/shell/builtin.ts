@@ -15,6 +15,7 @@ import {
   UNSET_VALUE,
   type Value,
 } from './scope.ts';
+import { readIndex } from './substitution.ts';
 import { joinText, resolvePath, textAt } from './word.ts';
 
 type Builtin = (m: Machine, f: Frame, call: Call) => Output | 'program';
@@ -72,9 +73,18 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
     m.aliased = true;
     return NO_OUTPUT;
   },
+  test: testVariable,
+  '[': testVariable,
   ':': silent,
   true: silent,
 };
+
+/** `test -v 'a[…]'`. */
+function testVariable(m: Machine, f: Frame, call: Call): 'program' {
+  const at = call.words.findIndex((word) => word.text === '-v');
+  if (at > 0) readIndex(m, f, textAt(call.words, at + 1));
+  return 'program';
+}
 
 function silent(m: Machine, f: Frame, call: Call): Output {
   emit(m, f, call, null);
@@ -204,7 +214,7 @@ function declare(m: Machine, f: Frame, call: Call): Output {
       continue;
     }
     const variable = written[1] ?? '';
-    if (written[2] === undefined) readIndex(m, f, word);
+    if (written[2] === undefined) readIndex(m, f, word.text);
     if (m.locals.length > 0 && (name === 'local' || name === 'declare' || name === 'typeset'))
       m.locals.at(-1)?.add(variable);
     if (written[2] !== undefined)
@@ -234,7 +244,7 @@ function unset(m: Machine, f: Frame, call: Call): Output {
     if (!word.known) m.unfunctioned = true;
     const found = findFunction(scope, word.text);
     if (found !== null) scope.functions.set(word.text, { ...found, uncertain: true });
-    readIndex(m, f, word);
+    readIndex(m, f, word.text);
   }
   stay(scope, scope.directories);
   return NO_OUTPUT;
@@ -247,19 +257,13 @@ function undefine(m: Machine, f: Frame, call: Call): Output {
   return silent(m, f, call);
 }
 
-/** The index of an array element is read once more by the builtin, substitutions in it run even out of single quotes. */
-function readIndex(m: Machine, f: Frame, word: Word): void {
-  if (!/[[(].*[$`]/s.test(word.text)) return;
-  m.run.code(m, { ...f, offset: null, origin: 'eval', stage: null, redirects: [] }, `: ${word.text}`);
-}
-
 /** `read a b`: what comes from outside is unknown. */
 function assignNames(m: Machine, f: Frame, call: Call): Output {
   emit(m, f, call, null);
   const { scope } = f;
   for (const word of call.words.slice(1)) {
     if (!word.known && word.text.includes(UNKNOWN_TEXT) && !word.text.includes(' ')) forget(scope);
-    readIndex(m, f, word);
+    readIndex(m, f, word.text);
     for (const name of word.text.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []) assign(scope, name, UNKNOWN_VALUE);
   }
   if (/^(?:mapfile|readarray)$/.test(textAt(call.words, 0))) assign(scope, 'MAPFILE', UNKNOWN_VALUE);
@@ -271,7 +275,8 @@ function printTo(m: Machine, f: Frame, call: Call): Output | 'program' {
   if (!textAt(call.words, 1).startsWith('-v')) return 'program';
   const name = textAt(call.words, 1).length > 2 ? textAt(call.words, 1).slice(2) : textAt(call.words, 2);
   emit(m, f, call, null);
-  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) assign(f.scope, name, UNKNOWN_VALUE);
+  readIndex(m, f, name);
+  if (IDENTIFIER.test(name)) assign(f.scope, name, UNKNOWN_VALUE);
   else if (!/^[A-Za-z_][A-Za-z0-9_]*\[/.test(name)) forget(f.scope);
   else assign(f.scope, name.slice(0, name.indexOf('[')), UNKNOWN_VALUE);
   stay(f.scope, f.scope.directories);

@@ -22,6 +22,8 @@ export interface ShellCode {
   readonly wrapper: Wrapper;
   /** False when the text is only part of the truth. */
   readonly known?: boolean;
+  /** True when unknown stretches are put in quoted, so that they can be no code. */
+  readonly sealed?: boolean;
   readonly input?: Input;
 }
 
@@ -30,7 +32,7 @@ export interface ShellCode {
  * is not wholly known keeps the command too, marked with unknown code, so that no rule mistakes silence for emptiness.
  */
 export function readCode(m: Machine, f: Frame, call: Call, code: ShellCode): Output {
-  const known = (code.known ?? true) && !code.text.includes(UNKNOWN_TEXT);
+  const known = (code.known ?? true) && (code.sealed === true || !code.text.includes(UNKNOWN_TEXT));
   const before = m.commands.length;
   if (!known) {
     const draft = emit(m, f, call, { language: 'shell', text: code.text, known: false });

@@ -126,7 +126,7 @@ function configuredPair(m: Machine, f: Frame, program: string, key: string, valu
 
 /** `credential.helper store` names a helper of git, not a command. */
 function isHelper(key: string, value: Word): boolean {
-  return /helper$/i.test(key) && !value.text.includes('/');
+  return /helper$/i.test(key) && !value.text.startsWith('/');
 }
 
 function joined(words: readonly Word[]): Word {
@@ -155,7 +155,7 @@ function valuesOf(
 const CODE_OPTIONS: Readonly<Record<string, RegExp>> = {
   tar: /^(?:--checkpoint-action=exec=|--to-command(?:=|$)|--use-compress-program(?:=|$)|--rsh-command(?:=|$)|--info-script(?:=|$)|--new-volume-script(?:=|$)|-I$|-F$)/,
   bsdtar: /^--use-compress-program(?:=|$)/,
-  rsync: /^(?:-[a-zA-Z]*e$|--rsh(?:=|$)|--rsync-path(?:=|$))/,
+  rsync: /^(?:-[a-df-zA-Z]*e$|--rsh(?:=|$)|--rsync-path(?:=|$))/,
   man: /^(?:-P$|-P(?=.)|--pager(?:=|$)|-H(?=.)|--html(?:=)|--browser(?:=|$))/,
   zip: /^(?:-TT$|--unzip-command(?:=|$))/,
   sort: /^--compress-program(?:=|$)/,

@@ -5,6 +5,7 @@ import { type Frame, MAX_TEXT, type Machine, note, spend } from './machine.ts';
 import { type Expansion, parameterExpansion, simpleExpansion } from './parameter.ts';
 import { lookUp, UNKNOWN_VALUE, type Value } from './scope.ts';
 import { readArithmetic, readSubstitution } from './substitution.ts';
+import { expandTilde } from './tilde.ts';
 
 /** The words a word becomes: braces, tilde, parameters, substitutions, splitting, quotes (AARM R3.k). Appends to `out`. */
 export function expandWord(m: Machine, f: Frame, node: WordNode, out: Word[]): void {
@@ -329,36 +330,6 @@ function split(f: Frame, value: Value, fields: Fields): void {
 }
 
 const GLOB = /[*?[]/;
-
-/** `~`, `~/x`, `a=~/x`, `PATH=~/a:~/b`; another user's home is unknown. `raw` is how it was written: a quoted tilde is a tilde. */
-export function expandTilde(f: Frame, text: string, raw: string, assignment = false): string {
-  if (!raw.includes('~')) return text;
-  if (raw.includes('\\')) return text;
-  if (raw.startsWith('~')) return assignment ? eachColon(f, text) : oneTilde(f, text);
-  if (assignment) return eachColon(f, text);
-  const equals = /^[A-Za-z_][A-Za-z0-9_]*=/.exec(raw)?.[0];
-  // Bash expands this also in ordinary arguments, other shells do not.
-  if (equals === undefined || f.scope.surroundings.dialect === 'zsh' || f.scope.surroundings.dialect === 'sh')
-    return text;
-  return equals + eachColon(f, text.slice(equals.length));
-}
-
-function eachColon(f: Frame, text: string): string {
-  return text
-    .split(':')
-    .map((piece) => (piece.startsWith('~') ? oneTilde(f, piece) : piece))
-    .join(':');
-}
-
-function oneTilde(f: Frame, text: string): string {
-  const end = text.indexOf('/');
-  const name = end < 0 ? text : text.slice(0, end);
-  const rest = end < 0 ? '' : text.slice(end);
-  if (name === '~') return lookUp(f.scope, 'HOME').text + rest;
-  if (name === '~+') return lookUp(f.scope, 'PWD').text + rest;
-  if (name === '~root') return `/root${rest}`;
-  return UNKNOWN_TEXT + rest;
-}
 
 /** A word's text where it cannot become several: assignments, `case`, here-strings, operands. */
 export function wordText(m: Machine, f: Frame, node: WordNode, quoted = false): string {

@@ -20,6 +20,8 @@ interface Interpreter {
   readonly stdin?: number | null;
   /** Which word that is no option is code: `awk 'program'`, `sqlite3 db 'sql'`. */
   readonly word?: number;
+  /** True when options may follow other words. */
+  readonly permutes?: boolean;
   /** Options that name a file of code, so that no word and no input is. */
   readonly file?: readonly string[];
 }
@@ -52,6 +54,7 @@ const AWK: Interpreter = {
 const LUA: Interpreter = { language: 'lua', code: 'e', short: 'l' };
 const MYSQL: Interpreter = {
   language: 'sql',
+  permutes: true,
   code: 'e',
   codeLong: ['execute'],
   short: 'huPDS',
@@ -102,6 +105,7 @@ const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
   nawk: AWK,
   psql: {
     language: 'sql',
+    permutes: true,
     code: 'c',
     codeLong: ['command'],
     short: 'dfFhLoPRTUvp',
@@ -113,19 +117,21 @@ const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
   mariadb: MYSQL,
   sqlite: { language: 'sql', code: '', word: 1, stdin: 2 },
   sqlite3: { language: 'sql', code: '', word: 1, stdin: 2 },
-  duckdb: { language: 'sql', code: 'cs', word: 1, stdin: 2 },
+  duckdb: { language: 'sql', permutes: true, code: 'cs', word: 1, stdin: 2 },
   'clickhouse-client': {
     language: 'sql',
+    permutes: true,
     code: 'q',
     codeLong: ['query'],
     long: ['host', 'user', 'password', 'port'],
     stdin: 99,
   },
   bq: { language: 'sql', code: '', stdin: null },
-  sqlcmd: { language: 'sql', code: 'qQ', short: 'SUPdi', stdin: 99 },
-  cqlsh: { language: 'sql', code: 'e', codeLong: ['execute'], short: 'upkf', stdin: 99 },
+  sqlcmd: { language: 'sql', permutes: true, code: 'qQ', short: 'SUPdi', stdin: 99 },
+  cqlsh: { language: 'sql', permutes: true, code: 'e', codeLong: ['execute'], short: 'upkf', stdin: 99 },
   mongosh: {
     language: 'javascript',
+    permutes: true,
     code: '',
     codeLong: ['eval'],
     long: ['host', 'port', 'username', 'password', 'file'],
@@ -133,15 +139,17 @@ const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
   },
   mongo: {
     language: 'javascript',
+    permutes: true,
     code: '',
     codeLong: ['eval'],
     long: ['host', 'port', 'username', 'password'],
     stdin: 99,
   },
-  emacs: { language: 'elisp', code: '', codeLong: ['eval', 'execute'], stdin: null },
+  emacs: { language: 'elisp', permutes: true, code: '', codeLong: ['eval', 'execute'], stdin: null },
   emacsclient: { language: 'elisp', code: 'e', codeLong: ['eval'], stdin: null },
   gdb: {
     language: 'gdb',
+    permutes: true,
     code: '',
     codeLong: ['eval-command', 'init-eval-command', 'ex', 'iex'],
     stdin: null,
@@ -191,12 +199,18 @@ interface InterpreterWords {
 
 function readInterpreterWords(m: Machine, all: readonly Word[], shape: Interpreter): InterpreterWords {
   const code: Word[] = [];
+  const words: Word[] = [];
   let fromFile = false;
   let i = 1;
   for (; i < all.length; i++) {
     const word = all[i];
     const text = word?.text ?? '';
-    if (word === undefined || text.length < 2 || !text.startsWith('-')) break;
+    if (word === undefined) break;
+    if (text.length < 2 || !text.startsWith('-')) {
+      if (shape.permutes !== true) break;
+      words.push(word);
+      continue;
+    }
     if (text === '--') {
       i++;
       break;
@@ -239,7 +253,7 @@ function readInterpreterWords(m: Machine, all: readonly Word[], shape: Interpret
       }
     }
   }
-  return { code, words: all.slice(i), module: false, fromFile };
+  return { code, words: [...words, ...all.slice(i)], module: false, fromFile };
 }
 
 /** The rest of `-c'code'`; `'more'` for node's `-pe`, whose letters go together. */

@@ -47,7 +47,7 @@ export function normalizeCommandLine(input: ShellInput): Result<ShellMeaning, Sh
   const m = newMachine();
   const f = newFrame(input, false);
   readText(m, { ...f, offset: 0 }, input.commandLine);
-  return finish(m);
+  return finish(m, input.commandLine.length);
 }
 
 /** Turns an exec's argument vector into the commands it will run: words are literal, wrappers are resolved (AARM R3.k). */
@@ -65,7 +65,7 @@ export function normalizeArgv(
   const f = newFrame({ ...input, commandLine: '' }, true);
   const words = argv.map((word) => literalWord(word));
   if (words.length > 0) resolve(m, f, { words, assignments: [], redirects: [], span: null });
-  return finish(m);
+  return finish(m, 0);
 }
 
 /** The canonical text of what a mandate covers: program, arguments and redirects, nothing of how it was reached. */
@@ -233,8 +233,12 @@ function readUncalled(m: Machine): void {
   }
 }
 
-function finish(m: Machine): Result<ShellMeaning, ShellFault> {
+function finish(m: Machine, length: number): Result<ShellMeaning, ShellFault> {
   readUncalled(m);
   if (m.fault !== null) return err(m.fault);
+  // The parser counts an unfinished last line as one longer.
+  for (const draft of m.commands)
+    if (draft.span !== null && draft.span.end > length)
+      draft.span = { start: Math.min(draft.span.start, length), end: length };
   return ok({ commands: m.commands, gaps: [...m.gaps] });
 }

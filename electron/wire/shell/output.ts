@@ -72,6 +72,10 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   sort: subset('oczkt', 0),
   uniq: subset('cDdu', 0),
   find: roots,
+  yes: (_f, args) => ({
+    text: `${args.length === 0 ? 'y' : args.map((arg) => arg.text).join(' ')}\n`,
+    known: false,
+  }),
   true: () => NO_OUTPUT,
   ':': () => NO_OUTPUT,
 };
@@ -246,6 +250,9 @@ function substitute(_f: Frame, args: readonly Word[], input: Output): Output {
 
 /** `find` prints paths below its roots: which ones is unknown, where is not. */
 function roots(_f: Frame, args: readonly Word[]): Output {
+  // With `-printf` and its like it prints something else.
+  if (args.some((arg) => /^-(?:printf|fprintf|fprint|fprint0|fls|ls|exec|execdir|ok|okdir)$/.test(arg.text)))
+    return null;
   const found = searchRoots(args);
   return { text: found.roots.map((root) => `${below(root.text)}\n`).join(''), known: false };
 }

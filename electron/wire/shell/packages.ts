@@ -131,8 +131,10 @@ function nix(m: Machine, f: Frame, call: Parameters<Handler>[2], program: string
   const ref = words[2];
   if (program === 'nix' && textAt(words, 1) === 'run' && ref !== undefined) {
     const dashes = words.findIndex((word) => word.text === '--');
-    const name = ref.text.slice(ref.text.lastIndexOf('#') + 1);
-    const started: Word = { text: name, raw: ref.raw, known: ref.known, glob: false };
+    const hash = ref.text.lastIndexOf('#');
+    // Without a fragment the flake itself says what runs.
+    const name = hash < 0 ? UNKNOWN_TEXT : ref.text.slice(hash + 1);
+    const started: Word = { text: name, raw: ref.raw, known: ref.known && hash >= 0, glob: false };
     return wrapped(m, f, call, program, [started, ...(dashes < 0 ? [] : words.slice(dashes + 1))], {
       own: true,
       detail: ref.text,

@@ -69,6 +69,14 @@ function unescapeBody(text: string): string {
   return text.includes('\\') ? text.replace(/\\([$`\\\n])/g, (_, c: string) => (c === '\n' ? '' : c)) : text;
 }
 
+/** True when a redirect copies some open descriptor to standard input (`<&3`, `0>&1`): what comes from there is unknown. */
+export function feedsInput(node: Redirection): boolean {
+  if (node.type !== 'Redirect' || (node.operator !== '<&' && node.operator !== '>&')) return false;
+  const descriptor = node.descriptor?.type === 'FileDescriptor' ? node.descriptor.value : null;
+  const fed = descriptor ?? (node.operator === '<&' ? 0 : 1);
+  return fed === 0 && node.target?.text !== '-' && node.target?.text !== '0';
+}
+
 /** Where a command's standard input comes from, given its redirects and what it would otherwise have. */
 export function inputFrom(redirects: readonly Redirect[], otherwise: Input): Input {
   let input = otherwise;

@@ -203,6 +203,7 @@ export const kubectl: Handler = (m, f, call, program) => {
   at = first.at + 1;
   const dashes = words.findIndex((word, i) => i >= at && word.text === '--');
   if (dashes >= 0) at = dashes + 1;
+  else if (verb === 'run' || verb === 'debug') return plain(m, f, call);
   else at = scanOptions(m, words, at, shape).at;
   if (hasOption(first, 'help')) return plain(m, f, call);
   return wrapped(m, f, call, program, words.slice(at), {

@@ -51,7 +51,7 @@ function start(
 ): Output {
   const words: Word[] = [];
   for (const word of template) {
-    if (word.text === mark) words.push(...found);
+    if (mark !== '' && word.text === mark) words.push(...found);
     else if (mark !== '' && word.text.includes(mark)) words.push(filled(word, mark, found));
     else words.push(word);
   }
@@ -125,28 +125,34 @@ export const xargs: Handler = (m, f, call, program) => {
     ...f,
     redirects: [...f.redirects, ...call.redirects.filter((redirect) => redirect.body === null)],
   };
-  // What feeds xargs still feeds the command as far as data flow goes, though not as its standard input.
-  const output = start(m, { ...inner, wanted: false }, call, program, words, found, mark);
-  const first = m.commands.at(-1);
-  if (first !== undefined && f.input.kind !== 'inherited' && f.input.kind !== 'file') {
-    const drafts = f.stage ?? [first];
-    const last = drafts.at(-1);
-    if (last !== undefined) last.pipedFrom ??= f.input.from;
-  }
-  return output;
+  const frame: Frame = { ...inner, wanted: false };
+  if (mark !== '' && found.length > 1 && found.length <= MAX_FOUND)
+    for (const one of found) start(m, frame, call, program, words, [one], mark);
+  else start(m, frame, call, program, words, found, mark);
+  fedBy(m, f);
+  return null;
 };
+
+/** What feeds `xargs` feeds its command as far as data flow goes, though not as its standard input. */
+function fedBy(m: Machine, f: Frame): void {
+  if (f.input.kind !== 'pipe' && f.input.kind !== 'text') return;
+  const last = f.stage === null ? m.commands.at(-1) : f.stage.at(-1);
+  if (last !== undefined && last.index !== f.input.from) last.pipedFrom ??= f.input.from;
+}
 
 function appended(m: Machine, f: Frame, delimited: boolean, lines: boolean): readonly Word[] {
   if (f.input.kind !== 'text') return [MANY];
   const { text, known } = f.input.text;
-  const pieces = delimited
+  // `find -print0 | xargs -0`: what is not known exactly is one path a line.
+  const whole = delimited && known;
+  const pieces = whole
     ? [text.replace(/[\n\0]$/, '')]
     : text
-        .split(lines ? '\n' : /[ \t\n]+/)
+        .split(lines || delimited ? '\n' : /[ \t\n]+/)
         .map((piece) => piece.trim())
         .filter((piece) => piece !== '');
   // xargs reads quotes of its own.
-  if (pieces.length > 256 || /["'\\]/.test(text) || (delimited && /[\n\0,:;]/.test(pieces[0] ?? '')))
+  if (pieces.length > 256 || /["'\\]/.test(text) || (whole && /[\n\0,:;]/.test(pieces[0] ?? '')))
     return [MANY];
   if (!spend(m, pieces.length)) return [MANY];
   if (known) return pieces.map((piece) => literalWord(piece));
@@ -191,15 +197,26 @@ export const parallel: Handler = (m, f, call, program) => {
       known: f.input.text.known,
     });
   }
+  const { input } = f;
+  const lines =
+    input.kind === 'text' && at < 0 ? input.text.text.split('\n').filter((line) => line !== '') : [];
   const sources = args.some((arg) => /^:::+\+?$/.test(arg.text));
-  const values =
-    args.length > 0 && args.length <= MAX_FOUND && !sources ? args.map((arg) => arg.text) : [UNKNOWN_TEXT];
+  const given = args.length > 0 ? args.map((arg) => arg.text) : lines;
+  const values = given.length > 0 && given.length <= MAX_FOUND && !sources ? given : [UNKNOWN_TEXT];
   const text = joinText(template, 0);
   const marked = /\{[#%./]*\d*[./]*\}/.test(text);
-  for (const value of values) {
+  for (const raw of values) {
+    // It quotes what it puts in, so that an argument can be no code.
+    const value = /^[\w./:=@%+,\uFFFC-]*$/.test(raw) ? raw : `'${raw.replaceAll("'", "'\\''")}'`;
     const code = marked ? text.replace(/\{[#%./]*\d*[./]*\}/g, () => value) : `${text} ${value}`;
-    shellText(m, inner, call, code, { ...options, words: template, known: true });
+    shellText(m, inner, call, code, {
+      ...options,
+      words: template,
+      known: template.every((w) => w.known),
+      sealed: true,
+    });
   }
+  fedBy(m, f);
   return null;
 };
 

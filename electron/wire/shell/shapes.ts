@@ -1,7 +1,8 @@
 import type { Command, Word, Wrapper } from '../../core/command.ts';
 import type { OptionShape } from './options.ts';
-import { optionValue, scanOptions } from './options.ts';
+import { hasOption, optionValue, scanOptions } from './options.ts';
 import { type Handler, plain, wrapped } from './plain.ts';
+import { shellText } from './shells.ts';
 
 /** A wrapper whose command follows its options: `nohup cmd`, `timeout 5 cmd`. */
 export interface WrapperShape extends OptionShape {
@@ -18,8 +19,12 @@ export interface WrapperShape extends OptionShape {
   readonly distance?: 'child' | 'other' | 'away';
   /** The subcommand it takes first: `conda run`, `perf record`. Without it the command is not a wrapper. */
   readonly verbs?: string;
-  /** Single-dash words that take a value (`-t 5` is in `short`). */
-  readonly words?: string;
+  /** Options with which it only asks or changes a running process. */
+  readonly asks?: readonly string[];
+  /** Options whose value is shell code. */
+  readonly code?: readonly string[];
+  /** True when more options follow the skipped words. */
+  readonly again?: boolean;
 }
 
 const CONTAINER = { place: 'container', distance: 'away', own: true, detailWord: true, skip: 1 } as const;
@@ -34,8 +39,13 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   nice: { short: 'n', long: 'adjustment' },
   ionice: { short: 'cnpPu', long: 'class classdata pid' },
   ionize: { short: 'cn' },
-  chrt: { short: 'TPD', long: 'sched-runtime sched-period sched-deadline', skip: 1 },
-  taskset: { skip: 1 },
+  chrt: {
+    short: 'TPD',
+    long: 'sched-runtime sched-period sched-deadline',
+    skip: 1,
+    asks: ['p', 'pid', 'm', 'max'],
+  },
+  taskset: { skip: 1, asks: ['p', 'pid'] },
   numactl: { short: 'iNCmpP', long: 'interleave cpunodebind physcpubind membind preferred' },
   timeout: { short: 'ks', long: 'kill-after signal', skip: 1 },
   gtimeout: { short: 'ks', long: 'kill-after signal', skip: 1 },
@@ -45,11 +55,11 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   gtime: { short: 'fo', long: 'format output' },
   caffeinate: { short: 'tw' },
   arch: { short: '' },
-  setarch: { skip: 1 },
+  setarch: { skip: 1, again: true },
   linux32: HERE,
   linux64: HERE,
   strace: { short: 'abeoOpPsSuEIX', long: 'trace attach output user env string-limit' },
-  ltrace: { short: 'aAbDeFlnopsuwx' },
+  ltrace: { short: 'aAbDeFlnopsuwx', long: 'output config library indent' },
   truss: { short: 'abdeEmosSuUvx' },
   valgrind: HERE,
   rr: { verbs: 'record' },
@@ -78,7 +88,7 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   firejail: HERE,
   setpriv: { long: 'reuid regid groups inh-caps bounding-set securebits', place: 'root' },
   capsh: HERE,
-  prlimit: { short: 'p' },
+  prlimit: { asks: ['p', 'pid'] },
   cgexec: { short: 'g' },
   chpst: { short: 'ueUbmofdcprtl', place: 'root', detail: ['u'] },
   gosu: { skip: 1, detailWord: true, place: 'root' },
@@ -91,7 +101,7 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
     detail: ['unit', 'u'],
   },
   'systemd-inhibit': { long: 'what who why mode' },
-  'systemd-cat': { short: 'tp' },
+  'systemd-cat': { short: 'tp', long: 'identifier priority stderr-priority' },
   'dbus-run-session': HERE,
   'dbus-launch': { short: '' },
   'xvfb-run': { short: 'enfpsw', long: 'server-num error-file auth-file server-args' },
@@ -107,7 +117,7 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   sshpass: { short: 'fdpP' },
   'aws-vault': { verbs: 'exec', short: 'd', long: 'duration region mfa-token', skip: 1, detailWord: true },
   op: { verbs: 'run', long: 'env-file account' },
-  doppler: { verbs: 'run', short: 'cp', long: 'config project token' },
+  doppler: { verbs: 'run', short: 'cp', long: 'config project token command', code: ['command'] },
   infisical: { verbs: 'run', long: 'env path projectId token' },
   chamber: { verbs: 'exec', skip: 1, detailWord: true },
   teller: { verbs: 'run' },
@@ -127,7 +137,7 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
   conda: { verbs: 'run', short: 'np', long: 'name prefix cwd', detail: ['n', 'name', 'p', 'prefix'] },
   mamba: { verbs: 'run', short: 'np', long: 'name prefix cwd', detail: ['n', 'name', 'p', 'prefix'] },
   micromamba: { verbs: 'run', short: 'np', long: 'name prefix cwd', detail: ['n', 'name', 'p', 'prefix'] },
-  mise: { verbs: 'exec x', short: 'cCEj', long: 'command cd env jobs' },
+  mise: { verbs: 'exec x', short: 'cCEj', long: 'command cd env jobs', code: ['c', 'command'] },
   asdf: { verbs: 'exec' },
   rbenv: { verbs: 'exec' },
   pyenv: { verbs: 'exec' },
@@ -184,7 +194,10 @@ export const SHAPES: Readonly<Record<string, WrapperShape>> = {
     own: true,
     detail: ['d', 'distribution'],
   },
-  watchexec: { short: 'wefisndco', long: 'watch exts filter ignore signal debounce' },
+  watchexec: {
+    short: 'wefisndco',
+    long: 'watch exts filter ignore signal debounce stop-signal poll workdir',
+  },
 };
 
 const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
@@ -207,7 +220,12 @@ export const byShape: Handler = (m, f, call, program) => {
   let detail = shape.detail === undefined ? '' : (optionValue(scanned, ...shape.detail)?.text ?? '');
   if (detail === '' && shape.place === 'root') detail = 'root';
   if (shape.detailWord === true) detail = words[at]?.text ?? '';
+  if (shape.asks !== undefined && hasOption(scanned, ...shape.asks)) return plain(m, f, call);
+  const code = shape.code === undefined ? undefined : optionValue(scanned, ...shape.code);
+  if (code !== undefined && code !== null)
+    return shellText(m, f, call, code.text, { program, words: [code], detail, known: code.known });
   at += shape.skip ?? 0;
+  if (shape.again === true) at = scanOptions(m, words, at, shape).at;
   if (shape.skip !== undefined && words[at]?.text === '--') at++;
   const assigned = shape.assigns === true ? takeAssignments(words, at) : null;
   if (assigned !== null) at += assigned.length;

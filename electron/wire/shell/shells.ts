@@ -159,6 +159,7 @@ export function shellText(
     readonly input?: Frame['input'];
     readonly origin?: Frame['origin'];
     readonly known?: boolean;
+    readonly sealed?: boolean;
   },
 ): Output {
   return readCode(m, f, call, {
@@ -168,6 +169,7 @@ export function shellText(
     scope: childScope(f.scope, null, options.distance ?? 'child'),
     wrapper: { program: options.program, detail: options.detail ?? '', place: options.place ?? 'here' },
     known: options.known ?? true,
+    sealed: options.sealed ?? false,
     input: options.input ?? f.input,
   });
 }

@@ -14,7 +14,7 @@ import {
   spend,
   through,
 } from './machine.ts';
-import { inputFrom, readRedirect } from './redirect.ts';
+import { feedsInput, inputFrom, readRedirect } from './redirect.ts';
 import { resolve } from './resolve.ts';
 import {
   adopt,
@@ -42,16 +42,22 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
   const words: Word[] = [];
   if (node.name !== undefined) expandWord(m, f, node.name, words);
   let redirects: Redirect[] | null = null;
+  let fed = false;
   for (const item of node.suffix) {
     if (m.fault !== null) return null;
     if (item.type === 'Word') expandWord(m, f, item, words);
     else if (item.type === 'Assignment') words.push(assignmentWord(m, f, item));
-    else redirects = addRedirect(redirects, readRedirect(m, f, item));
+    else {
+      redirects = addRedirect(redirects, readRedirect(m, f, item));
+      fed ||= feedsInput(item);
+    }
   }
   let assigned: { readonly name: string; readonly value: Word }[] | null = null;
   for (const item of node.prefix) {
-    if (item.type !== 'Assignment') redirects = addRedirect(redirects, readRedirect(m, f, item));
-    else {
+    if (item.type !== 'Assignment') {
+      redirects = addRedirect(redirects, readRedirect(m, f, item));
+      fed ||= feedsInput(item);
+    } else {
       const value = assignmentValue(m, f, item);
       assigned ??= [];
       assigned.push({ name: item.name, value: valueWord(m, item, assignedValue(f, item, value)) });
@@ -68,7 +74,7 @@ export function runSimple(m: Machine, f: Frame, node: CommandNode): Output {
   };
   for (const { name, value } of call.assignments) readAssignedCode(m, f, name, value);
   const first = m.commands.length;
-  const output = runCall(m, f, call);
+  const output = runCall(m, fed ? { ...f, input: { kind: 'file' } } : f, call);
   if (m.feeds.length > feeds) {
     const writer = m.commands[first];
     for (const draft of m.feeds.splice(feeds)) draft.pipedFrom ??= writer?.index ?? null;

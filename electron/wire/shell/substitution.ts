@@ -107,8 +107,12 @@ export function readArithmetic(m: Machine, f: Frame, root: ArithmeticExpression)
 
 /** Arithmetic reads the value of a name as an expression again, with substitutions in its indices. */
 function readAgain(m: Machine, f: Frame, name: string): void {
-  const { text } = /^[A-Za-z_]\w*$/.test(name) ? lookUp(f.scope, name) : { text: '' };
-  if (!/\[.*[$`]/s.test(text)) return;
+  if (/^[A-Za-z_]\w*$/.test(name)) readIndex(m, f, lookUp(f.scope, name).text);
+}
+
+/** The index of an array element is read once more by builtins and arithmetic: substitutions in it run even out of single quotes. */
+export function readIndex(m: Machine, f: Frame, text: string): void {
+  if (!/[[(].*[$`]/s.test(text)) return;
   m.run.code(m, { ...f, offset: null, origin: 'eval', stage: null, redirects: [] }, `: ${text}`);
 }
 
@@ -134,9 +138,11 @@ export function readTest(m: Machine, f: Frame, root: TestExpression): void {
   for (let node = rest.pop(); node !== undefined; node = rest.pop()) {
     if (!spend(m, 1)) return;
     switch (node.type) {
-      case 'TestUnary':
-        wordText(m, f, node.operand);
+      case 'TestUnary': {
+        const text = wordText(m, f, node.operand);
+        if (node.operator === '-v') readIndex(m, f, text);
         break;
+      }
       case 'TestBinary':
         wordText(m, f, node.left);
         wordText(m, f, node.right);

@@ -29,7 +29,7 @@ import {
   spend,
   type Text,
 } from './machine.ts';
-import { inputFrom, readRedirect } from './redirect.ts';
+import { feedsInput, inputFrom, readRedirect } from './redirect.ts';
 import { adopt, either, fork, merge, type Scope, stay } from './scope.ts';
 import { runSimple } from './simple.ts';
 import { readArithmetic, readTest } from './substitution.ts';
@@ -303,7 +303,8 @@ function runRedirected(m: Machine, f: Frame, node: Redirected): Output {
   const outer = [...f.redirects, ...files];
   if (!spend(m, outer.length)) return null;
   const before = m.commands.length;
-  const inner: Frame = { ...f, redirects: outer, input: inputFrom(redirects, f.input) };
+  const input: Input = node.redirects.some(feedsInput) ? { kind: 'file' } : f.input;
+  const inner: Frame = { ...f, redirects: outer, input: inputFrom(redirects, input) };
   const output = runNode(m, inner, node.command);
   // A group without a command still opens its files.
   if (m.commands.length === before && redirects.length > 0)

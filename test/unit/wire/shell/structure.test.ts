@@ -54,6 +54,13 @@ const ROWS: readonly (readonly [string, string, readonly string[]])[] = [
   ['a substitution as a command', '$(a) b', ['a', '? b']],
   ['process substitution', 'a <(b) >(c)', ['b', 'c', 'a ? ?']],
   ['an index read again by arithmetic', "x='a[$(rm)]'; ((x))", ['x=a[$(rm)]', 'rm', ': a[?]']],
+  [
+    'an index read again by test',
+    "test -v 'a[$(rm)]'; [[ -v 'b[$(mv)]' ]]",
+    ['rm', ': a[?]', 'test -v a[$(rm)]', 'mv', ': b[?]'],
+  ],
+  ['an index read again by printf -v', "printf -v 'a[$(rm)]' x", ['printf -v a[$(rm)] x', 'rm', ': a[?]']],
+  ['the substitution that runs in this shell', 'a ${ rm x; } ${| mv y; }', ['rm x', 'mv y', 'a ? ?']],
   ['an index read again by a builtin', "read 'a[$(rm)]'", ['read a[$(rm)]', 'rm', ': a[?]']],
 
   [
