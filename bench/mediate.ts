@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     policy: () => ({ set: policy.value.set, compiled: policy.value }),
     approvals: createApprovalService(clock, timers),
     deferrals: createDeferralService(clock, timers),
-    normalize: (input) => normalizeEnvelope(input, knowledge.value, nodeHasher),
+    normalize: (input) => normalizeEnvelope(input, knowledge.value, nodeHasher, '/nowhere'),
     mandateText,
     environment: () => [],
     evaluate,
@@ -92,11 +92,12 @@ async function main(): Promise<void> {
   let sequence = 0;
   const ask = async (session: Session, line: string): Promise<number> => {
     const start = performance.now();
+    sequence += 1;
     const answer = await mediate(ports, {
       session,
       envelope: {
         session: session.id,
-        sequence: (sequence += 1),
+        sequence,
         surface: 'shell',
         operation: 'run',
         command_line: line,
@@ -135,13 +136,22 @@ async function main(): Promise<void> {
   const total = 20_000;
   let next = 0;
   const start = performance.now();
+  const cpu = process.cpuUsage();
   await Promise.all(
     Array.from({ length: 32 }, async (_, caller) => {
       const session = sessionOf(`sess_caller${String(caller).padStart(2, '0')}`);
-      while (next < total) await ask(session, pick((next += 1)));
+      while (next < total) {
+        next += 1;
+        await ask(session, pick(next));
+      }
     }),
   );
   console.log(`mediate, 32 callers: ${Math.round(total / ((performance.now() - start) / 1000))} actions/s`);
+
+  const used = process.cpuUsage(cpu);
+  console.log(
+    `processor time per action at 32 callers: ${((used.user + used.system) / total).toFixed(0)} µs`,
+  );
 
   const growing = sessionOf('sess_growing0');
   const costs: number[] = [];

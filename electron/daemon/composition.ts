@@ -151,7 +151,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     policy: armedNow,
     approvals,
     deferrals,
-    normalize: (input) => normalizeEnvelope(input, knowledge.value, hasher),
+    normalize: (input) => normalizeEnvelope(input, knowledge.value, hasher, places.sessions),
     mandateText,
     environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
     evaluate,
@@ -387,5 +387,5 @@ function sessionPattern(action: Action, decision: Decision): CommandPattern | nu
   if (command === undefined || decision.commands.length !== 1 || decision.rule === null) return null;
   // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
   const wide = decision.risk === 'low' || decision.risk === 'medium';
-  return patternFor(command, decision.rule, action.cwd, wide ? 'free' : 'fixed');
+  return patternFor(command, decision.rule, command.cwd, wide ? 'free' : 'fixed');
 }

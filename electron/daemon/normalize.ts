@@ -7,14 +7,21 @@ import type { Knowledge, Program } from '../core/semantic/knowledge.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
 import type { ArmedPolicy, NormalizeFault, NormalizeInput } from './mediation.ts';
 
-/** Turns a signed envelope into an Action (architecture.md, stage 2). */
+/** Turns a signed envelope into an Action (architecture.md, stage 2). `sessions` is where sessions keep their shims. */
 export function normalizeEnvelope(
   input: NormalizeInput,
   knowledge: Knowledge,
   hasher: Hasher,
+  sessions: string,
 ): Result<Action, NormalizeFault> {
   const { envelope, session } = input;
-  const command = envelope.argv === null ? { line: envelope.command_line ?? '' } : { argv: envelope.argv };
+  const unshimmed = (word: string): string => withoutShim(word, `${sessions}/${session.id}/shims/`);
+  const [name = '', ...words] = envelope.argv ?? [];
+  const command =
+    envelope.argv === null ? { line: envelope.command_line ?? '' } : { argv: [unshimmed(name), ...words] };
+  const variables = Object.fromEntries(
+    Object.entries(envelope.variables).map(([key, value]) => [key, unshimmed(value)]),
+  );
   const built = buildShellAction(
     {
       id: input.id,
@@ -28,7 +35,7 @@ export function normalizeEnvelope(
       home: session.home,
       user: session.identity.human.name,
       workspace: session.workspace,
-      variables: envelope.variables,
+      variables,
       dialect: envelope.dialect,
       partsFollow: envelope.parts_follow,
       dependsOn: envelope.depends_on as ActionId[],
@@ -40,6 +47,12 @@ export function normalizeEnvelope(
   if (!built.ok || envelope.argv_base64 === null) return built;
   // Words that are not text cannot be understood; the lossy rendering must not pass for the real ones.
   return ok({ ...built.value, gaps: [...built.value.gaps, 'its words are not valid UTF-8'] });
+}
+
+/** A program that was looked up found our shim: what is meant is the program behind it, by its name. */
+function withoutShim(word: string, shims: string): string {
+  const name = word.startsWith(shims) ? word.slice(shims.length) : '';
+  return /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(name) ? name : word;
 }
 
 /**

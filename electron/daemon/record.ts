@@ -153,7 +153,13 @@ export function decisionPart(decision: Decision): JsonObject {
     confidence: decision.confidence,
     ranks: decision.ranks
       .filter((rank) => rank.result !== 'silent')
-      .map((rank) => ({ rank: rank.rank, result: rank.result, rules: rank.rules, reason: rank.reason })),
+      .map((rank) => ({
+        rank: rank.rank,
+        result: rank.result,
+        rules: rank.rules,
+        // The deciding rank's words are the decision's own: said once.
+        reason: rank.reason === decision.reason ? null : rank.reason,
+      })),
     missing: decision.missing.map((m) => ({ path: m.path, resolvers: m.resolvers })),
     modify:
       decision.modify === null ? null : { name: decision.modify.name, arguments: decision.modify.arguments },

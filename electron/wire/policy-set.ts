@@ -77,9 +77,23 @@ export function assemblePolicySet(
   const hashed = canonicalize({ v: HASHED_FORMAT, posture: posture.value, rules: rules.map(hashedRule) });
   if (hashed === undefined) throw new Error('a policy set has no canonical form');
   return ok({
-    version: ordered.map((file) => `${file.pack}@${file.version}`).join('+'),
+    version: versionOf(ordered),
     hash: hasher.sha256(hashed),
     rules,
     posture: posture.value,
   });
+}
+
+/** `13 packs 1.0.0, mine 2.1.0`: the packs of the commonest version counted, the others named; the hash says the rest. */
+function versionOf(files: readonly PolicyFile[]): string {
+  const byVersion = new Map<string, string[]>();
+  for (const { pack, version } of files) byVersion.set(version, [...(byVersion.get(version) ?? []), pack]);
+  const groups = [...byVersion].sort(([a, x], [b, y]) => y.length - x.length || compareText(a, b));
+  return groups
+    .map(([version, packs], index) =>
+      index === 0 && packs.length > 3
+        ? `${packs.length} packs ${version}`
+        : packs.map((pack) => `${pack} ${version}`).join(', '),
+    )
+    .join(', ');
 }
