@@ -19,6 +19,9 @@ __csn_env=$__csn_dir/bash-integration.bash
 __csn_start=${COUNTERSIGN_BASH_START-}
 __csn_own_env=${COUNTERSIGN_BASH_ENV-}
 unset COUNTERSIGN_BASH_START COUNTERSIGN_BASH_ENV
+# 1 in a shell that runs a script file: not one that was given its commands (-c), reads them (-s) or is typed into.
+__csn_scripted=0
+[[ $- != *[ics]* && -f $0 ]] && __csn_scripted=1
 declare -A __csn_shims=()
 for __csn_name in "$__csn_shim_dir"/*; do __csn_shims[${__csn_name##*/}]=1; done
 # Names that a shim stands for on PATH but that bash answers itself.
@@ -170,6 +173,24 @@ __csn_shimmed() {
   ! builtin declare -F -- "$1" >/dev/null
 }
 
+# True when the command ($1 its first word, $2 its text) can reach nothing outside this shell: no redirection, no substitution,
+# and no name that decides what later commands mean.
+__csn_is_inner_step() {
+  [[ $2 != *[\<\>\`]* && $2 != *'$('* ]] || builtin return 1
+  case $1 in
+    '[' | test | : | true | false | local | return | break | continue | shift | let | echo | cd | getopts)
+      [[ $2 != *PATH* && $2 != *__csn* ]] && ! builtin declare -F -- "$1" >/dev/null ;;
+    [A-Za-z_]*=*)
+      # `NAME=value` alone; with a word behind it, it is a command with that variable.
+      [[ $2 =~ ^[A-Za-z_][A-Za-z_0-9]*\+?=([^[:space:]\"\']*|\"[^\"]*\"|\'[^\']*\')$ ]] || builtin return 1
+      case ${1%%=*} in
+        PATH* | LD_* | BASH* | ENV* | IFS* | SHELL* | PROMPT_* | DYLD_* | PYTHON* | NODE_* | PERL* | RUBY* | GIT_* | HOME* | HIST* | FUNC* | __csn* | *EDITOR* | *PAGER* | *_COMMAND*)
+          builtin return 1 ;;
+      esac ;;
+    *) builtin return 1 ;;
+  esac
+}
+
 # Puts the newest line of the history into __csn_newest and its number into __csn_number; fails where there is none.
 __csn_newest_line() {
   builtin local __csn_l_entry
@@ -269,6 +290,8 @@ __csn_debug() {
   [[ $__csn_l_text =~ ^[^[:space:]]* ]]
   __csn_l_word=${BASH_REMATCH[0]}
   [[ $__csn_l_word == \\* ]] && __csn_l_word=${__csn_l_word#\\}
+  # A script file was judged whole when it was started; its steps that can touch nothing but its own variables are part of that.
+  if [[ $__csn_scripted == 1 ]] && __csn_is_inner_step "$__csn_l_word" "$__csn_l_text"; then builtin return 0; fi
   if __csn_shimmed "$__csn_l_word"; then
     # The shim asks by itself, with the real words; twice would be a needless question.
     [[ $__csn_l_text != *[\<\>\`]* && $__csn_l_text != *'$('* ]] && builtin return 0
@@ -342,9 +365,9 @@ if [[ $- == *i* ]]; then
   readonly PROMPT_COMMAND PS0 __csn_own_prompt
 fi
 export BASH_ENV=$__csn_env
-readonly BASH_ENV __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_trap_traced __csn_trap_starved __csn_void __csn_own_env __csn_start
+readonly BASH_ENV __csn_scripted __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_trap_traced __csn_trap_starved __csn_void __csn_own_env __csn_start
 readonly -f __csn_restore __csn_starve __csn_unstub __csn_instead __csn_stand_in __csn_abandon __csn_deny __csn_modify \
-  __csn_mentioned __csn_question __csn_shimmed __csn_newest_line __csn_typed_line __csn_ours __csn_before __csn_debug __csn_status_is __csn_prompt
+  __csn_mentioned __csn_question __csn_shimmed __csn_is_inner_step __csn_newest_line __csn_typed_line __csn_ours __csn_before __csn_debug __csn_status_is __csn_prompt
 set -T
 trap "$__csn_trap" DEBUG
 
