@@ -178,8 +178,10 @@ __csn_shimmed() {
 __csn_is_inner_step() {
   [[ $2 != *[\<\>\`]* && $2 != *'$('* ]] || builtin return 1
   case $1 in
-    '[' | test | : | true | false | local | return | break | continue | shift | let | echo | cd | getopts)
-      [[ $2 != *PATH* && $2 != *__csn* ]] && ! builtin declare -F -- "$1" >/dev/null ;;
+    '[' | test | : | true | false | return | break | continue | shift | echo | cd)
+      ! builtin declare -F -- "$1" >/dev/null ;;
+    local | let | getopts)
+      [[ $2 != *PATH* && $2 != *IFS* && $2 != *BASH* && $2 != *__csn* ]] && ! builtin declare -F -- "$1" >/dev/null ;;
     [A-Za-z_]*=*)
       # `NAME=value` alone; with a word behind it, it is a command with that variable.
       [[ $2 =~ ^[A-Za-z_][A-Za-z_0-9]*\+?=([^[:space:]\"\']*|\"[^\"]*\"|\'[^\']*\')$ ]] || builtin return 1
