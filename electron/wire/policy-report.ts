@@ -81,12 +81,18 @@ export function explanationLines({ decision, rules, facts }: Explanation): reado
     ...decision.ranks.map((verdict) => rankLine(verdict, verdict.rank === decision.rank)),
     '',
     `candidate rules: ${spoke.length} of ${rules.length} spoke`,
-    ...[...spoke, ...silent].map(ruleLine),
+    ...spoke.map(ruleLine),
+    ...(silent.length > MAX_SILENT
+      ? [`  and ${silent.length} did not match (--json names them)`]
+      : silent.map(ruleLine)),
     '',
     'facts read',
     ...(facts.length === 0 ? ['  none'] : facts.map(factLine)),
   ];
 }
+
+/** More rules than this that had nothing to say only hide those that had. */
+const MAX_SILENT = 5;
 
 /** An explanation as JSON, snake_case (`policy explain --json`). */
 export function explanationJson({ decision, rules, facts }: Explanation): JsonObject {

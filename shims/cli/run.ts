@@ -209,11 +209,12 @@ function announce(
   wanted: boolean,
   say: (line: string) => void,
 ): void {
-  for (const warning of session.warnings) say(visibleLine(warning));
+  // Without a terminal standard error may be somebody's log: `countersign status` says it all.
   if (!wanted) return;
+  for (const warning of session.warnings) say(visibleLine(warning));
   const meaning = session.assurance === 'cooperative' ? ' (a determined agent could go round it)' : '';
   say(
-    `session ${session.session}, assurance ${session.assurance}${meaning}; receipts: countersign receipts --session ${session.session}`,
+    `session ${session.session}, assurance ${session.assurance}${meaning}; receipts: countersign receipts list --session ${session.session}`,
   );
 }
 

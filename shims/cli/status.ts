@@ -50,7 +50,7 @@ function statusLines(s: DaemonStatus, now: number): readonly string[] {
   return [
     `${s.state}: daemon ${s.version}, pid ${s.pid}, up ${duration(now - s.started_at)}`,
     ...s.reasons.map((reason) => `  ! ${visibleLine(reason)}`),
-    `policy: ${s.policy.rules} rules of ${s.policy.version.split('+').length} files, ${s.policy.hash.slice(0, 12)}${
+    `policy: ${s.policy.rules} rules of ${visibleLine(s.policy.version)}, ${s.policy.hash.slice(0, 12)}${
       s.policy.fault === null ? '' : `; the last change was not taken: ${visibleLine(s.policy.fault)}`
     }`,
     `ledger: ${s.ledger.receipts} receipts, head ${s.ledger.head.slice(0, 12)}, ${s.ledger.path}${
