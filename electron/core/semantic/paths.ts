@@ -153,7 +153,12 @@ function addLabels(path: string, place: Place, index: PathIndex, into: Set<strin
   collectLabels(index, segments, 'absolute', into);
   addHome(path, place, index, into, whole);
   addWorkspace(path, place, into, whole);
-  collectNameLabels(index, segments, into);
+  // Where the person's own folders lie says nothing about what is in them: a home below /tmp is a home.
+  const own = [place.workspace, place.home].find(
+    (folder) => folder !== null && folder !== '/' && (path === folder || path.startsWith(`${folder}/`)),
+  );
+  if (own) into.delete('temp');
+  collectNameLabels(index, own ? path.slice(own.length + 1).split('/').filter(isNamed) : segments, into);
   if (into.has('vcs-internal') && into.has('hooks-folder')) into.add('hooks');
   if (BLOCK_DEVICE.test(path)) into.add('block-device');
   if (into.has('temp') && HIDDEN.test(path)) into.add('hidden');
