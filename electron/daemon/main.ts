@@ -10,7 +10,13 @@ async function main(): Promise<void> {
   process.umask(0o077);
   const home = homedir();
   const places = placesFrom(process.env, home);
-  mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    process.stderr.write(`not started (io): cannot make \`${dirname(places.log)}\`: ${String(cause)}\n`);
+    process.exitCode = 78;
+    return;
+  }
   const log = (line: string) => {
     const text = `${new Date().toISOString()} ${line}\n`;
     try {

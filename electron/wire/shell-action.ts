@@ -7,7 +7,12 @@ import { ok, type Result } from '../core/result.ts';
 import { effectsOf } from '../core/semantic/effects.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import type { Place } from '../core/semantic/paths.ts';
-import { normalizeArgv, normalizeCommandLine, type ShellFault, type ShellMeaning } from './shell/normalize.ts';
+import {
+  normalizeArgv,
+  normalizeCommandLine,
+  type ShellFault,
+  type ShellMeaning,
+} from './shell/normalize.ts';
 
 /** Everything about one command line but its meaning. */
 export interface ShellSubmission {
@@ -46,8 +51,12 @@ export function buildShellAction(
   hasher: Hasher,
 ): Result<Action, ShellFault> {
   const { command, cwd, home, workspace, user, variables, dialect } = submission;
-  const normalize = (text: string) => normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
-  const given = 'line' in command ? normalize(command.line) : normalizeArgv(command.argv, { dialect, cwd, home, variables });
+  const normalize = (text: string) =>
+    normalizeCommandLine({ commandLine: text, dialect, cwd, home, variables });
+  const given =
+    'line' in command
+      ? normalize(command.line)
+      : normalizeArgv(command.argv, { dialect, cwd, home, variables });
   if (!given.ok) return given;
   const script = submission.script ?? null;
   const read = script === null ? null : normalize(script);
@@ -73,7 +82,11 @@ export function buildShellAction(
   const words: JsonObject = 'line' in command ? { command: command.line } : { argv: command.argv };
   const parameters: JsonObject = script === null ? words : { ...words, script };
   return ok(
-    actionOf(submission, { tool: 'shell', operation: submission.operation ?? 'run', parameters, commands, effects, gaps }, hasher),
+    actionOf(
+      submission,
+      { tool: 'shell', operation: submission.operation ?? 'run', parameters, commands, effects, gaps },
+      hasher,
+    ),
   );
 }
 

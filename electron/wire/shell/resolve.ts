@@ -1,4 +1,15 @@
-import { at, codeOption, debugged, eachWord, crontab, git, hasCodeOption, multiplexer, pager, vim } from './embedded.ts';
+import {
+  at,
+  codeOption,
+  crontab,
+  debugged,
+  eachWord,
+  git,
+  hasCodeOption,
+  multiplexer,
+  pager,
+  vim,
+} from './embedded.ts';
 import { interpreter, isInterpreter, windowsShell, withCode } from './interpreters.ts';
 import type { Call, Frame, Machine, Output } from './machine.ts';
 import { MAX_DEPTH, programIn, refuse, spend } from './machine.ts';
