@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
+import { canSeeProcesses, isMarked } from '../edge/process-tree.ts';
 import { placesFrom } from '../wire/places.ts';
 import { VERSION } from '../wire/version.ts';
 import { type RunningDaemon, startDaemon } from './composition.ts';
@@ -9,6 +10,12 @@ import { type RunningDaemon, startDaemon } from './composition.ts';
 async function main(): Promise<void> {
   process.umask(0o077);
   const home = homedir();
+  if (canSeeProcesses() && (isMarked(process.pid) || process.env.COUNTERSIGN_SESSION !== undefined)) {
+    // Its environment, and with it the policy and the ledger it would use, would be of the agent's choosing.
+    process.stderr.write('not started (session): a daemon is not started from inside an agent session\n');
+    process.exitCode = 78;
+    return;
+  }
   const places = placesFrom(process.env, home);
   try {
     mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
