@@ -48,7 +48,7 @@ const GOODBYE_MS = 1000;
  * Also used for the client side of a door.
  */
 export function serveLines(socket: Socket, limits: LineLimits, handlers: LineHandlers): LineConnection {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let parts: Buffer[] = [];
   let held = 0;
   let closed = false;
