@@ -109,7 +109,9 @@ export function createApprovalService(clock: Clock, timers: Timers): ApprovalSer
           message: 'the answer was given for another action than the one that waits',
         };
       }
-      if (state.kind !== 'denied' && clock.now() - shownAt < MIN_SHOWN_MS) {
+      // What did not exist yet was not shown, whatever the client says.
+      const seenFor = clock.now() - Math.max(shownAt, entry.approval.createdAt);
+      if (state.kind !== 'denied' && seenFor < MIN_SHOWN_MS) {
         return { code: 'too_fast', message: `answered less than ${MIN_SHOWN_MS} ms after it was shown` };
       }
       if (state.kind === 'timed_out' || state.kind === 'withdrawn') return null;

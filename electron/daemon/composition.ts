@@ -31,6 +31,7 @@ import { createApprovalService } from './approval-service.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { createDeferralService } from './deferral-service.ts';
+import { createGate, GATE_LIMITS } from './gate.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
@@ -69,6 +70,8 @@ export interface RunningDaemon {
 /** How long a surface waits for a first sign of life; shorter than any agent's own patience. */
 const SURFACE_DEADLINE_MS = 10_000;
 const HELLO_MS = 5_000;
+/** Whoever takes longer to send one line does not mean it to end. */
+const LINE_MS = 5_000;
 
 /**
  * Puts the daemon together and opens its doors, or says why it may not (failure table). Order matters: keys and
@@ -110,6 +113,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   });
   if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
   const ledger = opened.value;
+  // The lock is ours: what a killed daemon left behind would be proven to doors that no longer know it.
+  for (const stale of [places.capability, join(places.run, 'daemon.pid')])
+    rmSync(stale, { force: true, recursive: true });
 
   const knowledge = loadKnowledge(join(resourcesDirectory(), 'knowledge'));
   if (!knowledge.ok) {
@@ -165,7 +171,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   };
 
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
-  const refusals = createRefusalRecorder(ledger, clock);
+  const refusals = createRefusalRecorder(ledger, clock, timers);
   const startedAt = clock.now();
   const household = householdOf(options);
   const recordLifecycle = (event: string, more: JsonObject) =>
@@ -251,9 +257,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     verifier: nodeVerifier(),
     scheduler,
     refusals,
+    gate: createGate(GATE_LIMITS),
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
+    lineMs: LINE_MS,
   };
+  const controlGate = createGate(GATE_LIMITS);
   const handler = createControlHandler({
     mediation,
     sessions,
@@ -273,6 +282,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         : { ok: false, message: rotated.error.message };
     },
     status,
+    refusals,
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>
@@ -283,21 +293,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         random,
         timers,
         refusals,
+        gate: controlGate,
         version: options.version,
         presenceOf: (pid) => presenceOf(pid, sessions),
         handler,
         helloMs: HELLO_MS,
+        lineMs: LINE_MS,
       },
       socket,
     ),
   );
   if (!control.ok) {
+    policies.close();
     await ledger.close();
     return err({ code: control.error.code, message: control.error.message });
   }
   const submit = await openDoor(places.submitSocket, (socket) => serveSubmit(submitDoor, socket));
   if (!submit.ok) {
     control.value.close();
+    policies.close();
     await ledger.close();
     return err({ code: submit.error.code, message: submit.error.message });
   }
@@ -309,6 +323,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   if (!started.ok) {
     control.value.close();
     submit.value.close();
+    policies.close();
     await ledger.close();
     return err({
       code: started.error.code,
@@ -330,6 +345,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       rmSync(join(places.run, 'daemon.pid'), { force: true });
       control.value.close();
       submit.value.close();
+      // While the ledger's lock is ours: after that these paths may be the next daemon's.
+      rmSync(places.controlSocket, { force: true });
+      rmSync(places.submitSocket, { force: true });
       for (const session of sessions.live())
         await closeSession(mediation, session, {
           exitCode: null,
@@ -338,8 +356,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         });
       await recordLifecycle('stopped', { reason: 'asked to' });
       await ledger.close();
-      rmSync(places.controlSocket, { force: true });
-      rmSync(places.submitSocket, { force: true });
     },
   });
 }

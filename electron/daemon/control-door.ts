@@ -3,16 +3,18 @@ import type { Socket } from 'node:net';
 import type { Random } from '../core/ports.ts';
 import { type LineConnection, serveLines } from '../edge/line-socket.ts';
 import { macEquals, macHex } from '../edge/mac.ts';
-import { canSeeProcesses, holdsOpen } from '../edge/process-tree.ts';
+import { canSeeProcesses, holdsOpen, readProcess } from '../edge/process-tree.ts';
 import {
   CONTROL_VERSION,
   type ControlReply,
   type ControlRequest,
   controlHelloSchema,
   controlRequestSchema,
+  MAX_CONTROL_HELLO_LINE,
   MAX_CONTROL_LINE,
 } from '../wire/control.ts';
 import { parseLine, sealedSchema } from '../wire/submit.ts';
+import type { Gate } from './gate.ts';
 import type { Presence } from './presence.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import type { Timers } from './timer.ts';
@@ -35,10 +37,13 @@ export interface ControlDoorPorts {
   readonly random: Random;
   readonly timers: Timers;
   readonly refusals: RefusalRecorder;
+  readonly gate: Gate;
   readonly version: string;
   readonly presenceOf: (pid: number) => Presence;
   readonly handler: ControlHandler;
   readonly helloMs: number;
+  /** Milliseconds that one line may take to arrive whole. */
+  readonly lineMs: number;
 }
 
 /**
@@ -47,17 +52,33 @@ export interface ControlDoorPorts {
  */
 export function serveControl(ports: ControlDoorPorts, socket: Socket): void {
   const nonce = ports.random.token(24);
-  const proofPath = `${realpathSync(ports.directory)}/proof-${ports.random.token(12)}`;
-  closeSync(openSync(proofPath, 'wx', 0o600));
+  const made = makeProofFile(ports);
+  if (made === null) {
+    // A full disk or a directory that was taken away: refused, and the daemon goes on denying.
+    ports.refusals.refuse('control', 'no_proof_file', 'the file that proves a process could not be made');
+    socket.on('error', () => socket.destroy());
+    const message = 'the daemon cannot make its proof file; is the disk full?';
+    socket.end(`${JSON.stringify({ type: 'fault', request: null, code: 'no_proof_file', message })}\n`);
+    socket.resume();
+    return;
+  }
+  const proofPath: string = made;
+  const visitor = ports.gate.arrive(() => socket.destroy());
   const closers: (() => void)[] = [];
   let key: string | null = null;
   let received = 0;
   let sent = 0;
   let client: ControlClient | null = null;
 
-  const line: LineConnection = serveLines(socket, MAX_CONTROL_LINE, {
+  // A stranger has nothing long to say: memory is for those that proved the capability.
+  const limits = {
+    maxLine: () => (key === null ? MAX_CONTROL_HELLO_LINE : MAX_CONTROL_LINE),
+    lineMs: ports.lineMs,
+  };
+  const line: LineConnection = serveLines(socket, limits, {
     onLine: (text) => (key === null ? onHello(text) : onSealed(text, key)),
     onClose: () => {
+      visitor.leave();
       cancelHello();
       rmSync(proofPath, { force: true });
       for (const closer of closers) closer();
@@ -65,13 +86,17 @@ export function serveControl(ports: ControlDoorPorts, socket: Socket): void {
     onBroken: (fault) => ports.refusals.refuse('control', fault.code, fault.message),
   });
   const cancelHello = ports.timers.after(ports.helloMs, () => {
-    if (key === null) socket.destroy();
+    if (key !== null) return;
+    ports.refusals.refuse('control', 'no_hello', 'a connection never said hello');
+    socket.destroy();
   });
   line.send(JSON.stringify({ v: CONTROL_VERSION, type: 'challenge', nonce, proof_path: proofPath }));
 
   function refuse(code: string, message: string): void {
     ports.refusals.refuse('control', code, message);
-    line.send(JSON.stringify({ type: 'fault', request: null, code, message } satisfies ControlReply));
+    const fault: ControlReply = { type: 'fault', request: null, code, message };
+    if (key === null) line.send(JSON.stringify(fault));
+    else send(fault);
     line.end();
   }
 
@@ -85,21 +110,27 @@ export function serveControl(ports: ControlDoorPorts, socket: Socket): void {
     if (canSeeProcesses() && !holdsOpen(pid, proofPath)) {
       return refuse('bad_pid', `process ${pid} did not prove that it is the one that speaks`);
     }
+    if (!visitor.introduce(String(pid)))
+      return refuse('too_many_connections', 'this process has too many connections already');
     cancelHello();
     rmSync(proofPath, { force: true });
+    // The number alone is not the process: it may end, leave the connection to its children, and its number to another.
+    const startedAt = readProcess(pid)?.startTicks ?? null;
+    const presence = (): Presence =>
+      (readProcess(pid)?.startTicks ?? null) === startedAt ? ports.presenceOf(pid) : 'unknown';
     const welcome = {
       v: CONTROL_VERSION,
       type: 'welcome',
       proof: macHex(ports.capability, `daemon\n${nonce}\n${theirs}`),
       version: ports.version,
       pid: process.pid,
-      presence: ports.presenceOf(pid),
+      presence: presence(),
     };
     line.send(JSON.stringify(welcome));
     key = macHex(ports.capability, `key\n${nonce}\n${theirs}`);
     client = {
       pid,
-      presence: () => ports.presenceOf(pid),
+      presence,
       send,
       onClose: (callback) => void closers.push(callback),
     };
@@ -120,8 +151,7 @@ export function serveControl(ports: ControlDoorPorts, socket: Socket): void {
     }
     received += 1;
     const parsed = parseLine(sealed.value.body, controlRequestSchema, MAX_CONTROL_LINE);
-    if (!parsed.ok)
-      return send({ type: 'fault', request: null, code: parsed.error.code, message: parsed.error.message });
+    if (!parsed.ok) return refuse(parsed.error.code, parsed.error.message);
     const { value } = parsed;
     if (client === null) return;
     void ports
@@ -137,5 +167,16 @@ export function serveControl(ports: ControlDoorPorts, socket: Socket): void {
       .then((reply) => {
         if (reply !== null) send(reply);
       });
+  }
+}
+
+/** The file that a client opens to prove which process it is; null when it cannot be made. */
+function makeProofFile(ports: ControlDoorPorts): string | null {
+  try {
+    const path = `${realpathSync(ports.directory)}/proof-${ports.random.token(12)}`;
+    closeSync(openSync(path, 'wx', 0o600));
+    return path;
+  } catch {
+    return null;
   }
 }

@@ -1,12 +1,13 @@
 import type { ApprovalScope } from '../core/approval.ts';
-import type { JsonObject } from '../core/brand.ts';
 import type { Checkpoint } from '../core/receipt/checkpoint.ts';
 import { type Result, unreachable } from '../core/result.ts';
+import { canSeeProcesses } from '../edge/process-tree.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
 import type { MediationPorts } from './mediation.ts';
 import { identityPart } from './record.ts';
+import type { RefusalRecorder } from './refusals.ts';
 import { closeSession, type Household, openSession } from './session-opening.ts';
 import type { Session, SessionStore } from './session-store.ts';
 import { accumulate, record } from './stages.ts';
@@ -25,6 +26,7 @@ export interface ControlRequestPorts {
   readonly rotateKey: () => Promise<{ readonly ok: boolean; readonly message: string }>;
   readonly checkpoint: () => Result<Checkpoint, { readonly message: string }>;
   readonly status: () => DaemonStatus;
+  readonly refusals: RefusalRecorder;
   readonly stop: () => void;
 }
 
@@ -45,12 +47,16 @@ const PERSONS = new Set<ControlRequest['type']>([
   'ledger.checkpoint',
 ]);
 
+/** So long a session that ended is told so; after that it is unknown, and its context is no longer held in memory. */
+const REMEMBER_ENDED_MS = 10 * 60_000;
+
 /** Answers the requests of the control door. Every grant is checked against where the asking process stands, now. */
 export function createControlHandler(ports: ControlRequestPorts): ControlHandler {
   return async (request, client) => {
     const barred = presenceFault(request, client);
     if (barred !== null) {
-      await recordRefusedGrant(ports, request, client, barred);
+      // An attempt to grant from the wrong place is worth a receipt: it may be an agent helping itself.
+      ports.refusals.refuse('control', 'not_permitted', barred, { request: request.type, pid: client.pid });
       return fault(request, 'not_permitted', barred);
     }
     switch (request.type) {
@@ -143,6 +149,8 @@ function presenceFault(request: ControlRequest, client: ControlClient): string |
     case 'session':
       return 'this comes from inside an agent session; answer from a terminal of your own';
     case 'unknown':
+      // Where processes can be seen, one that cannot is gone, and what speaks is whoever inherited its connection.
+      if (canSeeProcesses()) return 'the process that opened this connection is gone';
       return GRANTS.has(request.type)
         ? 'it cannot be seen on this platform which process asks; nothing is granted here'
         : null;
@@ -153,21 +161,6 @@ function presenceFault(request: ControlRequest, client: ControlClient): string |
     default:
       return unreachable(presence);
   }
-}
-
-/** An attempt to grant from the wrong place is worth a receipt: it may be an agent helping itself. */
-async function recordRefusedGrant(
-  ports: ControlRequestPorts,
-  request: ControlRequest,
-  client: ControlClient,
-  reason: string,
-): Promise<void> {
-  const { ledger, clock } = ports.mediation;
-  const body: JsonObject = {
-    refusal: { door: 'control', code: 'not_permitted', request: request.type, pid: client.pid, reason },
-    decision: { result: 'DENY', policy_id: null, reason },
-  };
-  await ledger.append({ kind: 'refusal', session: null, at: clock.now(), body });
 }
 
 async function onOpen(
@@ -183,6 +176,7 @@ async function onOpen(
   const opened = await openSession(ports.mediation, ports.household, ports.emptyContext, request);
   if (!opened.ok) return fault(request, 'not_recorded', opened.error);
   const session = opened.value;
+  ports.sessions.sweep(ports.mediation.clock.now() - REMEMBER_ENDED_MS);
   ports.sessions.add(session);
   // The runner's connection is its life: when it goes, nobody can enforce for the session any more.
   client.onClose(() => {

@@ -75,7 +75,8 @@ export async function finish(
     receipt: recorded.value.id,
   };
   if (result === 'ALLOW') {
-    if (passage.cancelled()) return abandoned(ports, passage, answer);
+    // Closing a session settles what ran in it; what becomes durable after that has nobody left to run it.
+    if (passage.cancelled() || session.endedAt !== null) return abandoned(ports, passage, answer);
     startRunning(ports, passage, recorded.value.id);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     for (const { level, source, because } of classifyReads(action.effects)) {
@@ -107,8 +108,18 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string):
   const { session, action } = passage;
   session.running.set(action.id, { receipt, digest: action.digest, effects: new Map() });
   if (session.running.size > MAX_RUNNING) {
-    const oldest = session.running.keys().next().value;
-    if (oldest !== undefined) session.running.delete(oldest);
+    const [oldest] = session.running;
+    if (oldest !== undefined) {
+      const [id, running] = oldest;
+      session.running.delete(id);
+      const error = 'too many actions of this session run at once to wait for the outcome of the oldest';
+      void record(ports, session, 'outcome', {
+        decision_receipt: running.receipt,
+        action_id: id,
+        identity: identityPart(session.identity),
+        outcome: { result: 'unknown', error, ended_at: ports.clock.now() },
+      });
+    }
   }
   // What a script's commands may do is decided when each is reached.
   if (action.partsFollow) return;

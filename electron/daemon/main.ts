@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { canSeeProcesses, isMarked } from '../edge/process-tree.ts';
 import { placesFrom } from '../wire/places.ts';
 import { VERSION } from '../wire/version.ts';
 import { type RunningDaemon, startDaemon } from './composition.ts';
@@ -24,8 +25,20 @@ function durationFrom(
 async function main(): Promise<void> {
   process.umask(0o077);
   const home = homedir();
+  if (canSeeProcesses() && (isMarked(process.pid) || process.env.COUNTERSIGN_SESSION !== undefined)) {
+    // Its environment, and with it the policy and the ledger it would use, would be of the agent's choosing.
+    process.stderr.write('not started (session): a daemon is not started from inside an agent session\n');
+    process.exitCode = 78;
+    return;
+  }
   const places = placesFrom(process.env, home);
-  mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    process.stderr.write(`not started (io): cannot make \`${dirname(places.log)}\`: ${String(cause)}\n`);
+    process.exitCode = 78;
+    return;
+  }
   const log = (line: string) => {
     const text = `${new Date().toISOString()} ${line}\n`;
     try {

@@ -1,4 +1,4 @@
-import { ancestorsOf, canSeeProcesses, carriesSession, readProcess } from '../edge/process-tree.ts';
+import { ancestorsOf, canSeeProcesses, carriesSession, isMarked, readProcess } from '../edge/process-tree.ts';
 import type { SessionStore } from './session-store.ts';
 
 /** Where a client of the control door stands. */
@@ -12,7 +12,7 @@ export function presenceOf(pid: number, sessions: SessionStore): Presence {
   if (!canSeeProcesses()) return 'unknown';
   const facts = readProcess(pid);
   if (facts === null) return 'unknown';
-  if (carriesSession(pid)) return 'session';
+  if (isMarked(pid) || carriesSession(pid)) return 'session';
   const above = new Set(ancestorsOf(pid));
   for (const session of sessions.live()) {
     if (!above.has(session.runnerPid)) continue;

@@ -8,6 +8,7 @@ import { type LineConnection, serveLines } from '../edge/line-socket.ts';
 import { macHex } from '../edge/mac.ts';
 import {
   type ActionMessage,
+  MAX_HELLO_LINE,
   MAX_SUBMIT_LINE,
   type OutcomeMessage,
   parseLine,
@@ -15,6 +16,7 @@ import {
   type SubmitReply,
   submitMessageSchema,
 } from '../wire/submit.ts';
+import type { Gate } from './gate.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, MediationPorts } from './mediation.ts';
 import { identityPart, outcomePart } from './record.ts';
@@ -29,9 +31,12 @@ export interface SubmitDoorPorts {
   readonly verifier: Verifier;
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
+  readonly gate: Gate;
   /** What a surface should wait for a first sign of life before it denies by itself. */
   readonly deadlineMs: number;
   readonly helloMs: number;
+  /** Milliseconds that one line may take to arrive whole. */
+  readonly lineMs: number;
 }
 
 /** One request that waits on a connection. */
@@ -57,9 +62,16 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     }
     pending.clear();
   };
-  const line: LineConnection = serveLines(socket, MAX_SUBMIT_LINE, {
+  const visitor = ports.gate.arrive(() => socket.destroy());
+  // A stranger has nothing long to say: memory is for those whose session is known.
+  const limits = {
+    maxLine: () => (session === null ? MAX_HELLO_LINE : MAX_SUBMIT_LINE),
+    lineMs: ports.lineMs,
+  };
+  const line: LineConnection = serveLines(socket, limits, {
     onLine: (text) => onLine(text),
     onClose: () => {
+      visitor.leave();
       cancelHello();
       cancelAll();
     },
@@ -69,7 +81,9 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     },
   });
   const cancelHello = mediation.timers.after(ports.helloMs, () => {
-    if (session === null) socket.destroy();
+    if (session !== null) return;
+    ports.refusals.refuse('submit', 'no_hello', 'a connection never said which session it speaks for');
+    socket.destroy();
   });
 
   /** Sealed once a session is known; before that nobody could check a seal. */
@@ -100,6 +114,8 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
           'this session is not known to the running daemon; start it again with `countersign run`',
         );
       }
+      if (!visitor.introduce(found.id))
+        return refuse(null, 'too_many_connections', 'this session has too many connections already');
       session = found;
       nonce = message.nonce;
       cancelHello();
@@ -119,11 +135,19 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
       case 'outcome': {
         if (message.envelope.session !== current.id)
           return refuse(message.request, 'other_session', 'the envelope names another session');
+        if (pending.has(message.request))
+          return refuse(message.request, 'duplicate_request', 'this request id is in use on the connection');
+        // Checked before it is queued: who only knows a session's name must not fill that session's queue.
+        const fault = authenticate(ports, current, message.envelope, message.signature);
+        if (fault !== null) return unauthentic(current, message, fault);
+        const entry: Pending = { cancelled: false, callbacks: [] };
+        if (message.type === 'action') pending.set(message.request, entry);
         const queued = ports.scheduler.enqueue(current.id, () => {
-          if (message.type === 'action') onAction(current, message);
+          if (message.type === 'action') onAction(current, message, entry);
           else void onOutcome(current, message);
         });
         if (queued) return;
+        pending.delete(message.request);
         ports.refusals.refuse('submit', 'queue_full', `queue of ${current.id} is full`);
         if (message.type === 'action')
           answer(
@@ -156,17 +180,17 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     });
   }
 
-  function onAction(current: Session, message: ActionMessage): void {
+  /** An identity that is over is told so; a line that the agent instance did not send ends the connection. */
+  function unauthentic(current: Session, message: ActionMessage | OutcomeMessage, fault: Unauthentic): void {
+    ports.refusals.refuse('submit', fault.code, `${current.id}: ${fault.message}`);
+    if (message.type === 'action')
+      answer(message.request, denial(null, `identity could not be verified: ${fault.message}`, null));
+    else reply({ v: SUBMIT_VERSION, type: 'recorded', request: message.request, receipt: null });
+    if (fault.code !== 'identity') line.end();
+  }
+
+  function onAction(current: Session, message: ActionMessage, entry: Pending): void {
     const { request, envelope } = message;
-    if (pending.has(request))
-      return refuse(request, 'duplicate_request', 'this request id is in use on the connection');
-    const fault = authenticate(ports, current, envelope, message.signature);
-    if (fault !== null) {
-      ports.refusals.refuse('submit', 'bad_signature', `${current.id}: ${fault}`);
-      return answer(request, denial(null, `identity could not be verified: ${fault}`, null));
-    }
-    const entry: Pending = { cancelled: false, callbacks: [] };
-    pending.set(request, entry);
     const submission = {
       session: current,
       envelope,
@@ -203,8 +227,6 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
 
   async function onOutcome(current: Session, message: OutcomeMessage): Promise<void> {
     const { request, envelope } = message;
-    const fault = authenticate(ports, current, envelope, message.signature);
-    if (fault !== null) return refuse(request, 'bad_signature', fault);
     const id = envelope.action as ActionId;
     const running = current.running.get(id);
     if (running === undefined) return reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt: null });
@@ -247,6 +269,11 @@ export async function recordOutcome(
   return recorded.ok ? recorded.value.id : null;
 }
 
+interface Unauthentic {
+  readonly code: 'identity' | 'bad_signature' | 'replay';
+  readonly message: string;
+}
+
 /**
  * Checks an envelope's signature and sequence (R6.g, R6.j); null when it is the agent instance's own next message.
  * The sequence only ever rises, so a recorded message cannot be played again.
@@ -256,15 +283,16 @@ function authenticate(
   session: Session,
   envelope: { readonly sequence: number },
   signature: string,
-): string | null {
+): Unauthentic | null {
   const fault = identityFault(session, ports.mediation.clock.now());
-  if (fault !== null) return fault;
+  if (fault !== null) return { code: 'identity', message: fault };
   const canonical = canonicalForm(envelope);
-  if (!canonical.ok) return 'the envelope has no canonical form';
+  if (!canonical.ok) return { code: 'bad_signature', message: 'the envelope has no canonical form' };
   const digest: Digest = ports.mediation.hasher.sha256(canonical.value);
   if (!ports.verifier.verify(session.identity.agent.publicKey, bytesOfHex(digest), signature))
-    return 'bad signature';
-  if (envelope.sequence <= session.lastSequence) return 'this message was sent before';
+    return { code: 'bad_signature', message: 'bad signature' };
+  if (envelope.sequence <= session.lastSequence)
+    return { code: 'replay', message: 'this message was sent before' };
   session.gaps += envelope.sequence - session.lastSequence - 1;
   session.lastSequence = envelope.sequence;
   return null;

@@ -13,7 +13,7 @@ export interface DoorOpenFault {
 export interface LineConnection {
   /** Sends one line (without its newline); false when the peer reads too slowly and was closed. */
   send(line: string): boolean;
-  /** Sends what is buffered, then closes. */
+  /** Sends what is buffered, then closes; nothing that still arrives is looked at. */
   end(): void;
   readonly closed: boolean;
 }
@@ -21,40 +21,65 @@ export interface LineConnection {
 export interface LineHandlers {
   readonly onLine: (line: string) => void;
   readonly onClose: () => void;
-  /** A line that is too long or not UTF-8: the connection is closed after this. */
+  /** A line that is too long, too slow or not UTF-8: the connection is closed after this. */
   readonly onBroken: (fault: {
-    readonly code: 'too_long' | 'invalid_utf8';
+    readonly code: 'too_long' | 'too_slow' | 'invalid_utf8';
     readonly message: string;
   }) => void;
+}
+
+/** What a peer may take, in bytes and time. */
+export interface LineLimits {
+  /** Longest line in bytes, asked for each chunk: less is granted to a peer that has not said who it is. */
+  readonly maxLine: () => number;
+  /** Milliseconds that one line may take from its first byte to its newline; null waits for ever. */
+  readonly lineMs: number | null;
 }
 
 /** Unread replies past this mean a peer that does not read: closed rather than buffered without bound. */
 const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 const MAX_SOCKET_PATH = 107;
+const MAX_PARTS = 1024;
+/** How long a peer that was said goodbye to may keep its end open. */
+const GOODBYE_MS = 1000;
 
 /**
- * Splits a byte stream into lines, strictly: at most `maxLine` bytes each, valid UTF-8 only.
+ * Splits a byte stream into lines, strictly: at most `maxLine` bytes each, valid UTF-8 only, each whole in time.
  * Also used for the client side of a door.
  */
-export function serveLines(socket: Socket, maxLine: number, handlers: LineHandlers): LineConnection {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+export function serveLines(socket: Socket, limits: LineLimits, handlers: LineHandlers): LineConnection {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   let parts: Buffer[] = [];
   let held = 0;
   let closed = false;
+  let slow: NodeJS.Timeout | null = null;
+  const awaitNewline = (wanted: boolean) => {
+    if (!wanted || closed) {
+      if (slow !== null) clearTimeout(slow);
+      slow = null;
+    } else if (slow === null && limits.lineMs !== null) {
+      slow = setTimeout(() => broken('too_slow', 'line did not end in time'), limits.lineMs);
+      slow.unref();
+    }
+  };
   const close = () => {
     if (closed) return;
     closed = true;
-    handlers.onClose();
-  };
-  const broken = (code: 'too_long' | 'invalid_utf8', message: string) => {
-    if (closed) return;
-    handlers.onBroken({ code, message });
-    socket.end();
-    // A peer that keeps sending after we said goodbye is cut off.
-    setTimeout(() => socket.destroy(), 1000).unref();
     parts = [];
     held = 0;
+    awaitNewline(false);
+    handlers.onClose();
+  };
+  const goodbye = () => {
+    socket.end();
+    // A peer that keeps its end open after we said goodbye is cut off.
+    setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
     close();
+  };
+  const broken = (code: 'too_long' | 'too_slow' | 'invalid_utf8', message: string) => {
+    if (closed) return;
+    handlers.onBroken({ code, message });
+    goodbye();
   };
   socket.on('data', (chunk: Buffer) => {
     let start = 0;
@@ -65,8 +90,14 @@ export function serveLines(socket: Socket, maxLine: number, handlers: LineHandle
         parts.push(chunk.subarray(start, end));
         held += end - start;
       }
+      const maxLine = limits.maxLine();
       if (held > maxLine) return broken('too_long', `line is longer than ${maxLine} bytes`);
-      if (newline < 0) return;
+      if (newline < 0) {
+        // A byte at a time must not cost a buffer each.
+        if (parts.length >= MAX_PARTS) parts = [Buffer.concat(parts)];
+        return awaitNewline(held > 0);
+      }
+      awaitNewline(false);
       const bytes = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
       parts = [];
       held = 0;
@@ -96,9 +127,7 @@ export function serveLines(socket: Socket, maxLine: number, handlers: LineHandle
       }
       return true;
     },
-    end() {
-      socket.end();
-    },
+    end: goodbye,
     get closed() {
       return closed;
     },

@@ -69,6 +69,26 @@ export function carriesSession(pid: number): boolean {
   }
 }
 
+/**
+ * The hard limit of file locks that a session's first process sets for all below it. Nobody but root can raise a hard limit again, so
+ * the mark outlives a cleaned environment, a double fork, the death of that first process, and the session. The limit itself limits nothing.
+ */
+export const SESSION_MARK = 0x43534e;
+
+/** True when a process comes out of a session, living or ended, by the mark it inherited; true too when that cannot be read. */
+export function isMarked(pid: number): boolean {
+  try {
+    const line = readFileSync(`/proc/${pid}/limits`, 'utf8')
+      .split('\n')
+      .find((text) => text.startsWith('Max file locks'));
+    const hard = line?.trim().split(/\s{2,}/)[2];
+    // Lower still is a mark that somebody tried to make unreadable.
+    return hard !== undefined && hard !== 'unlimited' && Number(hard) <= SESSION_MARK;
+  } catch {
+    return true;
+  }
+}
+
 /** True on platforms where processes can be looked at this way. */
 export function canSeeProcesses(): boolean {
   return readProcess(process.pid) !== null;

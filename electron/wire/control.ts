@@ -13,6 +13,8 @@ import { hasIdShape } from '../core/brand.ts';
 
 export const CONTROL_VERSION = 1;
 export const MAX_CONTROL_LINE = 8 * 1024 * 1024;
+/** Bytes of a client's first line. */
+export const MAX_CONTROL_HELLO_LINE = 4096;
 
 const sessionId = z.string().refine((t) => hasIdShape('sess', t), 'not a session id');
 const digest = z.string().regex(/^[0-9a-f]{64}$/);

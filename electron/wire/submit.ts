@@ -15,6 +15,8 @@ export const SUBMIT_VERSION = 1;
 /** 1 MiB of command line, JSON-escaped in the worst case, and room for the rest. */
 export const MAX_SUBMIT_LINE = 8 * 1024 * 1024;
 export const MAX_COMMAND_LINE = 1024 * 1024;
+/** Bytes of a connection's first line. */
+export const MAX_HELLO_LINE = 4096;
 
 const sessionId = z.string().refine((t) => hasIdShape('sess', t), 'not a session id');
 const actionId = z.string().refine((t) => hasIdShape('act', t), 'not an action id');
@@ -67,33 +69,45 @@ export const shellEnvelopeSchema = z
     'exactly one of `command_line` and `argv` is needed',
   );
 
-export const actionMessageSchema = z.strictObject({
-  v: z.literal(SUBMIT_VERSION),
-  type: z.literal('action'),
-  request: requestId,
-  envelope: shellEnvelopeSchema,
-  /** Ed25519 by the agent instance over SHA-256(canonical(envelope)), base64url. */
-  signature: z.string().max(128),
-});
+/**
+ * The request id is the signed sequence number, in decimal. It is what a reply is matched by: were it not signed, something
+ * between surface and daemon could exchange the ids of two requests, and with them their decisions.
+ */
+const REQUEST_IS_SEQUENCE = 'the request id is not the sequence number that was signed';
+const isSigned = (m: { readonly request: string; readonly envelope: { readonly sequence: number } }) =>
+  m.request === String(m.envelope.sequence);
+
+export const actionMessageSchema = z
+  .strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('action'),
+    request: requestId,
+    envelope: shellEnvelopeSchema,
+    /** Ed25519 by the agent instance over SHA-256(canonical(envelope)), base64url. */
+    signature: z.string().max(128),
+  })
+  .refine(isSigned, REQUEST_IS_SEQUENCE);
 
 /** What became of an action that was let through. */
-export const outcomeMessageSchema = z.strictObject({
-  v: z.literal(SUBMIT_VERSION),
-  type: z.literal('outcome'),
-  request: requestId,
-  envelope: z.strictObject({
-    session: sessionId,
-    sequence: z.number().int().nonnegative(),
-    action: actionId,
-    result: z.enum(['succeeded', 'failed', 'unknown']),
-    exit_code: z.number().int().min(0).max(255).nullable(),
-    signal: z.string().max(32).nullable(),
-    error: z.string().max(4096).nullable(),
-    started_at: z.number().int().nullable(),
-    ended_at: z.number().int(),
-  }),
-  signature: z.string().max(128),
-});
+export const outcomeMessageSchema = z
+  .strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('outcome'),
+    request: requestId,
+    envelope: z.strictObject({
+      session: sessionId,
+      sequence: z.number().int().nonnegative(),
+      action: actionId,
+      result: z.enum(['succeeded', 'failed', 'unknown']),
+      exit_code: z.number().int().min(0).max(255).nullable(),
+      signal: z.string().max(32).nullable(),
+      error: z.string().max(4096).nullable(),
+      started_at: z.number().int().nullable(),
+      ended_at: z.number().int(),
+    }),
+    signature: z.string().max(128),
+  })
+  .refine(isSigned, REQUEST_IS_SEQUENCE);
 
 /** The person or the agent gave up waiting (^C): the parked action is withdrawn. */
 export const cancelMessageSchema = z.strictObject({

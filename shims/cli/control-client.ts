@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, realpathSync } from 'node:fs';
 import { connect } from 'node:net';
+import { basename, dirname } from 'node:path';
 import type { z } from 'zod';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import {
@@ -14,6 +15,7 @@ import {
 } from '../../electron/wire/control.ts';
 import type { Places } from '../../electron/wire/places.ts';
 import { parseLine, sealedSchema } from '../../electron/wire/submit.ts';
+import { visibleLine } from '../../electron/wire/terminal-text.ts';
 
 /** Why the daemon could not be talked to or refused. */
 export interface ControlFault {
@@ -133,14 +135,9 @@ export function connectControl(places: Places): Promise<Result<ControlConnection
           message: 'what listens on the control socket does not speak like the daemon',
         });
       daemonNonce = challenge.value.nonce;
-      try {
-        proofFd = openSync(challenge.value.proof_path, 'r');
-      } catch (cause) {
-        return die({
-          code: 'impostor',
-          message: `cannot open the daemon's proof file: ${(cause as Error).message}`,
-        });
-      }
+      proofFd = openProof(places.controlDir, challenge.value.proof_path);
+      if (proofFd === null)
+        return die({ code: 'impostor', message: 'what listens on the control socket names no proof file' });
       const proof = mac(capability, `client\n${daemonNonce}\n${nonce}`);
       socket.write(
         `${JSON.stringify({ v: CONTROL_VERSION, type: 'hello', nonce, pid: process.pid, proof })}\n`,
@@ -150,7 +147,8 @@ export function connectControl(places: Places): Promise<Result<ControlConnection
     const onWelcome = (line: string) => {
       const refused = parseLine(line, controlReplySchema, MAX_CONTROL_LINE);
       if (refused.ok && refused.value.type === 'fault')
-        return die({ code: refused.value.code, message: refused.value.message });
+        // Nobody has proven anything yet: an impostor's words may not move the cursor.
+        return die({ code: refused.value.code, message: visibleLine(refused.value.message).slice(0, 500) });
       const welcome = parseLine(line, controlWelcomeSchema, MAX_CONTROL_LINE);
       if (!welcome.ok || !same(welcome.value.proof, mac(capability, `daemon\n${daemonNonce}\n${nonce}`))) {
         return die({
@@ -228,6 +226,19 @@ export function connectControl(places: Places): Promise<Result<ControlConnection
     );
     socket.on('close', () => die({ code: 'closed', message: 'the daemon closed the connection' }));
   });
+}
+
+/**
+ * Opens the file by which the daemon sees who asks; null when it is not one of the daemon's. Whoever took the socket names the
+ * path, and opening a pipe or a device of their choice could hang or worse.
+ */
+function openProof(controlDir: string, path: string): number | null {
+  try {
+    if (dirname(path) !== realpathSync(controlDir) || !basename(path).startsWith('proof-')) return null;
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
 }
 
 /** Calls and parses the value with a schema; what does not fit is a protocol fault. */

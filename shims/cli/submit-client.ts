@@ -60,7 +60,6 @@ const GONE =
 export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
   let link: Link | null = null;
   let sequence = -1;
-  let requests = 0;
   let drained: (() => void) | null = null;
 
   const lose = (lost: Link, reason: string) => {
@@ -152,9 +151,12 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
     else to.unsent.push(text);
   };
 
-  const signed = (body: object) => {
-    // Counted at the moment of sending: the daemon refuses a number that is not larger than the last.
+  /** The number of the next message, which is also its request id: replies are matched by what was signed. */
+  const nextRequest = () => {
     sequence += 1;
+    return String(sequence);
+  };
+  const signed = (body: object) => {
     const envelope = { session: options.session, sequence, ...body };
     return { envelope, signature: options.key.sign(envelope) };
   };
@@ -162,8 +164,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
   return {
     submit(question: ShellQuestion, onWaiting) {
       const on = link ?? dial();
-      requests += 1;
-      const request = `r${requests}`;
+      const request = nextRequest();
       let over = false;
       const decided = new Promise<Result<Decided, string>>((resolve) => {
         const finish = (result: Result<Decided, string>) => {
@@ -191,8 +192,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
     outcome(action, ending, startedAtMs) {
       const on = link;
       if (on === null) return;
-      requests += 1;
-      const request = `o${requests}`;
+      const request = nextRequest();
       on.unrecorded.add(request);
       write(on, {
         v: SUBMIT_VERSION,

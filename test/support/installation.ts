@@ -115,7 +115,8 @@ export function installation(): Installation {
       };
       daemons.push(daemon);
       const deadline = Date.now() + 15_000;
-      while (!existsSync(places.capability)) {
+      // What a killed daemon left behind is there already: the new one is ready when its own pid is.
+      while (readStatusPid(places) !== child.pid || !existsSync(places.capability)) {
         if (child.exitCode !== null) throw new Error(`the daemon did not start:\n${text}`);
         if (Date.now() > deadline) throw new Error(`the daemon is not ready:\n${text}`);
         await new Promise((r) => setTimeout(r, 20));

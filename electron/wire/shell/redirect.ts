@@ -8,6 +8,8 @@ export function readRedirect(m: Machine, f: Frame, node: Redirection): Redirect 
   const descriptor = node.descriptor?.type === 'FileDescriptor' ? node.descriptor.value : null;
   if (node.type === 'HereDoc')
     return { operator: '<<', descriptor, target: null, body: hereDocument(m, f, node) };
+  // Each redirect is an effect with its labels, much dearer than a word: bounded at some ten thousand a line.
+  if (!spend(m, 40)) return null;
   if (node.type === 'HereString') {
     const value = node.target === undefined ? null : wordValue(m, f, node.target);
     const text = `${value?.text ?? UNKNOWN_TEXT}\n`;

@@ -3,7 +3,8 @@
  * the agent starts stays below it in the process tree: the daemon refuses the control door to that tree. It starts the agent,
  * passes signals on, tells the host at DIRECTORY/surface.sock when the agent stops and how it ends, and lets nothing outlive it.
  *
- * BUG: killed with SIGKILL by the agent, it adopts nothing any more; the host then ends the session.
+ * BUG: killed with SIGKILL by the agent, it adopts nothing any more; the host then ends the session, and what got away keeps
+ * only the mark below, which root can take off.
  */
 #define _GNU_SOURCE
 #include "init.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@
 #include "program.h"
 #include "surface.h"
 
+/* RLIMIT_LOCKS limits nothing since Linux 2.4.25; the number is `SESSION_MARK` of electron/edge/process-tree.ts. */
+#define SESSION_MARK 0x43534e
 #define SWEEP_TERM_MS 400
 #define SWEEP_KILL_MS 3000
 
@@ -166,6 +170,12 @@ int init_main(int argc, char **argv) {
   }
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
     say("countersign: denied: cannot become the session's reaper: ", strerror(errno), "\n", NULL);
+    return EXIT_DENIED;
+  }
+  /* A limit that is lowered stays lowered in every descendant: what escapes us is still known as the agent's. EPERM: lower already. */
+  struct rlimit mark = {.rlim_cur = SESSION_MARK, .rlim_max = SESSION_MARK};
+  if (setrlimit(RLIMIT_LOCKS, &mark) != 0 && errno != EPERM) {
+    say("countersign: denied: cannot mark the session: ", strerror(errno), "\n", NULL);
     return EXIT_DENIED;
   }
   sigset_t watched, before;
