@@ -55,7 +55,9 @@ describe('a script that is left to its commands: each is asked about once more b
       await s.run(['bash', '-c', script]);
       const again = s.heard
         .slice(1)
-        .filter((h) => /^(exec |command -p |PATH=\/bin )?(\/bin\/)?touch deed|^touch$|^trap .*touch deed/.test(h.text));
+        .filter((h) =>
+          /^(exec |command -p |PATH=\/bin )?(\/bin\/)?touch deed|^touch$|^trap .*touch deed/.test(h.text),
+        );
       assert.ok(existsSync(join(s.work, 'deed')), 'it ran');
       assert.ok(
         again.some((h) => !h.question.parts_follow),
