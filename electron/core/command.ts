@@ -24,6 +24,11 @@ export interface Redirect {
   readonly target: Word | null;
   /** Heredoc or here-string text. */
   readonly body: Word | null;
+  /**
+   * True when it belongs to what surrounds the command (`{ …; } > file`, `while …; done < file`, a function's body): the shell
+   * opens it before, and without, running any simple command.
+   */
+  readonly shared?: true;
 }
 
 /** What stands between the agent's own words and this command: `sudo`, `bash -c`, `xargs`, `ssh host`, `heredoc`, `function f`. */

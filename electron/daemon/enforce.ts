@@ -1,6 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
+import { unseenByParts } from '../core/parts.ts';
 import { transformWithin } from '../core/policy/transform.ts';
 import { err, type Result, unreachable } from '../core/result.ts';
 import { waitForFacts } from './await-facts.ts';
@@ -18,8 +19,22 @@ export async function enforce(
   trail: Trail = freshTrail(decision),
 ): Promise<Answer> {
   if (decision.result !== 'DENY' && decision.result !== 'ALLOW' && passage.action.partsFollow) {
-    return finish(ports, passage, leftToTheParts(decision), 'ALLOW', { ...trail, decided: 'ALLOW' });
+    const beyond = beyondTheParts(ports, policy, passage);
+    if (beyond === null)
+      return finish(ports, passage, leftToTheParts(decision), 'ALLOW', { ...trail, decided: 'ALLOW' });
+    return carryOut(ports, policy, passage, beyond, { ...trail, decided: beyond.result });
   }
+  return carryOut(ports, policy, passage, decision, trail);
+}
+
+/** What each of the five decisions means for an action that is settled as a whole. */
+async function carryOut(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail,
+): Promise<Answer> {
   switch (decision.result) {
     case 'DENY':
       return finish(ports, passage, decision, 'DENY', trail);
@@ -60,6 +75,20 @@ function leftToTheParts(decision: Decision): Decision {
     modify: null,
     reason: `starts; left to the command itself when it is reached: ${decision.reason}`,
   };
+}
+
+/**
+ * What a script does that none of its commands is seen doing: the shell opens the files of `{ …; } > file`, of a loop and of
+ * a function's body by itself. Null when policy has nothing against that; the question is otherwise asked for the whole.
+ */
+function beyondTheParts(ports: MediationPorts, policy: ArmedPolicy, passage: Passage): Decision | null {
+  const { action, session } = passage;
+  const effects = unseenByParts(action);
+  if (effects.length === 0) return null;
+  const decision = evaluateNow(ports, policy, session, { ...action, effects });
+  return decision.result === 'ALLOW' || (decision.result === 'DEFER' && decision.rule === null)
+    ? null
+    : decision;
 }
 
 /** The decision of an action that stands behind a parked one. */

@@ -9,6 +9,7 @@ import type { Effect } from '../core/effect.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Intent } from '../core/intent.ts';
 import type { Outcome } from '../core/outcome.ts';
+import { shellWords } from '../wire/shell-words.ts';
 
 /** The signed parts of receipts (AARM R5.a–g), snake_case. Pure: what goes in is what was decided. */
 
@@ -44,7 +45,7 @@ export function effectText(effect: Effect): string {
 export function actionText(action: Action): string {
   const { command, argv } = action.parameters;
   if (typeof command === 'string') return command;
-  if (Array.isArray(argv)) return argv.filter((word): word is string => typeof word === 'string').join(' ');
+  if (Array.isArray(argv)) return shellWords(argv.filter((word): word is string => typeof word === 'string'));
   return `${action.tool} ${action.operation}`;
 }
 

@@ -17,16 +17,29 @@ export const ANSI_STYLE: TextStyle = {
   alarm: (t) => `\u001b[1;31m${t}\u001b[22;39m`,
 };
 
-const MAX_TEXT_LINES = 24;
+/** How much of the agent's text is shown, on lines of how many columns: broken by us, or the terminal would go on past our bar. */
+export interface TextExtent {
+  readonly whole: boolean;
+  readonly columns: number;
+}
+
+const USUAL: TextExtent = { whole: false, columns: 80 };
+const HEAD_LINES = 18;
+const TAIL_LINES = 6;
 
 /** Lines that show one approval whole (AARM R4.s4): what, why, for whom, after what, and until when. */
-export function approvalLines(view: ApprovalView, now: number, style: TextStyle): readonly string[] {
+export function approvalLines(
+  view: ApprovalView,
+  now: number,
+  style: TextStyle,
+  extent: TextExtent = USUAL,
+): readonly string[] {
   const kind = view.origin === 'step_up' ? 'STEP_UP' : 'DEFER → asks you';
   const left = Math.max(0, Math.ceil((view.deadline - now) / 1000));
   const lines = [
     `${style.bold(`[${view.handle}] ${kind}`)}  ${view.risk} risk, ${left} s until it is denied`,
     '',
-    ...quoted(view.action.text, style),
+    ...quoted(view, style, extent),
     `  in ${visibleLine(view.action.cwd ?? 'an unknown directory')}`,
     '',
     `${style.bold('Why')}      ${visibleLine(view.policy.reason)}`,
@@ -41,7 +54,7 @@ export function approvalLines(view: ApprovalView, now: number, style: TextStyle)
   }
   const flagged = view.action.commands.filter((command) => command.flagged);
   if (flagged.length > 0 && view.action.commands.length > 1) {
-    lines.push(`${style.bold('Part')}     ${flagged.map((c) => visibleLine(clip(c.text, 100))).join(' · ')}`);
+    lines.push(`${style.bold('Part')}     ${flagged.map((c) => visibleLine(ends(c.text, 100))).join(' · ')}`);
   }
   const [first, ...rest] = view.action.effects;
   if (first !== undefined) lines.push(`${style.bold('Effects')}  ${visibleLine(first)}`);
@@ -81,10 +94,46 @@ export function approvalLine(view: ApprovalView, now: number, width: number): st
   );
 }
 
-function quoted(text: string, style: TextStyle): readonly string[] {
-  const lines = visible(text).split('\n');
-  const shown = lines.slice(0, MAX_TEXT_LINES).map((line) => `  │ ${style.alarm(clip(line, 400))}`);
-  return lines.length > MAX_TEXT_LINES
-    ? [...shown, `  │ … ${lines.length - MAX_TEXT_LINES} more lines`]
-    : shown;
+/**
+ * The agent's own text. What does not fit is left out of the middle, never off the end, and said aloud: a dangerous tail must not
+ * hide behind a long harmless line.
+ */
+function quoted(view: ApprovalView, style: TextStyle, extent: TextExtent): readonly string[] {
+  const lines = visible(view.action.text)
+    .split('\n')
+    .flatMap((line) => broken(line, Math.max(20, extent.columns - 6)));
+  const bar = (line: string) => `  │ ${style.alarm(line)}`;
+  const left = lines.length - HEAD_LINES - TAIL_LINES;
+  if (extent.whole || left <= 1) return lines.map(bar);
+  return [
+    ...lines.slice(0, HEAD_LINES).map(bar),
+    `  ┆ ${style.bold(`${left} lines are not shown here; see them all: countersign approve ${view.handle}`)}`,
+    ...lines.slice(-TAIL_LINES).map(bar),
+  ];
+}
+
+function broken(line: string, columns: number): readonly string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  let width = 0;
+  for (const character of line.replaceAll('\t', '    ')) {
+    // Hangul, Han and most of what is newer may take two columns.
+    const own = (character.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
+    if (width + own > columns) {
+      pieces.push(piece);
+      piece = '';
+      width = 0;
+    }
+    piece += character;
+    width += own;
+  }
+  return [...pieces, piece];
+}
+
+/** Both ends of a text of more than `width` columns. */
+function ends(text: string, width: number): string {
+  const points = [...text];
+  if (points.length <= width) return text;
+  const half = Math.floor((width - 3) / 2);
+  return `${points.slice(0, half).join('')} … ${points.slice(-half).join('')}`;
 }

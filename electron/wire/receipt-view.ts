@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../core/brand.ts';
 import type { Receipt, ReceiptKind } from '../core/receipt/receipt.ts';
+import { shellWords } from './shell-words.ts';
 
 /** A receipt's relatives, which stand elsewhere in the ledger. */
 export interface Relatives {
@@ -72,7 +73,7 @@ export function actionTextOf(action: JsonObject): string {
   const command = textAt(parameters, 'command');
   if (command !== null) return command;
   const words = listAt(parameters, 'argv').filter((word): word is string => typeof word === 'string');
-  if (words.length > 0) return words.join(' ');
+  if (words.length > 0) return shellWords(words);
   return `${textAt(action, 'tool') ?? 'unknown tool'} ${textAt(action, 'operation') ?? ''}`.trimEnd();
 }
 

@@ -82,6 +82,8 @@ export async function approve(argv: readonly string[]): Promise<number> {
   }
 }
 
+const terminalColumns = (): number => process.stdout.columns ?? 80;
+
 async function pending(connection: ControlConnection): Promise<readonly ApprovalView[] | null> {
   const reply = await callFor(connection, { type: 'approvals.list' }, listSchema);
   if (reply.ok) return reply.value.approvals;
@@ -116,7 +118,9 @@ async function answerOne(
   }
   const style = process.stdout.isTTY ? ANSI_STYLE : PLAIN_STYLE;
   const shownAt = Date.now();
-  process.stdout.write(`${approvalLines(view, shownAt, style).join('\n')}\n`);
+  process.stdout.write(
+    `${approvalLines(view, shownAt, style, { whole: answer === null, columns: terminalColumns() }).join('\n')}\n`,
+  );
   if (answer === null) return 0;
   // What was just printed has to be readable before the answer counts as a person's.
   await new Promise((resolve) => setTimeout(resolve, 450));
@@ -186,7 +190,9 @@ async function inbox(connection: ControlConnection): Promise<number> {
     current = { view: next, shownAt: Date.now() };
     const more = queue.size > 1 ? `   (${queue.size - 1} more waiting)` : '';
     const session = next.session_pattern === null ? '' : '  [s] for this session';
-    process.stdout.write(`\n\u0007${approvalLines(next, Date.now(), ANSI_STYLE).join('\n')}\n\n`);
+    process.stdout.write(
+      `\n\u0007${approvalLines(next, Date.now(), ANSI_STYLE, { whole: false, columns: terminalColumns() }).join('\n')}\n\n`,
+    );
     process.stdout.write(
       `[d] deny  [a] allow once${session}  [e] edit  [n] deny with a note  [q] quit${more}\n`,
     );

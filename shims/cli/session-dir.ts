@@ -52,6 +52,8 @@ export function makeSessionDir(
     mkdirSync(dir, { mode: 0o700 });
     const shims = join(dir, 'shims');
     mkdirSync(shims, { mode: 0o700 });
+    // A way to the shims that no shell function can stand in for (bash-integration.bash says why).
+    symlinkSync('shims', join(dir, 'the shims'));
     const bashIntegration = join(dir, 'bash-integration.bash');
     copyFileSync(installation.bashIntegration, bashIntegration);
     for (const name of new Set([...SHELLS, ...programs]))

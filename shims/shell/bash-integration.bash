@@ -14,7 +14,8 @@ if [[ ${__csn_loaded@a} != *a* && -n ${BASH_VERSINFO-} ]]; then
 declare -ra __csn_loaded=(1)
 __csn_dir=${BASH_SOURCE[0]%/*}
 __csn_shim_dir=$__csn_dir/shims
-__csn_ask=$__csn_shim_dir/countersign-ask
+# By a path with a space in it: of such a name no function can be made, and a function would be called in its place.
+__csn_ask="$__csn_dir/the shims/countersign-ask"
 __csn_env=$__csn_dir/bash-integration.bash
 __csn_start=${COUNTERSIGN_BASH_START-}
 __csn_own_env=${COUNTERSIGN_BASH_ENV-}
@@ -234,6 +235,8 @@ __csn_ours() {
           'builtin return 126' | 'builtin eval "$__csn_line"') builtin return 0 ;;
       esac ;;
   esac
+  # Only a prompt's own: called by hand in a script it would be a way round.
+  [[ $- == *i* ]] || builtin return 1
   for __csn_l_name in "${FUNCNAME[@]:3}"; do [[ $__csn_l_name == __csn_prompt ]] && builtin return 0; done
   builtin return 1
 }
@@ -286,7 +289,13 @@ __csn_debug() {
   [[ $__csn_l_text == 'trap "$__csn_trap" DEBUG' ]] && __csn_l_text=$(builtin trap -p EXIT)
   case $__csn_l_text in
     # Conditions and loop heads: what they substitute is asked about by itself.
-    '[[ '* | '(('* | 'for '* | 'case '* | 'select '*) builtin return 0 ;;
+    '[[ '* | '(('* | 'for '* | 'case '* | 'select '*)
+      # All but `$(<file)`: no command of its own reads that file.
+      [[ $__csn_l_text =~ \$\([[:space:]]*[0-9]*\< ]] || builtin return 0
+      case $__csn_l_text in
+        'for '* | 'select '*) __csn_l_text+='; do :; done' ;;
+        'case '*) __csn_l_text+=' esac' ;;
+      esac ;;
   esac
   # Not `${text%%[[:space:]]*}`: that takes a time that grows with the square of the length.
   [[ $__csn_l_text =~ ^[^[:space:]]* ]]
@@ -366,6 +375,8 @@ if [[ $- == *i* ]]; then
   PS0="${PS0-}"'${__csn_void[__csn_typed=1]-}'
   readonly PROMPT_COMMAND PS0 __csn_own_prompt
 fi
+# Unset, it would say no more that `hash -p` made a name mean another program.
+readonly BASH_CMDS
 export BASH_ENV=$__csn_env
 readonly BASH_ENV __csn_scripted __csn_dir __csn_shim_dir __csn_ask __csn_env __csn_shims __csn_trap __csn_trap_traced __csn_trap_starved __csn_void __csn_own_env __csn_start
 readonly -f __csn_restore __csn_starve __csn_unstub __csn_instead __csn_stand_in __csn_abandon __csn_deny __csn_modify \

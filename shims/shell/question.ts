@@ -22,6 +22,12 @@ export type ShimMessage =
   | { readonly kind: 'init'; readonly pid: number };
 
 const MAX_SCRIPT_BYTES = 256 * 1024;
+/**
+ * Text that takes the trap's own ground away: a function in place of a builtin that the trap calls, or a hand on its variables.
+ * Defining a function is no command, so no later question would show it.
+ */
+const UNDERMINES =
+  /__csn_|countersign-ask|(?<![\w.-])(?:function\s+(?:builtin|command|declare|eval|exit|history|kill|local|printf|return|set|shift|shopt|trap|ulimit|unset)(?![\w.-])|(?:builtin|command|declare|eval|exit|history|kill|local|printf|return|set|shift|shopt|trap|ulimit|unset)\s*\(\s*\))/;
 const SHELLS: Readonly<Record<string, ShellEnvelope['dialect']>> = {
   bash: 'bash',
   sh: 'sh',
@@ -51,19 +57,21 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
     const argv = readArgv(fields);
     if (!argv.ok) return argv;
     const name = argv.value.words[0] ?? '';
+    const script = readScript(text(fields, 's'), common.cwd);
     return ok({
       kind: 'ask',
       shape: kind,
       previousStatus: null,
       question: {
         ...common,
+        parts_follow: common.parts_follow && !undermines([...argv.value.words, script ?? '']),
         operation: 'exec',
         command_line: null,
         argv: argv.value.words,
         argv_base64: argv.value.base64,
         dialect: SHELLS[name] ?? 'unknown',
         variables: {},
-        script: readScript(text(fields, 's'), common.cwd),
+        script,
       },
     });
   }
@@ -79,6 +87,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
       previousStatus: status,
       question: {
         ...common,
+        parts_follow: common.parts_follow && !undermines([line, ...Object.values(variables.value)]),
         operation: 'run',
         command_line: line,
         argv: null,
@@ -90,6 +99,11 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
     });
   }
   return err('the question is of no known kind');
+}
+
+/** True when the parts of such a text may not be intercepted again: then it must not be left to them (AARM R1). */
+function undermines(texts: readonly string[]): boolean {
+  return texts.some((text) => UNDERMINES.test(text));
 }
 
 function tooLarge(size: number): string {

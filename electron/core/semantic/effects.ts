@@ -6,6 +6,7 @@ import { scanCode } from './code-scan.ts';
 import { applyDeeds, pathOf, type Scene, say, wordObject } from './deeds.ts';
 import { fedObjects } from './feeding.ts';
 import { effectsTogether } from './flow.ts';
+import { readInterception } from './interception-analysis.ts';
 import { type Knowledge, labelsOfName, type Program } from './knowledge.ts';
 import { fixedObject, NO_OBJECT, type Where } from './objects.ts';
 import { looksLikePath, type Place } from './paths.ts';
@@ -121,6 +122,7 @@ function effectsAlone(
   readRedirects(scene);
   readAssignments(scene);
   readPrivilege(scene);
+  readInterception(scene);
   if (command.code !== null)
     readCode(scene, command.code.language, command.code.text, command.code.known, inner);
   return scene.effects;

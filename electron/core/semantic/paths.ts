@@ -158,7 +158,16 @@ function addLabels(path: string, place: Place, index: PathIndex, into: Set<strin
     (folder) => folder !== null && folder !== '/' && (path === folder || path.startsWith(`${folder}/`)),
   );
   if (own) into.delete('temp');
-  collectNameLabels(index, own ? path.slice(own.length + 1).split('/').filter(isNamed) : segments, into);
+  collectNameLabels(
+    index,
+    own
+      ? path
+          .slice(own.length + 1)
+          .split('/')
+          .filter(isNamed)
+      : segments,
+    into,
+  );
   if (into.has('vcs-internal') && into.has('hooks-folder')) into.add('hooks');
   if (BLOCK_DEVICE.test(path)) into.add('block-device');
   if (into.has('temp') && HIDDEN.test(path)) into.add('hidden');

@@ -296,7 +296,7 @@ function runRedirected(m: Machine, f: Frame, node: Redirected): Output {
   const redirects: Redirect[] = [];
   for (const item of node.redirects) {
     const redirect = readRedirect(m, f, item);
-    if (redirect !== null) redirects.push(redirect);
+    if (redirect !== null) redirects.push({ ...redirect, shared: true });
   }
   // A heredoc of a group is its input, and no file.
   const files = redirects.filter((redirect) => redirect.body === null);

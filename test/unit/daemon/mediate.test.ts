@@ -130,7 +130,7 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
     drafts,
     settle,
     kinds: () => drafts.map((d) => d.kind),
-    submit(line: string, options: { depends?: ActionId[]; argv?: boolean } = {}) {
+    submit(line: string, options: { depends?: ActionId[]; argv?: boolean; parts?: boolean } = {}) {
       const notices: WaitingNotice[] = [];
       const cancels: (() => void)[] = [];
       let cancelled = false;
@@ -146,7 +146,7 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
         cwd: '/w',
         variables: {},
         script: null,
-        parts_follow: false,
+        parts_follow: options.parts === true,
         interactive: false,
         pid: null,
         claim: null,
@@ -217,7 +217,8 @@ function actionOf(
     program: name,
     name: word(name),
     args: args.map(word),
-    redirects: [],
+    redirects:
+      name === '{' ? [{ operator: '>', descriptor: null, target: word('f'), body: null, shared: true }] : [],
     assignments: [],
     via: [],
     pipedFrom: null,
@@ -234,7 +235,7 @@ function actionOf(
     recursive: false,
     force: false,
     reversible: 'no',
-    tags: [],
+    tags: name === '{' ? ['redirect'] : [],
   };
   const parameters: JsonObject = envelope.argv === null ? { command: line } : { argv: envelope.argv };
   return {
@@ -698,4 +699,33 @@ test('every final answer but a failure names its receipt', async () => {
     const a = await bench(always(result)).submit('ls').answer;
     assert.match(a.receipt ?? '', /^rct_/);
   }
+});
+
+test('leaves a question about a script to its commands when each is intercepted again', async () => {
+  const b = bench(always('STEP_UP'));
+  const answer = await b.submit('rm x', { parts: true }).answer;
+  assert.deepEqual([answer.result, answer.decided], ['ALLOW', 'ALLOW']);
+  assert.equal(b.session.mandates.size, 0);
+});
+
+test('denies a script as a whole although its commands are intercepted again', async () => {
+  const b = bench(always('DENY'));
+  assert.equal((await b.submit('rm x', { parts: true }).answer).result, 'DENY');
+});
+
+test('asks about the whole what no command of it would show: the shell opens a group’s file by itself', async () => {
+  const b = bench(always('STEP_UP', { rule: 'r' as Decision['rule'] }));
+  const { answer } = b.submit('{ x; } > f', { parts: true });
+  await b.settle();
+  assert.equal(b.answer({ kind: 'denied', approver: 'ada', at: b.now(), note: null }), null);
+  const ended = await answer;
+  assert.deepEqual([ended.result, ended.decided], ['DENY', 'STEP_UP']);
+  assert.deepEqual(b.kinds(), ['decision', 'approval']);
+});
+
+test('judges only what the commands would not show when it asks about the whole', async () => {
+  const b = bench((action) => ({
+    result: action.effects.every((e) => e.tags.includes('redirect')) ? 'ALLOW' : 'STEP_UP',
+  }));
+  assert.equal((await b.submit('{ x; } > f', { parts: true }).answer).result, 'ALLOW');
 });
