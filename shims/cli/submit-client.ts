@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import {
   MAX_SUBMIT_LINE,
@@ -244,13 +244,25 @@ export function signalName(number: number): string {
   return found?.[0] ?? String(number);
 }
 
+/**
+ * Splits what the daemon says at newlines and nothing else: a line separator of another script inside a reason is text. Errors
+ * of the socket are its owner's to handle.
+ */
 function readLines(socket: Socket, onLine: (line: string) => void): void {
-  let bytes = 0;
+  const decoder = new StringDecoder('utf8');
+  let held = '';
   socket.on('data', (chunk: Buffer) => {
-    bytes = chunk.includes(0x0a) ? 0 : bytes + chunk.length;
-    if (bytes > MAX_SUBMIT_LINE) socket.destroy();
+    held += decoder.write(chunk);
+    if (held.length > MAX_SUBMIT_LINE && !held.includes('\n')) {
+      socket.destroy();
+      return;
+    }
+    for (let end = held.indexOf('\n'); end >= 0; end = held.indexOf('\n')) {
+      const line = held.slice(0, end);
+      held = held.slice(end + 1);
+      if (line !== '') onLine(line);
+    }
   });
-  createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine);
 }
 
 /** Opens a line of the daemon; null when its MAC is not the session's or it says nothing we know. */
