@@ -1,10 +1,10 @@
 // What words become, checked against a real bash where one is to be had: what we claim to know must be what bash does.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, realpathSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { meaning, word } from './reading.ts';
 
 /** Everything after `printf '%s\0'` is expanded; nothing here touches anything. */
@@ -83,6 +83,8 @@ const SCRIPTS: readonly string[] = [
 ];
 
 const HOME = realpathSync(mkdtempSync(join(tmpdir(), 'csn-shell-')));
+
+after(() => rmSync(HOME, { recursive: true, force: true }));
 
 function bash(script: string): readonly string[] | null {
   try {
