@@ -152,7 +152,10 @@ function evaluate(m: Machine, f: Frame, call: Call): Output {
     wrapper: { program: 'eval', detail: '', place: 'here' },
   });
   // What the code may have done in its unknown part is unknown; what was set for it alone is gone in some shells.
-  if (call.words.slice(start).some((word) => !word.known)) forget(f.scope);
+  if (call.words.slice(start).some((word) => !word.known)) {
+    forget(f.scope);
+    stay(f.scope, []);
+  }
   for (const { name } of call.assignments) assign(f.scope, name, UNKNOWN_VALUE);
   return output;
 }
@@ -187,8 +190,11 @@ function trap(m: Machine, f: Frame, call: Call): Output {
 function leave(m: Machine, f: Frame, call: Call): Output {
   emit(m, f, call, null);
   stay(f.scope, f.scope.directories);
-  f.scope.ended = true;
-  if (call.words[0]?.text === 'return') m.returned = true;
+  const name = call.words[0]?.text ?? '';
+  // Outside a function or loop these only print an error, and the next command runs.
+  if (name === 'return') m.returned = true;
+  f.scope.ended =
+    name === 'return' ? m.locals.length > 0 : name === 'break' || name === 'continue' ? m.loops > 0 : true;
   return NO_OUTPUT;
 }
 
@@ -214,6 +220,11 @@ function declare(m: Machine, f: Frame, call: Call): Output {
       continue;
     }
     const variable = written[1] ?? '';
+    if (name === 'local' && m.locals.length === 0) {
+      // An error in bash, which assigns nothing; zsh does assign.
+      assign(scope, variable, UNKNOWN_VALUE);
+      continue;
+    }
     if (written[2] === undefined) readIndex(m, f, word.text);
     if (m.locals.length > 0 && (name === 'local' || name === 'declare' || name === 'typeset'))
       m.locals.at(-1)?.add(variable);

@@ -115,7 +115,9 @@ export function runWhile(m: Machine, f: Frame, node: While): void {
 
 function runBody(m: Machine, f: Frame, body: CompoundList): void {
   const branch = fork(f.scope);
+  m.loops += 1;
   runStatements(m, { ...f, scope: branch }, body.commands);
+  m.loops -= 1;
   // A `break` in the body leaves with what was assigned so far.
   branch.ended = false;
   merge(f.scope, [branch], true);
@@ -153,29 +155,36 @@ export function runFor(m: Machine, f: Frame, node: For | Select): Output {
     runBody(m, f, node.body);
     return null;
   }
-  const changes = values.length > 1 || values.some((value) => value.many) ? changesOf(m, node.body) : null;
-  if (changes?.leaves === true || values.some((value) => value.many))
-    blur(scope, changes ?? changesOf(m, node.body));
+  // An unknown word may be no word, or several: then nothing is certain about how often the body ran.
+  const open = values.some((value) => value.many || value.text.includes(UNKNOWN_TEXT));
+  const changes = changesOf(m, node.body);
+  const loose = open || changes.leaves;
+  if (loose) blur(scope, changes);
   const outer = m.unrolled;
   m.unrolled *= values.length;
+  m.loops += 1;
   let output: Output = { text: '', known: true };
   for (const value of values) {
     if (!spend(m, 1)) break;
-    assign(scope, name, value);
-    let printed: Output;
-    if (changes?.leaves === true) {
+    if (loose) {
       const branch = fork(scope);
-      printed = runStatements(m, { ...f, scope: branch }, node.body.commands);
+      assign(branch, name, value);
+      runStatements(m, { ...f, scope: branch }, node.body.commands);
       branch.ended = false;
       merge(scope, [branch], true);
-      printed = null;
-    } else printed = runNode(m, f, node.body);
+      output = null;
+      continue;
+    }
+    assign(scope, name, value);
+    const printed = runNode(m, f, node.body);
     output =
-      output === null || printed === null || value.many
+      output === null || printed === null
         ? null
         : { text: output.text + printed.text, known: output.known && printed.known };
   }
+  if (loose) assign(scope, name, UNKNOWN_VALUE);
   m.unrolled = outer;
+  m.loops -= 1;
   return output;
 }
 

@@ -50,6 +50,8 @@ export interface Machine {
   unfunctioned: boolean;
   /** What the functions being read declared `local`, innermost last. */
   readonly locals: Set<string>[];
+  /** How many loops are around, within the function being read. */
+  loops: number;
   /** True when the function being read met a `return`. */
   returned: boolean;
   /** Every function definition, to read at the end the ones that nothing called. */

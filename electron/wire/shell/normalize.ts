@@ -113,6 +113,7 @@ function newMachine(): Machine {
     unfunctioned: false,
     locals: [],
     returned: false,
+    loops: 0,
     unrolled: 1,
     fault: null,
     steps: 0,

@@ -181,9 +181,8 @@ export const exec: Handler = (m, f, call) => {
   const scanned = scanOptions(m, call.words, 1, { short: 'a' });
   const words = call.words.slice(scanned.at);
   if (words.length === 0) return plain(m, f, call);
-  const output = wrapped(m, f, call, 'exec', words);
-  f.scope.ended = true;
-  return output;
+  // An interactive shell goes on when the program is not found, so what follows is not dead.
+  return wrapped(m, f, call, 'exec', words);
 };
 
 /** `command cmd`, `builtin cmd`: the same shell, no function. `command -v cmd` only asks. */

@@ -104,11 +104,24 @@ export function runCall(m: Machine, f: Frame, call: Call): Output {
     runAlias(m, f, call, alias);
   const found = m.functionNames.size > 0 ? findFunction(f.scope, name.text) : null;
   if (found !== null) {
-    const output = runFunction(m, f, call, name.text, found);
     const sure = !found.uncertain && !m.unfunctioned && name.known;
-    if (sure && (f.scope.surroundings.dialect === 'bash' || !SPECIAL.has(name.text))) return output;
+    if (sure && (f.scope.surroundings.dialect === 'bash' || !SPECIAL.has(name.text)))
+      return runFunction(m, f, call, name.text, found);
+    // Another definition, or none, may be in force, and may do anything to this shell.
+    const branch = fork(f.scope);
+    runFunction(m, { ...f, scope: branch }, call, name.text, found);
+    merge(f.scope, [branch], true);
+    unsettle(f);
   }
-  return runProgram(m, f, call);
+  const output = runProgram(m, f, call);
+  // What nobody knows may be `cd`, `export`, a function; only a path is surely a program.
+  if (!name.known && !name.text.includes('/')) unsettle(f);
+  return output;
+}
+
+function unsettle(f: Frame): void {
+  forget(f.scope);
+  stay(f.scope, []);
 }
 
 /** As `runCall`, but for what is not looked up as a function or alias: `command x`, `sudo x`. */
@@ -188,7 +201,9 @@ function runFunction(m: Machine, f: Frame, call: Call, name: string, found: Shel
   const locals = new Set<string>();
   m.locals.push(locals);
   const outer = m.returned;
+  const { loops } = m;
   m.returned = false;
+  m.loops = 0;
   const output = runNode(
     m,
     {
@@ -202,6 +217,7 @@ function runFunction(m: Machine, f: Frame, call: Call, name: string, found: Shel
   );
   m.calls.pop();
   m.locals.pop();
+  m.loops = loops;
   const { positional } = f.scope;
   // Local values end here, and whether the caller's were spared is not certain.
   for (const local of locals) scope.variables.set(local, UNKNOWN_VALUE);

@@ -1,10 +1,10 @@
 // What words become, checked against a real bash where one is to be had: what we claim to know must be what bash does.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, realpathSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { meaning, word } from './reading.ts';
 
 /** Everything after `printf '%s\0'` is expanded; nothing here touches anything. */
@@ -84,6 +84,8 @@ const SCRIPTS: readonly string[] = [
 
 const HOME = realpathSync(mkdtempSync(join(tmpdir(), 'csn-shell-')));
 
+after(() => rmSync(HOME, { recursive: true, force: true }));
+
 function bash(script: string): readonly string[] | null {
   try {
     const out = execFileSync('bash', ['--norc', '-c', script], {
@@ -141,6 +143,12 @@ const UNKNOWN: readonly (readonly [string, string])[] = [
   ['a variable set in a function that may return early', 'X=1; f() { X=2; a && return; X=3; }; f; rm $X'],
   ['a variable that a function declared local', 'X=1; f() { local X=2; }; f; rm $X'],
   ['a variable after break', 'X=1; for i in a b; do X=$i; c && break; done; rm $X'],
+  ['a variable set in a loop over something unknown', 'X=1; for i in $Y; do X=2; done; rm $X'],
+  ['a variable set by local outside a function', 'X=1; local X=2; rm $X'],
+  ['a variable after a function that may be another', 'X=1; a && f() { :; }; f; rm $X'],
+  ['a variable after a command that nobody knows', 'X=1; $Y; rm $X'],
+  ['an unquoted expansion next to a lone $', "X='a b'; rm $X$"],
+  ['a brace on which shells differ', 'rm x{},y}'],
   ['another user’s home', 'rm ~bob'],
   ['$1 of a line', 'rm $1'],
   ['"$@" of a line', 'rm "$@"'],
