@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import {
   MAX_SUBMIT_LINE,
@@ -245,12 +245,15 @@ export function signalName(number: number): string {
 }
 
 function readLines(socket: Socket, onLine: (line: string) => void): void {
-  let bytes = 0;
+  // Not node:readline: it throws the socket's own errors again, where nobody catches them, and holds lines without bound.
+  const decoder = new StringDecoder('utf8');
+  let held = '';
   socket.on('data', (chunk: Buffer) => {
-    bytes = chunk.includes(0x0a) ? 0 : bytes + chunk.length;
-    if (bytes > MAX_SUBMIT_LINE) socket.destroy();
+    const lines = (held + decoder.write(chunk)).split('\n');
+    held = lines.pop() ?? '';
+    for (const line of lines) if (!socket.destroyed) onLine(line);
+    if (held.length > MAX_SUBMIT_LINE) socket.destroy();
   });
-  createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', onLine);
 }
 
 /** Opens a line of the daemon; null when its MAC is not the session's or it says nothing we know. */
