@@ -266,7 +266,10 @@ export async function openKeys(options: KeyOptions): Promise<Result<SigningKeys,
     return err(fault('io', `the directory \`${options.dir}\` cannot be made`));
   }
   const recorded = recordedKey(options.dir);
-  if (!recorded.ok) return err(fault('unreadable', recorded.error.message));
+  if (!recorded.ok)
+    return err(
+      fault('unreadable', `the ledger in \`${options.dir}\` cannot be read: ${recorded.error.message}`),
+    );
   const keychain = options.keychain ?? (await openKeychain({ service: options.service }));
   const binding = recorded.value === null || recorded.value.kept === 'memory' ? null : recorded.value;
   const chosen =

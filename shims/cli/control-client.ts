@@ -127,7 +127,15 @@ export function connectControl(places: Places): Promise<Result<ControlConnection
       });
     };
 
+    const refusal = (line: string): ControlFault | null => {
+      const refused = parseLine(line, controlReplySchema, MAX_CONTROL_LINE);
+      if (!refused.ok || refused.value.type !== 'fault') return null;
+      // Nobody has proven anything yet: an impostor's words may not move the cursor.
+      return { code: refused.value.code, message: visibleLine(refused.value.message).slice(0, 500) };
+    };
     const onChallenge = (line: string) => {
+      const refused = refusal(line);
+      if (refused !== null) return die(refused);
       const challenge = parseLine(line, challengeSchema, MAX_CONTROL_LINE);
       if (!challenge.ok)
         return die({
@@ -145,10 +153,8 @@ export function connectControl(places: Places): Promise<Result<ControlConnection
       stage = 'welcome';
     };
     const onWelcome = (line: string) => {
-      const refused = parseLine(line, controlReplySchema, MAX_CONTROL_LINE);
-      if (refused.ok && refused.value.type === 'fault')
-        // Nobody has proven anything yet: an impostor's words may not move the cursor.
-        return die({ code: refused.value.code, message: visibleLine(refused.value.message).slice(0, 500) });
+      const refused = refusal(line);
+      if (refused !== null) return die(refused);
       const welcome = parseLine(line, controlWelcomeSchema, MAX_CONTROL_LINE);
       if (!welcome.ok || !same(welcome.value.proof, mac(capability, `daemon\n${daemonNonce}\n${nonce}`))) {
         return die({

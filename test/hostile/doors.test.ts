@@ -86,6 +86,12 @@ test('each hostile line closes its connection of the submit door and leaves a re
     peer.send(`${JSON.stringify(follow)}\n`);
     await peer.closed().catch((cause) => assert.fail(`${row.name}: ${cause}`));
     assert.ok(!peer.lines.some((line) => line.includes('ALLOW')), row.name);
+    // What is wrongly signed is told DENY; of anything else the refusal's code comes back.
+    const said = peer.lines.join('\n');
+    assert.ok(
+      said.includes(row.code) || said.includes('identity could not be verified'),
+      `${row.name}: ${said}`,
+    );
     wanted.set(row.code, (wanted.get(row.code) ?? 0) + 1);
   }
   for (const [code, count] of wanted) await assertRefused(`submit:${code}`, count);
