@@ -197,7 +197,7 @@ function readRedirects(scene: Scene): void {
 }
 
 const HIJACKING =
-  /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
+  /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
 const HIDING = /^(?:HISTFILE|HISTSIZE|HISTFILESIZE|HISTCONTROL|HISTIGNORE)$/;
 
 function readAssignments(scene: Scene): void {
@@ -251,8 +251,10 @@ function readAssignments(scene: Scene): void {
       say(scene, { kind: 'discover', object: fixedObject('system', name, ['capture']), tags: ['keylogger'] });
     } else if (
       HIJACKING.test(name) &&
-      looksLikePath(value.text) &&
-      pathOf(scene, value).labels.includes('temp')
+      value.text
+        .split(/[\s=:]+/)
+        .map((part) => part.replace(/^-[A-Za-z]/, ''))
+        .some((text) => looksLikePath(text) && pathOf(scene, { ...value, text }).labels.includes('temp'))
     )
       say(scene, {
         kind: 'configure',
