@@ -17,7 +17,7 @@ const MAX_CALLS = 200;
  * It is a token scan, not an interpreter: computed names stay unknown. Bounded and linear in the text.
  */
 export function scanCode(code: string, language: string, knowledge: Knowledge): readonly SeenCall[] {
-  const text = stripComments(code.slice(0, MAX_CODE), language);
+  const text = unaliased(stripComments(code.slice(0, MAX_CODE), language), language);
   const constants = readConstants(text);
   const found: SeenCall[] = [];
   const calls = /([A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*[!?]?)*|[`])\s*(\(|(?=["'[])|)/g;
@@ -76,6 +76,23 @@ function fits(name: string, chain: string): boolean {
   if (name.startsWith('*.')) return chain.endsWith(name.slice(1)) || chain === name.slice(2);
   if (!name.includes('.')) return chain === name;
   return chain === name || chain.endsWith(`.${name}`);
+}
+
+/** `import os as o`, `from shutil import rmtree as r`, `const {rmSync: r} = require('fs')`: the names as the table knows them. */
+function unaliased(text: string, language: string): string {
+  const python =
+    /\b(?:import\s+([\w.]{1,60})|import\s+(?:\w{1,40}\s*,\s*){0,8}(\w{1,40}))\s+as\s+([A-Za-z_]\w{0,40})/g;
+  const destructured =
+    /[{,]\s{0,8}([A-Za-z_]\w{0,40})\s{0,8}(?::|\bas\b)\s{0,8}([A-Za-z_]\w{0,40})\s{0,8}(?=[,}])/g;
+  const pairs: [string, string][] = [];
+  if (language === 'python')
+    for (const match of text.matchAll(python)) pairs.push([match[3] ?? '', match[1] ?? match[2] ?? '']);
+  else if (/^(?:javascript|typescript|node)$/.test(language) && /\brequire\(|\bimport\b/.test(text))
+    for (const match of text.matchAll(destructured)) pairs.push([match[2] ?? '', match[1] ?? '']);
+  let out = text;
+  for (const [alias, name] of pairs.slice(0, 16))
+    if (alias !== name) out = out.replace(new RegExp(`(?<![\\w.$])${alias}(?=[.(])`, 'g'), () => name);
+  return out;
 }
 
 function receiverWord(text: string, at: number, chain: string, constants: ReadonlyMap<string, string>): Word {

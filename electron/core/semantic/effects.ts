@@ -6,6 +6,7 @@ import { scanCode } from './code-scan.ts';
 import { applyDeeds, pathOf, type Scene, say, wordObject } from './deeds.ts';
 import { fedObjects } from './feeding.ts';
 import { effectsTogether } from './flow.ts';
+import { heldIn } from './held-commands.ts';
 import { readInterception } from './interception-analysis.ts';
 import { type Knowledge, labelsOfName, type Program } from './knowledge.ts';
 import { fixedObject, NO_OBJECT, type Where } from './objects.ts';
@@ -107,6 +108,13 @@ function effectsAlone(
     const object = pathOf(scene, command.name);
     if (program === undefined || object.labels.includes('temp'))
       say(scene, { kind: 'execute', object, tags: ['script', 'direct'] });
+    // `/bin/r?`: only the disk knows what that is.
+    if (command.name.glob && !object.labels.includes('workspace'))
+      say(scene, {
+        kind: 'execute',
+        object: { ...NO_OBJECT, kind: 'code', known: false, labels: ['unknown'] },
+        tags: ['unknown-program'],
+      });
   } else if (!command.name.known)
     say(scene, {
       kind: 'execute',
@@ -123,6 +131,7 @@ function effectsAlone(
   readAssignments(scene);
   readPrivilege(scene);
   readInterception(scene);
+  readHeld(scene, inner);
   if (command.code !== null)
     readCode(scene, command.code.language, command.code.text, command.code.known, inner);
   return scene.effects;
@@ -188,7 +197,7 @@ function readRedirects(scene: Scene): void {
 }
 
 const HIJACKING =
-  /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
+  /^(?:LD_PRELOAD|LD_AUDIT|LD_LIBRARY_PATH|DYLD_INSERT_LIBRARIES|DYLD_LIBRARY_PATH|BASH_ENV|ENV|PROMPT_COMMAND|PYTHONSTARTUP|PERL5OPT|RUBYOPT|GIT_SSH|GIT_SSH_COMMAND|GIT_EXTERNAL_DIFF|NODE_OPTIONS|GCONV_PATH)$/;
 const HIDING = /^(?:HISTFILE|HISTSIZE|HISTFILESIZE|HISTCONTROL|HISTIGNORE)$/;
 
 function readAssignments(scene: Scene): void {
@@ -242,14 +251,33 @@ function readAssignments(scene: Scene): void {
       say(scene, { kind: 'discover', object: fixedObject('system', name, ['capture']), tags: ['keylogger'] });
     } else if (
       HIJACKING.test(name) &&
-      looksLikePath(value.text) &&
-      pathOf(scene, value).labels.includes('temp')
+      value.text
+        .split(/[\s=:]+/)
+        .map((part) => part.replace(/^-[A-Za-z]/, ''))
+        .some((text) => looksLikePath(text) && pathOf(scene, { ...value, text }).labels.includes('temp'))
     )
       say(scene, {
         kind: 'configure',
         object: fixedObject('system', name, ['environment-hijack']),
         tags: ['code-injection'],
       });
+  }
+}
+
+/** What a script of sed, awk, make or an editor, given in the words or on the input, hands to a shell or writes. */
+function readHeld(scene: Scene, inner: InnerReader | null): void {
+  const { command, commands } = scene;
+  const from = command.pipedFrom === null ? undefined : commands[command.pipedFrom];
+  const fed: string[] = [];
+  for (const { body } of command.redirects) if (body !== null) fed.push(body.text);
+  if (from !== undefined && (from.program === 'echo' || from.program === 'printf'))
+    fed.push(from.args.map((word) => word.text.replaceAll('\\n', '\n').replaceAll('\\t', '\t')).join(' '));
+  const held = heldIn(command, fed);
+  for (const line of held.shell)
+    for (const effect of innerEffects(scene, line, inner)) scene.effects.push(effect);
+  for (const name of held.writes) {
+    const object = pathOf(scene, { text: name, raw: name, known: true, glob: false });
+    if (!DEVICES_OF_NOTHING.test(object.value)) say(scene, { kind: 'write', object, tags: ['from-code'] });
   }
 }
 
@@ -285,6 +313,10 @@ function readCode(
     return;
   }
   if (language === 'shell') return;
+  // A call by a computed name: which one stays unknown, but a command line among its words is meant for a shell.
+  if (COMPUTED_CALL.test(text.slice(0, 65536)))
+    for (const match of [...text.slice(0, 65536).matchAll(COMMAND_LITERAL)].slice(0, 32))
+      for (const effect of innerEffects(scene, match[2] ?? '', inner)) scene.effects.push(effect);
   const calls = scanCode(text, language, scene.knowledge);
   let connects = false;
   let downloads = false;
@@ -353,6 +385,11 @@ function processInCode(scene: Scene, text: string): EffectObject {
   }
   return { kind: 'process', value: '', known: false, many: false, labels: ['unknown'] };
 }
+
+/** `getattr(os, 'sys' + 'tem')(…)`, `globals()['…'](…)`, `Function(…)`, `obj['ex' + 'ec'](…)`, `Kernel.send(…)`. */
+const COMPUTED_CALL =
+  /\b(?:getattr|globals|locals|vars)\s*\(|__(?:import__|builtins__|getattribute__)|\b(?:eval|exec|Function|constantize|call_user_func|public_send|__send__)\s*\(|\.send\s*\(|\[[^\]\n]{0,80}["'`]\s*\+\s*["'`][^\]\n]{0,80}\]\s*\(/;
+const COMMAND_LITERAL = /(["'`])([a-z][\w./-]{0,40}\s[^"'`\n]{1,500})\1/g;
 
 const MAX_INNER = 4096;
 

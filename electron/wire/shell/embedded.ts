@@ -67,11 +67,20 @@ export const git: Handler = (m, f, call, program) => {
       for (const value of valuesOf(m, args, { short: 'xt', long: 'extcmd tool' }, 'x', 'extcmd'))
         embedded(m, f, program, value, verb);
       break;
+    case 'grep':
+      for (const word of args) {
+        const option = /^(?:-O|--open-files-in-pager=)(?=.)/.exec(word.text);
+        if (option !== null) embedded(m, f, program, tail(m, word, option[0].length), verb);
+      }
+      break;
     case 'clone':
     case 'fetch':
     case 'pull':
     case 'push':
     case 'ls-remote':
+    case 'archive':
+    case 'send-pack':
+    case 'fetch-pack':
       transport(m, f, program, args, verb);
       break;
     default:

@@ -1,6 +1,6 @@
 import type { Word } from '../../core/command.ts';
 import { linkSource, readCode } from './code.ts';
-import { emit, type Frame, INHERITED, type Machine, type Output } from './machine.ts';
+import { type Call, emit, type Frame, INHERITED, type Machine, type Output } from './machine.ts';
 import { tail } from './options.ts';
 import { type Handler, plain } from './plain.ts';
 import { childScope, type Scope, textValue, UNKNOWN_VALUE, type Value } from './scope.ts';
@@ -66,6 +66,7 @@ export const shell: Handler = (m, f, call, program) => {
     const child = speaking(childScope(f.scope, positional(m, found.rest, program), 'child'), program);
     for (const { name, value } of call.assignments)
       child.variables.set(name, { ...textValue(value.text, true), many: value.glob });
+    carryEnvironment(m, f, call);
     const inner = merged(f, call.redirects);
     return readCode(m, inner, call, {
       text: found.code.text,
@@ -100,6 +101,7 @@ export const shell: Handler = (m, f, call, program) => {
   if (f.input.kind === 'inherited') return plain(m, f, call);
   if (f.input.kind !== 'text') return plain(m, f, call, { language: 'shell', text: '', known: false });
   const source = call.redirects.find((redirect) => redirect.body !== null)?.body;
+  carryEnvironment(m, f, call);
   return readCode(m, merged(f, call.redirects), call, {
     text: f.input.text.text,
     words: source === undefined || source === null ? [] : [source],
@@ -110,6 +112,13 @@ export const shell: Handler = (m, f, call, program) => {
     input: INHERITED,
   });
 };
+
+/** `LD_PRELOAD=x bash -c code`: the shell is resolved away, what it was given for its environment is not. */
+function carryEnvironment(m: Machine, f: Frame, call: Call): void {
+  const { assignments, span } = call;
+  if (assignments.length > 0)
+    m.run.call(m, { ...f, stage: null }, { words: [], assignments, redirects: [], span });
+}
 
 /** The child reads its own dialect. */
 function speaking(scope: Scope, program: string): Scope {
