@@ -36,18 +36,32 @@ const COMMANDS = [
   'python3 -m pytest -q tests/unit',
 ];
 
-const quantile = (sorted: readonly number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
+const quantile = (sorted: readonly number[], q: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
 
 async function main(): Promise<void> {
   const dir = mkdtempSync(join(process.env.CSN_BENCH_DIR ?? tmpdir(), 'csn-bench-'));
-  const keys = await openKeys({ dir: join(dir, 'ledger'), service: 'countersign-bench', keychain: { state: 'absent', message: 'bench' } });
+  const keys = await openKeys({
+    dir: join(dir, 'ledger'),
+    service: 'countersign-bench',
+    keychain: { state: 'absent', message: 'bench' },
+  });
   if (!keys.ok) throw new Error(keys.error.message);
   const clock = steadyClock();
-  const ledger = await openLedger({ dir: join(dir, 'ledger'), headStore: fileHeadStore(join(dir, 'head.json')), keys: keys.value, clock, hasher: nodeHasher, random: systemRandom });
+  const ledger = await openLedger({
+    dir: join(dir, 'ledger'),
+    headStore: fileHeadStore(join(dir, 'head.json')),
+    keys: keys.value,
+    clock,
+    hasher: nodeHasher,
+    random: systemRandom,
+  });
   if (!ledger.ok) throw new Error(ledger.error.message);
   const knowledge = loadKnowledge(join(resourcesDirectory(), 'knowledge'));
   if (!knowledge.ok) throw new Error(knowledge.error.message);
-  const policy = await loadPolicy([{ directory: join(resourcesDirectory(), 'policies'), optional: false }], { transforms: transformNames() });
+  const policy = await loadPolicy([{ directory: join(resourcesDirectory(), 'policies'), optional: false }], {
+    transforms: transformNames(),
+  });
   if (!policy.ok) throw new Error(policy.error.map((f) => f.message).join('; '));
   const timers = platformTimers();
   const ports: MediationPorts = {
@@ -65,7 +79,11 @@ async function main(): Promise<void> {
     evaluate,
     patternFor: () => null,
     appendEntry: (summary, kind, body, at) => {
-      const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, nodeHasher);
+      const entry = appendEntry(
+        { length: summary.length, head: summary.head },
+        { at, kind, body },
+        nodeHasher,
+      );
       return { entry, summary: advanceSummary(summary, entry) };
     },
     replacements: {},
@@ -110,7 +128,9 @@ async function main(): Promise<void> {
   const single = sessionOf('sess_single00');
   for (let i = 0; i < 2000; i += 1) one.push(await ask(single, pick(i)));
   one.sort((a, b) => a - b);
-  console.log(`mediate, 1 caller, durable signed receipt: p50 ${quantile(one, 0.5).toFixed(3)} ms, p99 ${quantile(one, 0.99).toFixed(3)} ms`);
+  console.log(
+    `mediate, 1 caller, durable signed receipt: p50 ${quantile(one, 0.5).toFixed(3)} ms, p99 ${quantile(one, 0.99).toFixed(3)} ms`,
+  );
 
   const total = 20_000;
   let next = 0;
@@ -126,11 +146,19 @@ async function main(): Promise<void> {
   const growing = sessionOf('sess_growing0');
   const costs: number[] = [];
   for (let i = 0; i < 520; i += 1) costs.push(await ask(growing, pick(i)));
-  const at = (from: number, to: number) => quantile(costs.slice(from, to).sort((a, b) => a - b), 0.5);
+  const at = (from: number, to: number) =>
+    quantile(
+      costs.slice(from, to).sort((a, b) => a - b),
+      0.5,
+    );
   const early = at(5, 45);
   const late = at(480, 520);
-  console.log(`cost per action at 10 and at 500 actions of a session: ${early.toFixed(3)} ms, ${late.toFixed(3)} ms, ratio ${(late / early).toFixed(2)}`);
-  console.log(`resident memory with ${ledger.value.head().size} receipts: ${Math.round(process.memoryUsage.rss() / 1048576)} MB`);
+  console.log(
+    `cost per action at 10 and at 500 actions of a session: ${early.toFixed(3)} ms, ${late.toFixed(3)} ms, ratio ${(late / early).toFixed(2)}`,
+  );
+  console.log(
+    `resident memory with ${ledger.value.head().size} receipts: ${Math.round(process.memoryUsage.rss() / 1048576)} MB`,
+  );
   await ledger.value.close();
   rmSync(dir, { recursive: true, force: true });
 }
@@ -142,7 +170,15 @@ function sessionOf(id: string): Session {
     identity: {
       human: { name: 'u', uid: 1000, source: 'bench' },
       service: { name: 'countersign', version: '0', installation: 'bench' },
-      agent: { id: 'agt_bench0000' as Session['identity']['agent']['id'], product: 'bash', version: null, binaryHash: null, publicKey: 'A'.repeat(43), mintedAt: now, expiresAt: now + 86_400_000 },
+      agent: {
+        id: 'agt_bench0000' as Session['identity']['agent']['id'],
+        product: 'bash',
+        version: null,
+        binaryHash: null,
+        publicKey: 'A'.repeat(43),
+        mintedAt: now,
+        expiresAt: now + 86_400_000,
+      },
       sessionId: id as Session['id'],
       role: 'agent',
       privileges: [],
