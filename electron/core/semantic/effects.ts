@@ -250,11 +250,17 @@ function readAssignments(scene: Scene): void {
     } else if (name === 'PROMPT_COMMAND' && /logger|curl|wget|\bnc\b|>>|tee|history/.test(value.text)) {
       say(scene, { kind: 'discover', object: fixedObject('system', name, ['capture']), tags: ['keylogger'] });
     } else if (
-      HIJACKING.test(name) &&
-      value.text
-        .split(/[\s=:]+/)
-        .map((part) => part.replace(/^-[A-Za-z]/, ''))
-        .some((text) => looksLikePath(text) && pathOf(scene, { ...value, text }).labels.includes('temp'))
+      (HIJACKING.test(name) &&
+        value.text
+          .split(/[\s=:]+/)
+          .map((part) => part.replace(/^-[A-Za-z]/, ''))
+          .some(
+            (text) => looksLikePath(text) && pathOf(scene, { ...value, text }).labels.includes('temp'),
+          )) ||
+      (/^(?:NODE_OPTIONS|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS)$/.test(name) &&
+        /(?:--(?:require|import|loader)[= ]|-r ?|-M|-javaagent:|-agentpath:)\/(?:tmp|var\/tmp|dev\/shm)\//.test(
+          value.text,
+        ))
     )
       say(scene, {
         kind: 'configure',
@@ -320,9 +326,13 @@ function readCode(
   const calls = scanCode(text, language, scene.knowledge);
   let connects = false;
   let downloads = false;
+  let runsUnread = false;
   for (const { meaning, word } of calls) {
     if (meaning.shell) {
-      if (!word.known && word.text.replaceAll('\uFFFC', '') === '') continue;
+      if (!word.known && word.text.replaceAll('\uFFFC', '') === '') {
+        runsUnread = true;
+        continue;
+      }
       for (const effect of innerEffects(scene, word.text, inner)) scene.effects.push(effect);
       continue;
     }
@@ -347,7 +357,12 @@ function readCode(
       reversible: meaning.effect === 'delete' ? 'no' : 'unknown',
     });
   }
-  if (connects && /dup2|pty\.spawn|\/bin\/(?:ba|z|da)?sh\b|cmd\.exe/.test(text))
+  // What came out of a socket is run: `while (c = socket.gets) IO.popen(c)`; a shell on a socket's descriptor.
+  if (
+    (connects && (runsUnread || /dup2|pty\.spawn|\/bin\/(?:ba|z|da)?sh\b|cmd\.exe/.test(text))) ||
+    /\b(?:ba|z|da)?sh\b[^"'\n]{0,12}<&\s?\d[^"'\n]{0,12}>&\s?\d/.test(text) ||
+    (language === 'awk' && /\/inet[46]?\/(?:tcp|udp)\//.test(text) && /\|\s*getline|\bsystem\s*\(/.test(text))
+  )
     say(scene, {
       kind: 'execute',
       object: { ...NO_OBJECT, kind: 'code' },
@@ -359,6 +374,9 @@ function readCode(
     )
   )
     say(scene, { kind: 'execute', object: { ...NO_OBJECT, kind: 'code' }, tags: ['encoded', 'from-code'] });
+  // What a program prints may be run by the next one in the pipe.
+  if (DECODES.test(text) && scene.command.pipedTo !== null)
+    say(scene, { kind: 'read', object: NO_OBJECT, tags: ['decodes', 'from-code'] });
   if (downloads && /\b(?:exec|eval|system)\s*\(/.test(text))
     say(scene, {
       kind: 'execute',
@@ -376,6 +394,9 @@ function readCode(
       tags: ['remote-code', 'from-code'],
     });
 }
+
+const DECODES =
+  /\b(?:b(?:16|32|64|85)decode|decode_base64|base64_decode|decode64|a2b_(?:base64|hex)|fromhex|atob|unpack\(["'](?:u|m|H))/;
 
 /** `proc.kill()` in a loop over processes: the program's own literals say which are picked. */
 function processInCode(scene: Scene, text: string): EffectObject {

@@ -27,7 +27,7 @@ export function find(scene: Scene): void {
 }
 
 const CREDENTIAL_WORDS =
-  /passw|passphrase|secret|api[_-]?key|private[ _-]key|access[_-]?key|aws_|credential|BEGIN .*KEY|authorization:/i;
+  /passw|passphrase|secret|api[_-]?key|private[ _-]key|BEGIN[\\ .]{1,3}(?:RSA|DSA|EC|OPENSSH|PGP|ENCRYPTED)|access[_-]?key|aws_|credential|BEGIN .*KEY|authorization:/i;
 
 const MACHINE_WORDS = /vmware|virtualbox|vbox|qemu|parallels|hyper-?v|bochs|xen\b|bhyve/i;
 
@@ -45,10 +45,16 @@ export function grep(scene: Scene): void {
       if (object.labels.includes('outside') && !object.labels.includes('temp'))
         say(scene, { kind: 'discover', object, tags: ['secret-hunt'] });
     }
-  const from = command.pipedFrom === null ? '' : (scene.commands[command.pipedFrom]?.program ?? '');
+  let source = command.pipedFrom === null ? undefined : scene.commands[command.pipedFrom];
+  for (let hops = 0; hops < 4 && source?.pipedFrom != null && /^e?grep$/.test(source.program); hops += 1)
+    source = scene.commands[source.pipedFrom];
+  const from = source?.program ?? '';
+  // "Is it no real machine?": the maker's own name is asked for, and the answer is turned around.
+  const turned = groups.has('invert') && /^(?:ioreg|system_profiler|sysctl|csrutil)$/.test(from);
   if (
-    /^(?:dmidecode|lscpu|lspci|ioreg|system_profiler|sysctl|dmesg|lsmod|lshw|e?grep|cat)$/.test(from) &&
-    patterns.some((word) => MACHINE_WORDS.test(word.text))
+    (/^(?:dmidecode|lscpu|lspci|ioreg|system_profiler|sysctl|dmesg|lsmod|lshw|e?grep|cat)$/.test(from) &&
+      patterns.some((word) => MACHINE_WORDS.test(word.text))) ||
+    (turned && patterns.some((word) => /^(?:Mac|Apple|enabled)/i.test(word.text)))
   )
     say(scene, {
       kind: 'discover',

@@ -179,6 +179,8 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
     answer(state: FinalApprovalState) {
       const view = ports.approvals.pending()[0];
       assert.ok(view, 'an approval is pending');
+      // A person reads before answering.
+      now += 500;
       return ports.approvals.answer(view.id, view.digest, now - 1000, state);
     },
     breakLedger: (message: string | null) => {
