@@ -113,11 +113,14 @@ export const shell: Handler = (m, f, call, program) => {
   });
 };
 
+/** Variables that a loader, a shell or an interpreter acts on by itself, whatever the code says. */
+const ACTED_ON = /^(?:LD_|DYLD_|BASH_ENV$|ENV$|HIST|PROMPT_COMMAND$|GIT_|GCONV_|PYTHON|PERL|RUBY|NODE_)/;
+
 /** `LD_PRELOAD=x bash -c code`: the shell is resolved away, what it was given for its environment is not. */
 function carryEnvironment(m: Machine, f: Frame, call: Call): void {
-  const { assignments, span } = call;
+  const assignments = call.assignments.filter(({ name }) => ACTED_ON.test(name));
   if (assignments.length > 0)
-    m.run.call(m, { ...f, stage: null }, { words: [], assignments, redirects: [], span });
+    m.run.call(m, { ...f, stage: null }, { words: [], assignments, redirects: [], span: call.span });
 }
 
 /** The child reads its own dialect. */
