@@ -144,7 +144,7 @@ test('notices a change by itself', { timeout: 20_000 }, async (t) => {
   const status = await changed.promise;
   clearInterval(keepAlive);
   assert.ok(status.kind === 'armed');
-  assert.equal(status.policy.set.version, 'base@1.0.0+more@1.0.0');
+  assert.equal(status.policy.set.version, 'base 1.0.0, more 1.0.0');
 });
 
 test('is unarmed when nothing was ever good', async (t) => {

@@ -223,6 +223,8 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'containers.prune-unattended': ['docker system prune -af', 'docker system df'],
   'containers.remove-many': ['docker rm -f $(docker ps -aq)', 'docker rm -f web'],
   'containers.infrastructure': ['docker network rm net', 'docker network ls'],
+  'self.interception': ['trap - DEBUG', 'trap - EXIT'],
+  'shell.move-home': ['mv ~ /tmp/x', 'mv src lib'],
   'containers.machine': ['virsh undefine x; vagrant destroy x', 'vagrant status'],
 };
 

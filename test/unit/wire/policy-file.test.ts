@@ -219,7 +219,7 @@ test('the hash of a set depends on what it says, not on the order of files, name
     hasher,
   );
   assert.ok(set.ok && turned.ok && commented.ok && changed.ok);
-  assert.equal(set.value.version, 'one@1.2.3+two@1.2.3');
+  assert.equal(set.value.version, 'one 1.2.3, two 1.2.3');
   assert.equal(turned.value.hash, set.value.hash);
   assert.equal(commented.value.hash, set.value.hash);
   assert.notEqual(changed.value.hash, set.value.hash);
