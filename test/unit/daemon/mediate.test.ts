@@ -179,9 +179,9 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
     answer(state: FinalApprovalState) {
       const view = ports.approvals.pending()[0];
       assert.ok(view, 'an approval is pending');
-      // A person reads before answering.
+      // A person needs a moment: what is younger than that counts as not read.
       now += 500;
-      return ports.approvals.answer(view.id, view.digest, now - 1000, state);
+      return ports.approvals.answer(view.id, view.digest, now - 500, state);
     },
     breakLedger: (message: string | null) => {
       ledgerFault = message;
@@ -467,6 +467,19 @@ test('an answer for another digest is refused and the question stays open', asyn
     'other_action',
   );
   assert.equal(b.ports.approvals.pending().length, 1);
+});
+
+test('an allow is measured from when the question arose, whatever the client says it showed', async () => {
+  const b = bench(always('STEP_UP'));
+  const { answer } = b.submit('rm x');
+  await b.settle();
+  const [view] = b.ports.approvals.pending();
+  assert.equal(
+    b.ports.approvals.answer(view?.id ?? '', view?.digest ?? '', 0, allowed(b.now()))?.code,
+    'too_fast',
+  );
+  assert.equal(b.answer(allowed(b.now())), null);
+  assert.equal((await answer).result, 'ALLOW');
 });
 
 test('an allow that came faster than a person reads is refused', async () => {
