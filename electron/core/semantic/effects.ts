@@ -145,13 +145,23 @@ function whereOf(command: Command): Where {
   return 'here';
 }
 
+/** `--credentials-file x`, `--identity x`: the program is told which credential is its own. */
+const OWN_CREDENTIAL =
+  /^--?[\w-]*(?:key|cred|cert|identity|token|passw|secret|auth|keystore|keyring|kube-?config|env-?file)/i;
+
 function readUndescribed(scene: Scene): void {
   const words: readonly Word[] = scene.args.operands;
+  const all = scene.command.args;
   for (const word of words) {
     if (word.text === '/' || !looksLikePath(word.text)) continue;
     const object = pathOf(scene, word);
+    const option = all[all.indexOf(word) - 1]?.text ?? '';
     if (object.known || object.labels.some((label) => label === 'secret' || label === 'self'))
-      say(scene, { kind: 'read', object, tags: ['assumed'] });
+      say(scene, {
+        kind: 'read',
+        object,
+        tags: OWN_CREDENTIAL.test(option) ? ['assumed', 'own-use'] : ['assumed'],
+      });
   }
   const line = `${scene.command.program} ${scene.command.args.map((word) => word.text).join(' ')}`;
   // A statement typed where a shell reads it was meant for a database prompt that the agent keeps open.

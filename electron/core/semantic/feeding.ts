@@ -2,6 +2,7 @@ import type { Command, Word } from '../command.ts';
 import type { EffectObject } from '../effect.ts';
 import type { Knowledge } from './knowledge.ts';
 import { objectOf } from './objects.ts';
+import { collectNameLabels } from './path-index.ts';
 import type { Place } from './paths.ts';
 
 /** Labels of a whole tree that a selection out of it does not deserve. */
@@ -24,6 +25,8 @@ export interface Search {
   readonly deletes: boolean;
   readonly writes: readonly Word[];
   readonly maxDepth: boolean;
+  /** Patterns that the files' names must fit. */
+  readonly names: readonly string[];
 }
 
 const HERE: Word = { text: '.', raw: '.', known: true, glob: false };
@@ -32,6 +35,7 @@ const HERE: Word = { text: '.', raw: '.', known: true, glob: false };
 export function readSearch(args: readonly Word[]): Search {
   const roots: Word[] = [];
   const writes: Word[] = [];
+  const names: string[] = [];
   let narrowed = false;
   let deletes = false;
   let maxDepth = false;
@@ -57,28 +61,39 @@ export function readSearch(args: readonly Word[]): Search {
       if (target !== undefined) writes.push(target);
     } else if (TESTS_THAT_NARROW.test(text)) {
       const value = args[at + 1]?.text ?? '';
+      if (text === '-name' || text === '-iname') names.push(value);
       if (!/^-i?(?:name|path|wholename)$/.test(text) || !/^(?:\*|\*\/\*|\*\.\*)$/.test(value))
         narrowed = true;
     }
   }
-  return { roots: roots.length > 0 ? roots : [HERE], narrowed, deletes, writes, maxDepth };
+  return { roots: roots.length > 0 ? roots : [HERE], narrowed, deletes, writes, maxDepth, names };
 }
 
 /** The roots of a search as objects: many files, and not the whole tree when the search picks some. */
 export function searchObjects(search: Search, place: Place, knowledge: Knowledge): readonly EffectObject[] {
+  // Editors' and compilers' leavings are the same all over one's own home.
+  const remade = search.names.length > 0 && search.names.every((name) => isRemade(name, knowledge));
   return search.roots.map((root) => {
     const object = objectOf(root, 'path', [], 'here', place, knowledge);
     const labels = search.narrowed
       ? [
           ...object.labels.filter((label) => !WHOLE.has(label)),
           'selection',
-          ...(object.labels.some((l) => l === 'root' || l === 'home-root' || l === 'essential-tree')
+          ...(object.labels.some(
+            (l) => l === 'root' || l === 'essential-tree' || (l === 'home-root' && !remade),
+          )
             ? ['sweeping']
             : []),
         ]
       : object.labels;
     return { ...object, many: true, labels };
   });
+}
+
+function isRemade(name: string, knowledge: Knowledge): boolean {
+  const labels = new Set<string>();
+  collectNameLabels(knowledge.paths, [name], labels);
+  return labels.has('build-artifact');
 }
 
 /**
@@ -162,6 +177,7 @@ function producedBy(
           deletes: false,
           writes: [],
           maxDepth: true,
+          names: [],
         },
         place,
         knowledge,
@@ -199,6 +215,7 @@ function fdObjects(command: Command, place: Place, knowledge: Knowledge): readon
       deletes: false,
       writes: [],
       maxDepth: false,
+      names: [],
     },
     place,
     knowledge,

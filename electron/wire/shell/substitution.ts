@@ -5,10 +5,11 @@ import type {
   TestExpression,
   WordPart,
 } from 'unbash';
-import { UNKNOWN_TEXT } from '../../core/command.ts';
+import { UNKNOWN_TEXT, type Word } from '../../core/command.ts';
 import { wordText } from './expand.ts';
 import {
   type Draft,
+  emit,
   type Frame,
   INHERITED,
   MAX_DEPTH,
@@ -132,6 +133,19 @@ function readPart(m: Machine, f: Frame, part: WordPart): void {
   });
 }
 
+/** `[[ $line == *sshd* ]]`: what something unknown is compared with says what the commands behind it are about. */
+function readComparison(m: Machine, f: Frame, operator: string, left: string, right: string): void {
+  if (!/^(?:==?|=~)$/.test(operator) || !left.includes(UNKNOWN_TEXT) || !/[A-Za-z]{2}/.test(right)) return;
+  const word = (text: string): Word => ({
+    text,
+    raw: text,
+    known: !text.includes(UNKNOWN_TEXT),
+    glob: false,
+  });
+  const words = [word('[['), word(left), word(operator), word(right)];
+  emit(m, f, { words, assignments: [], redirects: [], span: null }, null);
+}
+
 /** Reads a `[[ … ]]` expression for the commands in it. */
 export function readTest(m: Machine, f: Frame, root: TestExpression): void {
   const rest: TestExpression[] = [root];
@@ -144,8 +158,7 @@ export function readTest(m: Machine, f: Frame, root: TestExpression): void {
         break;
       }
       case 'TestBinary':
-        wordText(m, f, node.left);
-        wordText(m, f, node.right);
+        readComparison(m, f, node.operator, wordText(m, f, node.left), wordText(m, f, node.right));
         break;
       case 'TestLogical':
         for (let i = node.operands.length - 1; i >= 0; i--) {

