@@ -103,7 +103,8 @@ const cases: readonly (readonly [string, (place: Place) => void, RegExp])[] = [
   ],
   [
     'a tree kept for the next start was changed',
-    (p) => edit(p, "update frontiers set roots = replace(replace(replace(roots, 'a', 'x'), 'b', 'a'), 'x', 'b')"),
+    (p) =>
+      edit(p, "update frontiers set roots = replace(replace(replace(roots, 'a', 'x'), 'b', 'a'), 'x', 'b')"),
     /tampered/,
   ],
   ['a tree kept for the next start was removed', (p) => edit(p, 'delete from frontiers'), /tampered/],
