@@ -180,6 +180,7 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'system.trust': ['cp ca.crt /usr/local/share/ca-certificates/', 'sudo update-ca-certificates'],
   'system.protection-file': ["sed -i 's/ENABLED=yes/ENABLED=no/' /etc/ufw/ufw.conf", 'cat /etc/ufw/ufw.conf'],
   'system.anonymizer': ['systemctl start tor', 'systemctl status tor'],
+  'system.mailbox': ['truncate -s 0 /var/mail/root', 'cat /var/mail/root'],
   'system.cover-process': ['mount -o bind /tmp/empty /proc/4242', 'mount -t proc proc ./root/proc'],
   'system.clock': ['date -s 2001-01-01', 'date +%s'],
   'system.remote-access': ['systemsetup -setremotelogin on', 'systemsetup -getremotelogin'],
