@@ -196,6 +196,7 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'remote.copy-in': ['scp host:a /tmp/x', 'scp host:a ~/Downloads/'],
   'remote.program-from-temp': ['/tmp/x', './x'],
   'remote.masquerade': ['./report.pdf.sh', './report.sh'],
+  'remote.renamed-program': ['cp /bin/sh /tmp/kworker', 'cp /bin/sh ./rootfs/bin/sh'],
   'remote.hidden-in-temp': ['echo x > /tmp/.x/y', 'echo x > /tmp/x'],
   'remote.native-library': ["tar cf x . --checkpoint-action='exec=sh a.sh'", 'tar cf x .'],
   'network.file-out': ['scp a me@host.example:', 'scp dist/app.tgz me@staging:'],
