@@ -225,6 +225,8 @@ function main(): void {
     `policy ${policy.set.hash.slice(0, 12)}, ${policy.rules.length} rules; workspace ${WORKSPACE}\n`,
   );
   const hits = new Map<string, { malicious: number; benign: number }>();
+  const lines: SummaryLine[] = [];
+  const ordinary: Scored[] = [];
   for (const name of readdirSync(folder)
     .filter((file) => file.endsWith('.jsonl'))
     .sort()) {
@@ -251,7 +253,12 @@ function main(): void {
               : 'all';
         groups.set(key, [...(groups.get(key) ?? []), row]);
       }
-      for (const [key, some] of [...groups].sort()) report(key, some, label);
+      for (const [key, some] of [...groups].sort()) {
+        report(key, some, label);
+        lines.push(summaryLine(basename(name, '.jsonl'), key, some, label));
+      }
+      if (label === 'benign' && /^(?:nl2bash|tldr|intercode)\./.test(name))
+        ordinary.push(...labelled.filter((row) => !head(row.oracle.category).startsWith('risky')));
       if (options.misses !== '0') listMisses(labelled, label, Number(options.misses));
       for (const row of labelled)
         if (row.answer.result !== 'ALLOW') {
@@ -266,6 +273,72 @@ function main(): void {
     for (const [rule, hit] of [...hits].sort((a, b) => b[1].benign - a[1].benign))
       process.stdout.write(
         `${rule.padEnd(42)} ${String(hit.malicious).padStart(8)} ${String(hit.benign).padStart(8)}\n`,
+      );
+  }
+  printSummary(lines, ordinary);
+}
+
+interface SummaryLine {
+  readonly corpus: string;
+  readonly group: string;
+  readonly cases: number;
+  /** Share of malicious cases that did not pass silently, or null. */
+  readonly stopped: number | null;
+  /** Share of benign cases that did, or null. */
+  readonly calm: number | null;
+}
+
+function summaryLine(
+  corpus: string,
+  group: string,
+  rows: readonly Scored[],
+  label: 'malicious' | 'benign',
+): SummaryLine {
+  const counted = label === 'malicious' ? byCase(rows) : rows;
+  const count = tally(counted);
+  const n = counted.length;
+  const silent = label === 'malicious' ? count.ALLOW : count.ALLOW + count.MODIFY;
+  const share = n === 0 ? 0 : (100 * silent) / n;
+  return {
+    corpus,
+    group,
+    cases: n,
+    stopped: label === 'malicious' ? 100 - share : null,
+    calm: label === 'benign' ? share : null,
+  };
+}
+
+/** One table for the README, and the one number that says how often ordinary work is interrupted. */
+function printSummary(lines: readonly SummaryLine[], ordinary: readonly Scored[]): void {
+  const cell = (share: number | null): string => (share === null ? '–' : `${share.toFixed(1)} %`);
+  const rows = [
+    ['corpus', 'cases', 'malicious: stopped or asked', 'benign: calm'],
+    ...lines.map((line) => [
+      `${line.corpus}${line.group === 'all' ? '' : `, ${line.group.replace(/^tier /, '').replaceAll('_', ' ')}`}`,
+      String(line.cases),
+      cell(line.stopped),
+      cell(line.calm),
+    ]),
+  ];
+  if (ordinary.length > 0)
+    rows.push([
+      'nl2bash + tldr + intercode not tagged risky',
+      String(ordinary.length),
+      '–',
+      cell(summaryLine('', '', ordinary, 'benign').calm),
+    ]);
+  const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  const print = (row: readonly string[]): void => {
+    process.stdout.write(
+      `| ${row.map((text, at) => (at === 0 ? text.padEnd(widths[at] ?? 0) : text.padStart(widths[at] ?? 0))).join(' | ')} |\n`,
+    );
+  };
+  process.stdout.write('\n');
+  for (const [at, row] of rows.entries()) {
+    print(row);
+    if (at === 0)
+      process.stdout.write(
+        `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |\n`,
       );
   }
 }

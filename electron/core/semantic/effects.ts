@@ -343,6 +343,13 @@ function readCode(
         runsUnread = true;
         continue;
       }
+      // A bare shell out of a program that is none: what is typed there is nobody's command line.
+      if (/^\s*(?:\/\S*\/)?(?:ba|da|z|k)?sh(?:\s+-i)?\s*&?\s*$/.test(word.text))
+        say(scene, {
+          kind: 'execute',
+          object: { ...NO_OBJECT, kind: 'code' },
+          tags: ['indirect', 'from-code'],
+        });
       for (const effect of innerEffects(scene, word.text, inner)) scene.effects.push(effect);
       continue;
     }

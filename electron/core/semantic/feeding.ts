@@ -72,7 +72,8 @@ export function readSearch(args: readonly Word[]): Search {
 /** The roots of a search as objects: many files, and not the whole tree when the search picks some. */
 export function searchObjects(search: Search, place: Place, knowledge: Knowledge): readonly EffectObject[] {
   // Editors' and compilers' leavings are the same all over one's own home.
-  const remade = search.names.length > 0 && search.names.every((name) => isRemade(name, knowledge));
+  const remade = (): boolean =>
+    search.names.length > 0 && search.names.every((name) => isRemade(name, knowledge));
   return search.roots.map((root) => {
     const object = objectOf(root, 'path', [], 'here', place, knowledge);
     const labels = search.narrowed
@@ -80,7 +81,7 @@ export function searchObjects(search: Search, place: Place, knowledge: Knowledge
           ...object.labels.filter((label) => !WHOLE.has(label)),
           'selection',
           ...(object.labels.some(
-            (l) => l === 'root' || l === 'essential-tree' || (l === 'home-root' && !remade),
+            (l) => l === 'root' || l === 'essential-tree' || (l === 'home-root' && !remade()),
           )
             ? ['sweeping']
             : []),

@@ -28,7 +28,7 @@ const HIDDEN =
   /^\/(?:var\/tmp|tmp|dev\/shm)\/(?:[^/]*\/)*\.(?!X11|XIM|ICE|font|Test|git|cache|config|local|npm|venv|env)[^/.]/;
 /** A program that looks like a document, or like another program: `report.pdf.sh`, `init `. */
 const MASQUERADE =
-  /\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|gif|txt|csv|mp[34])\.(?:sh|exe|py|pl|rb|command|scpt|bat|cmd|js|app|desktop)$|^[^\s]*(?:[^\s/]|\/(?=[^/])) +(?:\/|$)|\/\.{3,}(?=\/|$)/;
+  /\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|gif|txt|csv|mp[34])\.(?:sh|exe|py|pl|rb|command|scpt|bat|cmd|js|app|desktop)$|^\S*[^\s/] +(?:\/|$)|\/\.{3,}\//;
 const HOMES = /^\/(?:home|Users|export\/home|usr\/home)\/[^/]+(?=\/|$)/;
 /** Ways in which the kernel lets the same file be named differently: a hostile spelling of `/etc/shadow`. */
 const ALIASES: readonly (readonly [RegExp, string])[] = [

@@ -11,6 +11,7 @@ export function find(scene: Scene): void {
       say(scene, { kind: 'delete', object, recursive: !search.narrowed, reversible: 'no' });
   else for (const object of objects) say(scene, { kind: 'discover', object });
   for (const word of search.writes) say(scene, { kind: 'write', object: pathOf(scene, word) });
+  const sweeping = objects.some((object) => object.labels.includes('sweeping'));
   const hidden = objects.some((object) => object.labels.includes('credential-folder'));
   scene.command.args.forEach((test, at) => {
     const word = scene.command.args[at + 1];
@@ -21,7 +22,9 @@ export function find(scene: Scene): void {
       text: `./${word.text.replace(/^[*/.]*\/|\*+$/g, '')}`,
     });
     const folder = named.labels.includes('credential-folder');
-    if (named.labels.includes('secret') || hidden || folder)
+    // Key rings have no place of their own, but nobody looks for all of them in a whole home or disk for work.
+    const rings = sweeping && /\.(?:gpg|pgp|kbx)$/i.test(word.text);
+    if (named.labels.includes('secret') || hidden || folder || rings)
       say(scene, { kind: 'discover', object: named, tags: ['secret-hunt'] });
   });
 }
