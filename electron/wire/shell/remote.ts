@@ -103,12 +103,22 @@ export const mosh: Handler = (m, f, call, program) => {
   return onHost(m, f, call, program, textAt(call.words, scanned.at), call.words.slice(at));
 };
 
-/** `scp -o ProxyCommand=…`, `sftp`. */
+/** `scp -o ProxyCommand=…`, `scp -S program`, `sftp`. */
 export const copy: Handler = (m, f, call, program) => {
   const output = plain(m, f, call);
   const scanned = scanOptions(m, call.words, 1, { short: 'cDFiJloPSX' });
-  for (const option of scanned.options)
-    if (option.name === 'o' && option.value !== null) proxy(m, f, call, program, option.value);
+  for (const option of scanned.options) {
+    if (option.value === null) continue;
+    if (option.name === 'o') proxy(m, f, call, program, option.value);
+    // The program that carries the connection: it runs here.
+    if (option.name === 'S')
+      shellText(m, { ...f, stage: null }, { ...call, redirects: [], assignments: [] }, option.value.text, {
+        program,
+        words: [option.value],
+        detail: '-S',
+        known: option.value.known,
+      });
+  }
   return output;
 };
 
