@@ -1,10 +1,10 @@
 // Cost of normalizing and of reading effects, per command line. Usage: node bench/effects.ts
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { effectsOf } from '../electron/core/semantic/effects.ts';
 import { loadKnowledge } from '../electron/edge/knowledge-dir.ts';
+import { resourcesDirectory } from '../electron/edge/resources.ts';
 import { normalizeCommandLine } from '../electron/wire/shell/normalize.ts';
 
-const ROOT = resolve(import.meta.dirname, '..');
 const HOME = '/home/user';
 const PLACE = { cwd: `${HOME}/project`, home: HOME, workspace: `${HOME}/project`, user: 'user' };
 const LINES: readonly string[] = [
@@ -25,7 +25,7 @@ const LINES: readonly string[] = [
 ];
 
 const started = performance.now();
-const loaded = loadKnowledge(join(ROOT, 'resources', 'knowledge'));
+const loaded = loadKnowledge(join(resourcesDirectory(), 'knowledge'));
 if (!loaded.ok) throw new Error(loaded.error.message);
 const knowledge = loaded.value;
 process.stdout.write(

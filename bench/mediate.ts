@@ -210,6 +210,7 @@ function sessionOf(id: string): Session {
     mandates: new Map(),
     unflushed: [],
     running: new Map(),
+    seenReads: new Set(),
     gaps: 0,
     revoked: null,
     endedAt: null,

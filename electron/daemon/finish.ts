@@ -6,7 +6,7 @@ import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
 import { identityPart } from './record.ts';
-import { MAX_RUNNING } from './session-store.ts';
+import { MAX_RUNNING, MAX_SEEN_READS } from './session-store.ts';
 import { accumulate, denial, receiptBody, record } from './stages.ts';
 
 /** What happened to an action before the decision at hand. */
@@ -80,6 +80,11 @@ export async function finish(
     startRunning(ports, passage, recorded.value.id);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     for (const { level, source, because } of classifyReads(action.effects)) {
+      // Once for each thing: reading it again tells policy nothing new.
+      const seen = `${level} ${source}`;
+      if (session.seenReads.has(seen)) continue;
+      if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();
+      session.seenReads.add(seen);
       accumulate(ports, session, 'data', { class: level, source, because, action: action.id });
     }
   }

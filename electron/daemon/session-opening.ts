@@ -73,6 +73,7 @@ export async function openSession(
     mandates: new Map(),
     unflushed: [],
     running: new Map(),
+    seenReads: new Set(),
     gaps: 0,
     revoked: null,
     endedAt: null,

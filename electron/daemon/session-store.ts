@@ -33,6 +33,8 @@ export interface Session {
     ActionId,
     { readonly receipt: string; readonly digest: Digest; readonly effects: Map<string, EffectTally> }
   >;
+  /** Classified reads that are in the context already. */
+  readonly seenReads: Set<string>;
   /** Sequence numbers skipped so far: evidence of something that was never submitted. */
   gaps: number;
   revoked: string | null;
@@ -43,6 +45,9 @@ export interface EffectTally {
   count: number;
   readonly sample: string[];
 }
+
+/** Past this many, what was read is told again: memory stays bounded. */
+export const MAX_SEEN_READS = 1024;
 
 /** Past this many, the oldest unfinished action is recorded as unknown: memory stays bounded. */
 export const MAX_RUNNING = 4096;

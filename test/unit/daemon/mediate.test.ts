@@ -295,6 +295,7 @@ function sessionAt(now: number): Session {
     mandates: new Map(),
     unflushed: [],
     running: new Map(),
+    seenReads: new Set(),
     gaps: 0,
     revoked: null,
     endedAt: null,
