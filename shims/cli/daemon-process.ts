@@ -7,6 +7,9 @@ import type { Places } from '../../electron/wire/places.ts';
 import { type ControlConnection, type ControlFault, connectControl } from './control-client.ts';
 import type { Installation } from './installation.ts';
 
+/** The daemon is always there: a nursery of 48 MB, as V8 would take, is not worth what it saves. */
+const SMALL_HEAP = ['--max-semi-space-size=4'];
+
 const START_MS = 15_000;
 const POLL_MS = 25;
 
@@ -34,7 +37,7 @@ export async function startDaemon(
   try {
     mkdirSync(dirname(places.log), { recursive: true, mode: 0o700 });
     const log = openSync(places.log, 'a', 0o600);
-    const child = spawn(process.execPath, [installation.daemon], {
+    const child = spawn(process.execPath, [...SMALL_HEAP, installation.daemon], {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: '/',
