@@ -149,8 +149,11 @@ describe('countersign run, with the real daemon', () => {
   }
 
   test('opens no session within a session', async () => {
+    // The checkout may lie in a temporary folder, where running programs is a question of its own: here it is the workspace.
     const done = await home.run([
       'run',
+      '--workspace',
+      ROOT,
       '--',
       'bash',
       '-c',
