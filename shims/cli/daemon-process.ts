@@ -10,6 +10,9 @@ import type { Installation } from './installation.ts';
 /** The daemon is always there: a nursery of 48 MB, as V8 would take, is not worth what it saves. */
 const SMALL_HEAP = ['--max-semi-space-size=4'];
 
+/** The capability of the daemon before: it was read a moment before the one that now starts wrote its own. */
+const STALE = 'bad_capability';
+
 const START_MS = 15_000;
 const POLL_MS = 25;
 
@@ -19,7 +22,11 @@ export async function reachDaemon(
   installation: Installation,
   say: (line: string) => void,
 ): Promise<Result<ControlConnection, ControlFault>> {
-  const first = await connectControl(places);
+  let first = await connectControl(places);
+  for (let tries = 0; tries < 40 && !first.ok && first.error.code === STALE; tries += 1) {
+    await sleep(POLL_MS);
+    first = await connectControl(places);
+  }
   if (first.ok || first.error.code !== 'not_running') return first;
   say('starting the daemon …');
   return startDaemon(places, installation);
@@ -55,7 +62,8 @@ export async function startDaemon(
   const deadline = Date.now() + START_MS;
   for (;;) {
     const connected = await connectControl(places);
-    if (connected.ok || connected.error.code !== 'not_running') return connected;
+    const early = !connected.ok && (connected.error.code === 'not_running' || connected.error.code === STALE);
+    if (!early) return connected;
     if (ended !== null || Date.now() > deadline) {
       const why = ended ?? `it did not answer within ${START_MS / 1000} s`;
       return err({
