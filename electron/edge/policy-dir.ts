@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -7,17 +6,12 @@ import type { Digest } from '../core/brand.ts';
 import { provesForbidden } from '../core/policy/canary.ts';
 import { type CompiledPolicy, compile } from '../core/policy/compile.ts';
 import { type PolicyFault, policyFault } from '../core/policy/fault.ts';
-import type { Hasher } from '../core/ports.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { type PolicyFile, parsePolicyFile } from '../wire/policy-file.ts';
 import type { PolicyFileOptions } from '../wire/policy-rule.ts';
 import { assemblePolicySet } from '../wire/policy-set.ts';
 import { YAML_LIMITS } from '../wire/yaml-reader.ts';
-
-/** SHA-256 by the platform. */
-export const platformHasher: Hasher = {
-  sha256: (data) => createHash('sha256').update(data).digest('hex') as Digest,
-};
+import { nodeHasher } from './hasher.ts';
 
 /** Where a person's own rules live. */
 export function userPolicyDirectory(): string {
@@ -109,7 +103,7 @@ function buildPolicy(
     else faults.push(...parsed.error);
   }
   if (faults.length > 0) return err(faults);
-  const set = assemblePolicySet(files, platformHasher);
+  const set = assemblePolicySet(files, nodeHasher);
   if (!set.ok) return set;
   const compiled = compile(set.value);
   if (!compiled.ok) return compiled;
@@ -162,7 +156,7 @@ function nextStatus(
 }
 
 const fingerprint = (read: Result<readonly SourceText[], readonly PolicyFault[]>): Digest =>
-  platformHasher.sha256(JSON.stringify(read));
+  nodeHasher.sha256(JSON.stringify(read));
 
 /**
  * Arms the set in these directories and follows its files: a change is read once it settles, compared by content, and
