@@ -1,6 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Digest } from '../core/brand.ts';
 import { provesForbidden } from '../core/policy/canary.ts';
@@ -12,11 +11,6 @@ import type { PolicyFileOptions } from '../wire/policy-rule.ts';
 import { assemblePolicySet } from '../wire/policy-set.ts';
 import { YAML_LIMITS } from '../wire/yaml-reader.ts';
 import { nodeHasher } from './hasher.ts';
-
-/** Where a person's own rules live. */
-export function userPolicyDirectory(): string {
-  return join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'countersign', 'policies');
-}
 
 /** A directory of packs, or one file. `optional` may be absent; a required one that cannot be read is a fault. */
 export interface PolicySource {
