@@ -1,0 +1,64 @@
+/*
+ * Asking the daemon and telling it (docs/guard-protocol.md). Everything here may be called from any thread. A question
+ * that cannot be asked or is not answered is denied.
+ */
+#ifndef CSG_ASK_H
+#define CSG_ASK_H
+
+#include "../../shell/csrc/frame.h"
+
+enum decision { DECIDED_DENY, DECIDED_ALLOW, DECIDED_MODIFY };
+
+struct reply {
+  enum decision decision;
+  /* Never null; may be empty. */
+  const char *message;
+  /* Action id: the scope of what runs below. Never null; empty when there is none. */
+  const char *action;
+  int report_end;
+  int remember;
+  /* MODIFY: the program to run instead, or where to move the object; else null. */
+  const char *path;
+  /* MODIFY of exec: null-terminated; else null. */
+  char **argv;
+  /* Holds what the others point into. */
+  struct bytes frame;
+};
+
+/* Called on the asking thread, once for each `waiting`. `left_ms` until the deadline. */
+typedef void (*on_waiting)(void *context, const char *text, long long left_ms);
+
+/*
+ * Sends one question (fields put with put(), put_text(), put_number(); no `Z`) on this thread's own connection and waits for
+ * its answer. Returns early with DENY when `gone` (a pidfd, or -1) becomes readable: the process that asked is no more.
+ */
+struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *context);
+void reply_free(struct reply *reply);
+
+/* Notes one thing that was done or refused (`error` 0 or an errno); sent in batches. `second` may be null. */
+void effect(const char *op, const char *scope, int error, const char *path, const char *second);
+
+/* Reports how the program of a decision ended: "exit:N", "signal:N" or "unknown". */
+void report_end(const char *action, const char *how);
+
+/* What the daemon pushes. Called on the link's own thread. */
+struct pushes {
+  void (*grant)(const char *path);
+  void (*revoke)(const char *path);
+  /* The daemon ends the session, or (why null) the link is lost. */
+  void (*end)(const char *why);
+};
+
+/*
+ * Opens the watch connection, waits for the first tables, and starts the thread that reads pushes and sends effects.
+ * 0, or -1 with a text in `why` (of `room` bytes). After a loss of the link every question is denied.
+ */
+int link_start(const char *socket_path, const char *session, const char *key, const struct pushes *pushes, char *why, size_t room);
+
+/* Sends what is left of the effects; waits at most `deadline_ms`. */
+void link_stop(int deadline_ms);
+
+/* 1 while the daemon answers. */
+int link_alive(void);
+
+#endif
