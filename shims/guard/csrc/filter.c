@@ -118,8 +118,9 @@ static int settle(const struct filter_choice *choice, enum rule rule, uint32_t *
     case RULE_NOTIFY: *action = NOTIFY; break;
     /*
      * What NESTED costs: inside a namespace of its own the caller may give a file another name, so rules by name (`*` patterns,
-     * `late`, `ask`) can be walked around; rules that are mounts or Landlock hold. The kernel's mount and network administration
-     * becomes reachable, and a file system in user space can stall whoever reads through it.
+     * `late`, `ask`) can be walked around; read-only mounts and masks hold, because they are locked there. Landlock cannot stand
+     * beside it: whoever has file rules may not mount. The kernel's mount and network administration becomes reachable, and a file
+     * system in user space can stall whoever reads through it.
      */
     case RULE_SANDBOX: if (!nested) *action = FAIL(EPERM); break;
     case RULE_CLONE: case RULE_UNSHARE: always = nested; break;
@@ -348,7 +349,8 @@ size_t filter_build(const struct filter_choice *choice, struct sock_filter *out)
   struct build build = {.choice = choice};
   struct bpf *b = &build.bpf;
   bpf_start(b);
-  bpf_label *answers[] = {&build.allow, &build.notify, &build.pretend, &build.eperm, &build.eacces, &build.eafnosupport, &build.eopnotsupp};
+  bpf_label *answers[] = {&build.allow,  &build.notify,       &build.pretend,   &build.eperm,
+                          &build.eacces, &build.eafnosupport, &build.eopnotsupp};
   for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) *answers[i] = bpf_new_label(b);
   bpf_label ours = bpf_new_label(b);
   bpf_label known = bpf_new_label(b);

@@ -1,6 +1,6 @@
 /*
- * The seccomp filter of a session (docs/decisions/0030-guard-filter.md): hard denials and register tests are answered in the kernel; what
- * names a path, a program or an address is notified to the supervisor.
+ * The seccomp filter of a session (docs/decisions/0030-guard-filter.md): hard denials and register tests are answered in the kernel;
+ * what names a path, a program or an address is notified to the supervisor.
  */
 #ifndef CSG_FILTER_H
 #define CSG_FILTER_H
