@@ -34,6 +34,7 @@ static int is_own_view(const char *path) { return strncmp(path, "/proc/", 6) == 
 
 /* The error that this file is refused with before anything is tried; 0 when the kernel may try. */
 static int refusal_of(const struct object *object) {
+  if (S_ISLNK(object->facts.st_mode)) return ELOOP;
   if (!S_ISREG(object->facts.st_mode)) return EACCES;
   /* Also in memory only: a memfd has no link either. */
   if (object->facts.st_nlink == 0) return EACCES;

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -90,6 +90,16 @@ export function otherUser(): { readonly uid: number; readonly gid: number } | nu
     execFileSync('useradd', ['-m', 'csn-probe']);
     return { uid: id('-u'), gid: id('-g') };
   }
+}
+
+/** Compiles shims/guard/test-csrc/NAME.c into the session's work folder; its path. Static, so that it runs wherever it is copied. */
+export function compileInto(session: { readonly work: string }, name: string, as = name): string {
+  const out = join(session.work, as);
+  const source = join(ROOT, 'shims/guard/test-csrc', `${name}.c`);
+  const flags = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wconversion', '-pthread', '-static'];
+  const done = spawnSync(process.env['CC'] ?? 'cc', [...flags, '-o', out, source], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`cannot compile ${name}: ${done.error?.message ?? done.stderr}`);
+  return out;
 }
 
 function answerFrame(answer: Answer): readonly Field[] {
