@@ -96,7 +96,17 @@ export function otherUser(): { readonly uid: number; readonly gid: number } | nu
 export function compileInto(session: { readonly work: string }, name: string, as = name): string {
   const out = join(session.work, as);
   const source = join(ROOT, 'shims/guard/test-csrc', `${name}.c`);
-  const flags = ['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wconversion', '-pthread', '-static'];
+  const flags = [
+    '-std=c11',
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-Wshadow',
+    '-Wconversion',
+    '-pthread',
+    '-static',
+  ];
   const done = spawnSync(process.env['CC'] ?? 'cc', [...flags, '-o', out, source], { encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`cannot compile ${name}: ${done.error?.message ?? done.stderr}`);
   return out;
@@ -169,7 +179,10 @@ export async function openGuardSession(
       const body = all.slice(0, -1);
       const kind = first(body, 'k');
       if (received === 0)
-        nonces = Buffer.concat([body.find((f) => f.tag === 'n')?.bytes ?? Buffer.alloc(32), Buffer.alloc(32)]);
+        nonces = Buffer.concat([
+          body.find((f) => f.tag === 'n')?.bytes ?? Buffer.alloc(32),
+          Buffer.alloc(32),
+        ]);
       const right = seal('g', nonces, received++, encodeFrame(body).subarray(8));
       if (!all.at(-1)?.bytes.equals(right)) faults.push(`the seal of \`${kind}\` is wrong`);
       if (role === null) {
