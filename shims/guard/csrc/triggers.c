@@ -80,7 +80,7 @@ int triggers_found(const struct triggers *set, const unsigned char *at, size_t s
   if (!set->any) return 0;
   for (size_t i = 0; i + 1 < size; i++) {
     unsigned pair = pair_at(at + i);
-    if ((set->pairs[pair / 8] >> pair % 8 & 1u) != 0 && found_here(set, at + i, size - i, pair)) return 1;
+    if (((unsigned)set->pairs[pair / 8] >> pair % 8 & 1u) != 0 && found_here(set, at + i, size - i, pair)) return 1;
   }
   return 0;
 }
