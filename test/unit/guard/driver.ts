@@ -7,8 +7,8 @@ import { encodeFrame, type Field, field } from '../../../shims/shell/frame.ts';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const CSRC = join(ROOT, 'shims/guard/csrc');
 const LINK_SOURCES = [
-  ...['ask', 'effects', 'link', 'remembered', 'reply', 'rows', 'sha256', 'table', 'triggers', 'watch'].map((n) =>
-    join(CSRC, `${n}.c`),
+  ...['ask', 'effects', 'link', 'remembered', 'reply', 'rows', 'sha256', 'table', 'triggers', 'watch'].map(
+    (n) => join(CSRC, `${n}.c`),
   ),
   join(ROOT, 'shims/shell/csrc/frame.c'),
 ];
@@ -52,20 +52,15 @@ export function compileDriver(name: string, build: 'fast' | 'checked'): Driver {
   const path = join(dir, name);
   const sanitized = build === 'checked' && hasSanitizers(dir);
   const source = join(ROOT, 'shims/guard/test-csrc', `${name}.c`);
-  const failed = compiles([
-    ...FLAGS,
-    ...(sanitized ? CHECKED : FAST),
-    '-o',
-    path,
-    source,
-    ...LINK_SOURCES,
-  ]);
+  const failed = compiles([...FLAGS, ...(sanitized ? CHECKED : FAST), '-o', path, source, ...LINK_SOURCES]);
   if (failed !== null) throw new Error(`\`${name}\` does not compile: ${failed}`);
   return {
     path,
     sanitized,
     lines(frames) {
-      const input = Buffer.concat(frames.map((frame) => (Buffer.isBuffer(frame) ? frame : encodeFrame(frame))));
+      const input = Buffer.concat(
+        frames.map((frame) => (Buffer.isBuffer(frame) ? frame : encodeFrame(frame))),
+      );
       const done = spawnSync(path, { input, maxBuffer: 64 * 1024 * 1024, timeout: 120_000 });
       const errors = done.stderr.toString('utf8');
       if (done.status !== 0 || errors !== '')

@@ -83,7 +83,8 @@ export async function openLinkDouble(behaviour: LinkBehaviour): Promise<LinkDoub
       if (z?.tag !== 'Z' || !z.bytes.equals(right)) faults.push(`the seal of \`${kind}\` is wrong`);
       if (peer === null) {
         if (body.map((f) => f.tag).join('') !== 'kSnvr' || kind !== 'hello') faults.push('no hello');
-        if (text.get('n')?.length !== 32 || String(text.get('S')) !== 'sess_double00') faults.push('a bad hello');
+        if (text.get('n')?.length !== 32 || String(text.get('S')) !== 'sess_double00')
+          faults.push('a bad hello');
         const made: Peer = {
           role: String(text.get('r')),
           socket,

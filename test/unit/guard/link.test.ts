@@ -14,13 +14,18 @@ import {
 
 const driver = compileDriver('link-driver', 'checked');
 const doubles: LinkDouble[] = [];
+const guards: Guard[] = [];
 after(() => {
+  // Those of tests that failed.
+  for (const guard of guards) guard.child.kill('SIGKILL');
   for (const double of doubles) double.close();
   driver.remove();
 });
 
-const answer = (decision: string, ...more: readonly (readonly [string, string | Buffer])[]): readonly Field[] =>
-  fields(['k', 'answer'], ['D', decision], ...more);
+const answer = (
+  decision: string,
+  ...more: readonly (readonly [string, string | Buffer])[]
+): readonly Field[] => fields(['k', 'answer'], ['D', decision], ...more);
 
 /** Allows, and says the object back as the action. */
 const allow: LinkBehaviour['answer'] = (question, peer) =>
@@ -29,7 +34,9 @@ const allow: LinkBehaviour['answer'] = (question, peer) =>
 async function start(behaviour: Partial<LinkBehaviour> = {}): Promise<{ double: LinkDouble; guard: Guard }> {
   const double = await openLinkDouble({ key: KEY, answer: allow, ...behaviour });
   doubles.push(double);
-  return { double, guard: startGuard(driver, double) };
+  const guard = startGuard(driver, double);
+  guards.push(guard);
+  return { double, guard };
 }
 
 async function started(
@@ -164,7 +171,10 @@ describe('a question', () => {
       },
     });
     guard.tell('gone 200 file write /a');
-    assert.match(await guard.next('reply'), /^DENY \[\] \[countersign: denied: the process that asked is gone/);
+    assert.match(
+      await guard.next('reply'),
+      /^DENY \[\] \[countersign: denied: the process that asked is gone/,
+    );
     await until(() => withdrawn);
     guard.tell('ask file write /b');
     assert.match(await guard.next('reply'), /^ALLOW/);
@@ -176,7 +186,7 @@ describe('a question', () => {
     const { double, guard } = await started();
     guard.tell('ask file write /a');
     await guard.next('reply');
-    double.peers.find((p) => p.role === 'ask')?.socket.end();
+    double.peers.find((p) => p.role === 'ask')?.socket.destroy();
     await until(() => double.closed.length === 1);
     guard.tell('ask file write /b');
     assert.equal(await guard.next('reply'), 'ALLOW [/b] []');
@@ -214,7 +224,13 @@ const WRONGS: readonly (readonly [string, (question: ReadonlyMap<string, Buffer>
       peer.socket.write(Buffer.concat([peer.sealed(answer('ALLOW')), first]));
     },
   ],
-  ['a frame that is left out', (_, peer) => void (peer.sealed(answer('DENY')), peer.send(answer('ALLOW')))],
+  [
+    'a frame that is left out',
+    (_, peer) => {
+      peer.sealed(answer('DENY'));
+      peer.send(answer('ALLOW'));
+    },
+  ],
   [
     'a frame that is cut short',
     (_, peer) => {
@@ -222,11 +238,14 @@ const WRONGS: readonly (readonly [string, (question: ReadonlyMap<string, Buffer>
       peer.socket.end(whole.subarray(0, whole.length - 3));
     },
   ],
-  ['a frame that never ends', (_, peer) => void peer.socket.write(peer.sealed(answer('ALLOW')).subarray(0, 30))],
+  [
+    'a frame that never ends',
+    (_, peer) => void peer.socket.write(peer.sealed(answer('ALLOW')).subarray(0, 30)),
+  ],
   ['a close in the middle', (_, peer) => void peer.socket.destroy()],
-  ['a length beyond 16 MiB', (_, peer) => peer.send(answer('ALLOW'), (f) => (f.writeUInt32LE(2 ** 24 + 1, 4), f))],
+  ['a length beyond 16 MiB', (_, peer) => peer.send(answer('ALLOW'), (f) => written(f, 4, 2 ** 24 + 1))],
   ['another magic', (_, peer) => peer.send(answer('ALLOW'), (f) => flip(f, 0))],
-  ['a field longer than its frame', (_, peer) => peer.send(answer('ALLOW'), (f) => (f.writeUInt32LE(99, 9), f))],
+  ['a field longer than its frame', (_, peer) => peer.send(answer('ALLOW'), (f) => written(f, 9, 99))],
   ['an answer without a decision', (_, peer) => peer.send(fields(['k', 'answer'], ['m', 'x']))],
   ['two decisions', (_, peer) => peer.send(answer('ALLOW', ['D', 'DENY']))],
   ['an unknown decision', (_, peer) => peer.send(answer('allow'))],
@@ -246,6 +265,11 @@ function flip(frame: Buffer, at: number): Buffer {
   return frame;
 }
 
+function written(frame: Buffer, at: number, size: number): Buffer {
+  frame.writeUInt32LE(size, at);
+  return frame;
+}
+
 describe('a question whose answer has', () => {
   for (const [what, wrong] of WRONGS) {
     test(`${what} is denied, and that connection is not used again`, async () => {
@@ -253,7 +277,10 @@ describe('a question whose answer has', () => {
         answer: (question, peer) => (String(question.get('p')) === '/b' ? allow : wrong)(question, peer),
       });
       guard.tell('ask file write /a');
-      assert.match(await guard.next('reply'), /^DENY \[\] \[countersign: denied: the daemon('s answer| broke off)/);
+      assert.match(
+        await guard.next('reply'),
+        /^DENY \[\] \[countersign: denied: the daemon('s answer| broke off)/,
+      );
       guard.tell('ask file write /b');
       assert.equal(await guard.next('reply'), 'ALLOW [/b] []');
       assert.equal(asks(double), 2);
@@ -331,7 +358,10 @@ describe('pushes', () => {
 /** What loses the watch connection, and with it everything. */
 const LOSSES: readonly (readonly [string, (watch: Peer) => void])[] = [
   ['the daemon closes it', (watch) => void watch.socket.end()],
-  ['the daemon dies in the middle of a frame', (watch) => void watch.socket.end(watch.sealed(tables({})).subarray(0, 12))],
+  [
+    'the daemon dies in the middle of a frame',
+    (watch) => void watch.socket.end(watch.sealed(tables({})).subarray(0, 12)),
+  ],
   ['a seal is wrong', (watch) => watch.send(fields(['k', 'ping']), (f) => flip(f, f.length - 1))],
   ['a push is replayed', (watch) => replay(watch)],
   ['tables are malformed', (watch) => watch.send(tables({ files: ['w deny a'] }))],
@@ -354,7 +384,10 @@ describe('a link that is lost', () => {
       lose(double.watch());
       assert.equal(await guard.next('end'), '(lost)');
       guard.tell('ask file write /b');
-      assert.match(await guard.next('reply'), /^DENY \[\] \[countersign: denied: the daemon no longer answers/);
+      assert.match(
+        await guard.next('reply'),
+        /^DENY \[\] \[countersign: denied: the daemon no longer answers/,
+      );
       guard.tell('effects 10 20');
       guard.tell('stop 1000');
       assert.equal(await guard.next('stopped'), 'silent');

@@ -29,7 +29,11 @@ describe('file rows', () => {
     ['/a/b/', ['/a/b/c', '/a/b/c/d'], ['/a/b', '/a/bc/d']],
     ['*/x/y', ['/x/y', '/a/x/y', '/a/b/x/y'], ['/a/xx/y', '/a/x/yy', '/a/x/y/z', '/x', '/y', '/ax/y']],
     ['*/y', ['/y', '/a/y'], ['/a/ay', '/a/y/b']],
-    ['*/x/y/', ['/x/y/z', '/a/x/y/z/q', '/x/y/x/y/z'], ['/x/y', '/a/x/yy/z', '/xx/y/z', '/x/y/', '/a/x/z/y/q']],
+    [
+      '*/x/y/',
+      ['/x/y/z', '/a/x/y/z/q', '/x/y/x/y/z'],
+      ['/x/y', '/a/x/yy/z', '/xx/y/z', '/x/y/', '/a/x/z/y/q'],
+    ],
     ['/n\nl/\xff', ['/n\nl/\xff', '/n\nl/\xff/a'], ['/n', '/n\nl', '/n\nl/\xfe']],
     ['*/\xff\n/', ['/a/\xff\n/b'], ['/a/\xff/b', '/a/\xff\n']],
   ] as const) {
@@ -45,7 +49,14 @@ describe('file rows', () => {
   }
 
   test('are tried in order, each for its own operations, and no row is a question', () => {
-    const files = ['d deny /a/keep', 'wd allow /a', 'w late */.git/hooks/', 'm deny /', 'c ask /b', 'c allow /b'];
+    const files = [
+      'd deny /a/keep',
+      'wd allow /a',
+      'w late */.git/hooks/',
+      'm deny /',
+      'c ask /b',
+      'c allow /b',
+    ];
     assert.deepEqual(
       under(
         { files },
@@ -65,10 +76,10 @@ describe('file rows', () => {
 
   test('answer for a path as long as the system allows, and longer', () => {
     const long = `/${'d/'.repeat(20_000)}end`;
-    assert.deepEqual(under({ files: ['w deny */d/end', 'w allow /d'] }, file('w', long), file('w', `${long}/x`)), [
-      'deny',
-      'allow',
-    ]);
+    assert.deepEqual(
+      under({ files: ['w deny */d/end', 'w allow /d'] }, file('w', long), file('w', `${long}/x`)),
+      ['deny', 'allow'],
+    );
   });
 });
 
@@ -124,7 +135,9 @@ describe('triggers', () => {
     ['of another case', ['x', '--FORCE'], 'starts'],
   ] as const) {
     test(`${expected === 'asks' ? 'are found' : 'are not found'} ${what}`, () =>
-      assert.deepEqual(under({ triggers: triggers.map((t) => t) }, exec('/bin/x', '/bin/x', ...argv)), [expected]));
+      assert.deepEqual(under({ triggers: triggers.map((t) => t) }, exec('/bin/x', '/bin/x', ...argv)), [
+        expected,
+      ]));
   }
 
   test('are found behind two megabytes', () => {
@@ -146,9 +159,16 @@ describe('sockets and hosts', () => {
     assert.deepEqual(
       under(
         { sockets: ['/run/one', '/run/all/', '/n\n\xff'] },
-        ...['/run/one', '/run/one/x', '/run/on', '/run/all/x', '/run/all/x/y', '/run/all', '/run/allx', '/n\n\xff'].map(
-          unix,
-        ),
+        ...[
+          '/run/one',
+          '/run/one/x',
+          '/run/on',
+          '/run/all/x',
+          '/run/all/x/y',
+          '/run/all',
+          '/run/allx',
+          '/n\n\xff',
+        ].map(unix),
       ),
       ['allows', 'asks', 'asks', 'allows', 'allows', 'asks', 'asks', 'allows'],
     );
@@ -238,7 +258,11 @@ describe('large tables', () => {
     const files = Array.from({ length: 130_000 }, (_, n) => `w deny /${'d'.repeat(100)}/${n}`);
     const frame = tables({ files: [...files, 'w late /last'] });
     assert.ok(encodeFrame(frame).length > 14 * 1024 * 1024);
-    assert.deepEqual(driver.lines([frame, file('w', '/last/x'), file('w', '/lost')]), ['replaced', 'late', 'ask']);
+    assert.deepEqual(driver.lines([frame, file('w', '/last/x'), file('w', '/lost')]), [
+      'replaced',
+      'late',
+      'ask',
+    ]);
   });
 
   test('are replaced under four threads that look up, and no lookup sees half of them', () => {
