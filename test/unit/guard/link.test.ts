@@ -453,7 +453,7 @@ describe('reports', () => {
     const watch = double.watch();
     watch.socket.pause();
     // More than every buffer on the way holds; each of those that find no room waits 100 ms.
-    guard.tell('effects 400 4000');
+    guard.tell('effects 60 30000');
     await guard.next('effects', 60_000);
     watch.socket.resume();
     guard.tell('stop 5000');
@@ -462,7 +462,7 @@ describe('reports', () => {
     const lost = double.effects.filter((row) => row.startsWith('dropped|'));
     const count = lost.reduce((sum, row) => sum + Number(row.split('|')[3]), 0);
     assert.ok(count > 0, 'nothing was dropped');
-    assert.equal(count + double.effects.length - lost.length, 400);
+    assert.equal(count + double.effects.length - lost.length, 60);
     assert.ok(lost.every((row) => /^dropped\|\|0\|[1-9][0-9]*$/.test(row)));
     await endWell(guard, double);
   });
