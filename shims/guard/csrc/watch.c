@@ -162,18 +162,19 @@ static int watch(void) {
   long long flush_at = -1;
   for (;;) {
     long long now = now_ms(), stop = atomic_load(&stop_at);
-    if (out.size == out_sent) {
+    /* First: what is asked below, and whether to sleep, is about what is left when this is gone. */
+    if (send_some() != 0) return -1;
+    if (out_sent == out.size) {
       size_t left = effects_waiting();
       if (stop >= 0 && (left == 0 || now >= stop)) return 0;
       if (left > 0 && flush_at < 0) flush_at = now + FLUSH_MS;
       if (left > 0 && (stop >= 0 || left >= EFFECTS_BATCH || now >= flush_at)) {
         flush_at = -1;
-        if (queue_batch() != 0) return -1;
+        if (queue_batch() != 0 || send_some() != 0) return -1;
       }
     } else if (stop >= 0 && now >= stop) {
       return 0;
     }
-    if (send_some() != 0) return -1;
     int sending = out_sent < out.size;
     long long until = sending ? stop : stop >= 0 ? now : flush_at;
     long long wait = until < 0 ? -1 : until > now ? until - now : 0;
