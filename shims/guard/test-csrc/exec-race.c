@@ -3,6 +3,7 @@
  *   path   a thread swaps the path between a permitted program (true) and a forbidden one (id)
  *   argv   a thread swaps an argument of echo between a permitted one (A) and a forbidden one (B)
  *   memory as path, by another process that shares the memory
+ *   memfd  as path, the forbidden one being a copy of id that is only in memory
  *   link   another process swaps what a symbolic link leads to
  * Prints how often the permitted one ran, the forbidden one ran, and neither.
  */
@@ -15,10 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char *shared;
+/* 14 bytes, the same length as the permitted one with what follows it. */
+static const char *forbidden_path = "/usr/bin/id\0\0";
 #define PATH_AT 0
 #define WORD_AT 256
 
@@ -36,7 +41,7 @@ static void swap_paths(int times) {
   for (int i = 0; i < times; i++) {
     show(PATH_AT, "/usr/bin/true", 14);
     spin(2000);
-    show(PATH_AT, "/usr/bin/id\0\0", 14);
+    show(PATH_AT, forbidden_path, 14);
     spin(2000);
   }
 }
@@ -75,12 +80,28 @@ static void swap_link(void) {
   }
 }
 
+/* A copy of id in memory, as descriptor 9. */
+static void make_memfd(void) {
+  struct stat facts;
+  int from = open("/usr/bin/id", O_RDONLY | O_CLOEXEC), to = memfd_create("id", 0);
+  if (from < 0 || to < 0 || fstat(from, &facts) != 0) exit(2);
+  for (off_t left = facts.st_size; left > 0;) {
+    ssize_t n = sendfile(to, from, NULL, (size_t)left);
+    if (n <= 0) exit(2);
+    left -= n;
+  }
+  dup2(to, 9);
+  close(to);
+  close(from);
+  forbidden_path = "/dev/fd/9\0\0\0\0";
+}
+
 static void try_once(const char *how, int number) {
   pthread_t thread;
   static char stack[65536];
   show(PATH_AT, "/usr/bin/true", 14);
   show(WORD_AT, "A", 2);
-  if (strcmp(how, "path") == 0) pthread_create(&thread, NULL, swap_path, NULL);
+  if (strcmp(how, "path") == 0 || strcmp(how, "memfd") == 0) pthread_create(&thread, NULL, swap_path, NULL);
   if (strcmp(how, "argv") == 0) pthread_create(&thread, NULL, swap_word, NULL);
   if (strcmp(how, "memory") == 0) clone(swap_path_beside, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL);
   spin(number % 50 * 400);
@@ -95,6 +116,7 @@ int main(int argc, char **argv) {
   const char *how = argv[1];
   int permitted = 0, forbidden = 0, neither = 0;
   pid_t swapper = 0;
+  if (strcmp(how, "memfd") == 0) make_memfd();
   shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (strcmp(how, "link") == 0 && (swapper = fork()) == 0) swap_link();
   for (int i = 0; i < atoi(argv[2]); i++) {

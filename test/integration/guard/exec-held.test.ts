@@ -212,6 +212,31 @@ test('twenty programs at a time are held, each for itself', async () => {
   );
 });
 
+test('more programs than can be held are denied, and the rest of the session goes on', async () => {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  await within(
+    () => ({ ...ALLOW, after: opened }),
+    { names: ['id'] },
+    async (s) => {
+      const running = s.run(
+        node(
+          "const {spawn,execFileSync}=require('node:child_process');const seen={};let n=0;for(let i=0;i<410;i++)" +
+            "spawn('id',{stdio:'ignore'}).on('close',(c)=>{seen[c]=(seen[c]??0)+1;n++;" +
+            "if(n===10)console.log(execFileSync('/bin/echo',['on']).toString().trim());" +
+            'if(n===410)console.log(JSON.stringify(seen))})',
+        ),
+      );
+      await until('four hundred questions', () => s.questions.length === 400, 60_000);
+      await until('the refusals', () => s.effects.filter((row) => row.startsWith('exec||11|')).length === 10);
+      open();
+      assert.equal((await running).stdout, 'on\n{"0":400,"126":10}\n');
+    },
+  );
+});
+
 test('the text of a wait never holds anybody up, with a full pipe for a standard error', async () => {
   await within(
     () => ({ ...ALLOW, waiting: WAITING, after: 100 }),

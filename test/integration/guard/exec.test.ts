@@ -1,5 +1,6 @@
 // What an exec meets in a session: the real guard, real programs; a test gives the answers.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
@@ -88,7 +89,7 @@ for (const { who, user } of users) {
       { names: ['id', 'echo'] },
       async (s) => {
         const race = compileInto(s, 'exec-race');
-        for (const how of ['path', 'argv', 'memory', 'link']) {
+        for (const how of ['path', 'argv', 'memory', 'memfd', 'link']) {
           const done = await s.run([race, how, '400']);
           const [, permitted, forbidden, neither] =
             done.stdout.match(/permitted (\d+) forbidden (\d+) neither (\d+)/)?.map(Number) ?? [];
@@ -256,6 +257,61 @@ for (const how of ['memfd', 'memfd-number', 'deleted']) {
   });
 }
 
+test('a 32-bit program does not run', async () => {
+  await within(
+    () => ALLOW,
+    {},
+    async (s) => {
+      // mov eax, 1; mov ebx, 42; int 0x80: exits with 42 wherever the kernel takes it.
+      const code = Buffer.from('b801000000bb2a000000cd80', 'hex');
+      const file = Buffer.alloc(0x54 + code.length);
+      file.write('\x7fELF\x01\x01\x01', 'latin1');
+      for (const [at, value] of [
+        [16, 2],
+        [18, 3],
+        [40, 52],
+        [42, 32],
+        [44, 1],
+      ] as const)
+        file.writeUInt16LE(value, at);
+      for (const [at, value] of [
+        [20, 1],
+        [24, 0x08048054],
+        [28, 52],
+      ] as const)
+        file.writeUInt32LE(value, at);
+      for (const [i, word] of [1, 0, 0x08048000, 0x08048000, file.length, file.length, 5, 0x1000].entries())
+        file.writeUInt32LE(word, 52 + 4 * i);
+      code.copy(file, 0x54);
+      writeFileSync(join(s.work, 'small'), file, { mode: 0o755 });
+      const forms = compileInto(s, 'exec-forms');
+      const done = await s.run([forms, 'plain', './small']);
+      assert.notEqual(done.code, 42);
+      // Refused by the guard, or by a kernel that has no such programs.
+      assert.match(
+        `${done.signal} ${done.stdout}${done.stderr}`,
+        /SIGKILL countersign: denied: only programs of|errno 8/,
+      );
+    },
+  );
+});
+
+for (const user of other === null ? [] : [other]) {
+  test('a program that its user may not read is not run, since it could not be looked at', async () => {
+    await within(
+      () => ALLOW,
+      {},
+      async (s) => {
+        copyFileSync('/usr/bin/id', join(s.work, 'secretive'));
+        chmodSync(join(s.work, 'secretive'), 0o711);
+        const forms = compileInto(s, 'exec-forms');
+        assert.equal((await s.run([forms, 'plain', './secretive'])).stdout, 'errno 13\n');
+      },
+      user,
+    );
+  });
+}
+
 test('a static program is denied too, and ends in the same way', async () => {
   await within(
     (q) => (basename(q.get('p') ?? '') === 'still' ? DENY : ALLOW),
@@ -376,5 +432,24 @@ for (const java of ['/usr/bin/java'].filter(existsSync)) {
       const done = await s.run([java, '-Djava.io.tmpdir=.', '-XX:-UsePerfData', 'Run.java']);
       assert.equal(done.stdout, '126\nx\n0\n', done.stderr);
     });
+  });
+}
+
+const builds = [
+  { processor: 'this processor', cc: process.env['CC'] ?? 'cc', run: [] },
+  { processor: 'aarch64', cc: '/usr/bin/aarch64-linux-gnu-gcc', run: ['/usr/bin/qemu-aarch64-static'] },
+].filter(({ run }) => run.every(existsSync));
+for (const { processor, cc, run } of builds.filter((b) => b.run.length === 0 || existsSync(b.cc))) {
+  test(`the stub makes its call and ends with 126 on ${processor}`, async () => {
+    await within(
+      () => ALLOW,
+      {},
+      async (s) => {
+        const stub = compileInto(s, 'stub', 'stub', cc);
+        const [program = stub, ...words] = [...run, stub];
+        const done = spawnSync(program, words, { encoding: 'utf8' });
+        assert.deepEqual([done.status, done.stderr], [126, 'poked\n']);
+      },
+    );
   });
 }

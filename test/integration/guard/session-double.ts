@@ -93,7 +93,12 @@ export function otherUser(): { readonly uid: number; readonly gid: number } | nu
 }
 
 /** Compiles shims/guard/test-csrc/NAME.c into the session's work folder; its path. Static, so that it runs wherever it is copied. */
-export function compileInto(session: { readonly work: string }, name: string, as = name): string {
+export function compileInto(
+  session: { readonly work: string },
+  name: string,
+  as = name,
+  cc = process.env['CC'] ?? 'cc',
+): string {
   const out = join(session.work, as);
   const source = join(ROOT, 'shims/guard/test-csrc', `${name}.c`);
   const flags = [
@@ -107,7 +112,7 @@ export function compileInto(session: { readonly work: string }, name: string, as
     '-pthread',
     '-static',
   ];
-  const done = spawnSync(process.env['CC'] ?? 'cc', [...flags, '-o', out, source], { encoding: 'utf8' });
+  const done = spawnSync(cc, [...flags, '-o', out, source], { encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`cannot compile ${name}: ${done.error?.message ?? done.stderr}`);
   return out;
 }
