@@ -257,6 +257,16 @@ for (const how of ['memfd', 'memfd-number', 'deleted']) {
   });
 }
 
+test('a call that only asks whether it could exec goes back to its program, and is no question', async () => {
+  await within(denies('id'), { names: ['id'] }, async (s) => {
+    const forms = compileInto(s, 'exec-forms');
+    const done = await s.run([forms, 'check', '/usr/bin/id']);
+    // 0 since Linux 6.14, -1 before: either way it is this program that says so.
+    assert.match(done.stdout, /^checked (0|-1)\n$/);
+    assert.deepEqual(s.asked(), ['exec-forms']);
+  });
+});
+
 test('a 32-bit program does not run', async () => {
   await within(
     () => ALLOW,
