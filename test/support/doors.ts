@@ -141,6 +141,7 @@ export async function openTestSession(
       runner_pid: process.pid,
       agent: { product: name, version: null, binary_hash: null, public_key: key.publicKey },
       assurance: 'cooperative',
+      guard: null,
     },
     sessionOpenedSchema,
   );

@@ -299,6 +299,9 @@ function sessionAt(now: number): Session {
     gaps: 0,
     revoked: null,
     endedAt: null,
+    guard: null,
+    effects: new Map(),
+    endings: new Set(),
   };
 }
 
