@@ -8,7 +8,9 @@ const OPENED: ReadonlySet<string> = new Set(['redirect', 'shell-socket']);
 const BUILTIN: ReadonlySet<string> = new Set(
   `. : alias bg bind builtin caller cd command compgen complete declare dirs disown echo enable eval exec exit export false fc fg
   getopts hash help history jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return set setopt
-  shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait [ [[`.split(/\s+/),
+  shift shopt source suspend test times trap true type typeset ulimit umask unalias unset wait [ [[`.split(
+    /\s+/,
+  ),
 );
 
 /**

@@ -172,6 +172,8 @@ async function onOpen(
 ): Promise<ControlReply> {
   if (request.runner_pid !== client.pid)
     return fault(request, 'bad_pid', 'a session is opened by the process that runs it');
+  if (request.assurance !== 'cooperative' && request.guard === null)
+    return fault(request, 'no_guard', 'more than a cooperative session needs a kernel guard');
   const armed = ports.mediation.policy();
   if (armed === null)
     return fault(request, 'no_policy', 'no policy is armed; run `countersign policy check`');

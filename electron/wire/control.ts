@@ -49,7 +49,9 @@ export const controlWelcomeSchema = z.strictObject({
 const request = z.string().min(1).max(64);
 const short = z.string().max(4096);
 /** Absolute and canonical, so that a row of the guard's tables means what it says. */
-const folder = short.regex(/^\/(?!\/)/).refine((path) => path === '/' || !/\/(?:\.{0,2}(?:\/|$))|\0/.test(path), 'not a canonical path');
+const folder = short
+  .regex(/^\/(?!\/)/)
+  .refine((path) => path === '/' || !/\/(?:\.{0,2}(?:\/|$))|\0/.test(path), 'not a canonical path');
 const folders = z.array(folder).max(1024);
 
 export const controlRequestSchema = z.discriminatedUnion('type', [
@@ -78,7 +80,9 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
         temp: folder.nullable(),
         veiled: folders,
         /** `host:port`, `[address]:port` or `host:*`. */
-        hosts: z.array(z.string().regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?:\*|[0-9]{1,5})$/)).max(1024),
+        hosts: z
+          .array(z.string().regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?:\*|[0-9]{1,5})$/))
+          .max(1024),
       })
       .nullable(),
   }),

@@ -6,8 +6,8 @@ import type { Knowledge } from '../core/semantic/knowledge.ts';
 import type { Place } from '../core/semantic/paths.ts';
 import { isBelow } from './file-action.ts';
 import type { ExecQuestion } from './guard-message.ts';
-import { programOf } from './shell/program.ts';
 import type { ShellFault } from './shell/normalize.ts';
+import { programOf } from './shell/program.ts';
 import { buildShellAction } from './shell-action.ts';
 
 /** One program start as the kernel sees it. */
@@ -115,14 +115,23 @@ export function wordsOf(
   return [nameOf(question.called.text, writable) ?? program, ...texts.slice(1)];
 }
 
-/** Every name by which a line that was judged before may have called this program. */
-export function namesOf(question: ExecQuestion, judged: string): readonly string[] {
-  const names = new Set([judged]);
-  if (!question.writable) {
-    names.add(question.called.text);
-    names.add(question.program.text);
-  } else if (question.script !== null) names.add(question.script.text);
-  return [...names];
+/**
+ * The words by which a line that was judged before may have started this program: by each of its paths, whole or from the directory
+ * that it runs in. argv[0] is not among them: it is whatever the agent says.
+ */
+export function startsOf(question: ExecQuestion): readonly (readonly string[])[] {
+  const texts = question.argv.map((word) => word.text);
+  const rest = texts.slice(question.script === null ? 1 : scriptAt(texts, question) + 1);
+  const paths = [question.called.text, question.script?.text ?? question.program.text];
+  const names = new Set<string>();
+  for (const path of paths) {
+    names.add(path);
+    if (question.cwd === null || !isBelow(path, question.cwd) || path === question.cwd) continue;
+    const inside = path.slice(question.cwd === '/' ? 1 : question.cwd.length + 1);
+    names.add(`./${inside}`);
+    if (inside.includes('/')) names.add(inside);
+  }
+  return [...names].map((name) => [name, ...rest]);
 }
 
 /** The file that a shell started with these words would read its commands from, as written; null for none. */
@@ -158,8 +167,7 @@ function base(path: string): string {
 /** Where the script stands among the interpreter's words: after the interpreter and at most one option. */
 function scriptAt(texts: readonly string[], question: ExecQuestion): number {
   const fits = (text: string | undefined) =>
-    text !== undefined &&
-    (base(text) === base(question.called.text) || text === question.script?.text);
+    text !== undefined && (base(text) === base(question.called.text) || text === question.script?.text);
   if (fits(texts[1])) return 1;
   return fits(texts[2]) ? 2 : 1;
 }

@@ -3,8 +3,8 @@ import type { ActionId, Digest, Json, JsonObject, SessionId, TimeMs } from '../c
 import type { Effect, EffectObject } from '../core/effect.ts';
 import type { Hasher } from '../core/ports.ts';
 import { unreachable } from '../core/result.ts';
-import { type Place, seePath } from '../core/semantic/paths.ts';
 import type { PathIndex } from '../core/semantic/path-index.ts';
+import { type Place, seePath } from '../core/semantic/paths.ts';
 import type { FileOperation } from './guard-message.ts';
 import type { Octets } from './octets.ts';
 import { actionDigest } from './shell-action.ts';

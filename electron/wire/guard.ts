@@ -1,13 +1,7 @@
 import { hasIdShape } from '../core/brand.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { decodeGuardFields, type GuardFault, type GuardField, NONCE_BYTES } from './guard-frame.ts';
-import type {
-  Asker,
-  DaemonMessage,
-  GuardMessage,
-  HowEnded,
-  ReportedEffect,
-} from './guard-message.ts';
+import type { Asker, DaemonMessage, GuardMessage, HowEnded, ReportedEffect } from './guard-message.ts';
 import { FILE_OPERATIONS, GUARD_VERSION } from './guard-message.ts';
 import { type Octets, readOctets } from './octets.ts';
 

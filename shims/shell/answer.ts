@@ -48,5 +48,8 @@ export function answerTo(decision: Decided): readonly Field[] {
 
 /** The frame that keeps a shim waiting, and tells the person once how to answer. `leftMs`: until the deadline. */
 export function waitingFor(waiting: Waiting, leftMs: number, named: boolean): readonly Field[] {
-  return [field('w', named ? '' : waitingText(waiting, leftMs)), field('d', String(Math.max(1, Math.round(leftMs))))];
+  return [
+    field('w', named ? '' : waitingText(waiting, leftMs)),
+    field('d', String(Math.max(1, Math.round(leftMs)))),
+  ];
 }

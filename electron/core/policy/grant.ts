@@ -81,7 +81,8 @@ export function patternFor(
  * equal unless free, every word known, and nothing brought along that the pattern cannot show.
  */
 export function grantCovers(pattern: CommandPattern, command: Command, cwd: string | null): boolean {
-  if (pattern.object !== undefined || pattern.program !== command.program || carriesMore(command)) return false;
+  if (pattern.object !== undefined || pattern.program !== command.program || carriesMore(command))
+    return false;
   const shape = shapeOf(command);
   if (shape === null || shape.subcommand !== pattern.subcommand) return false;
   if (!equalLists(shape.flags, pattern.flags)) return false;
