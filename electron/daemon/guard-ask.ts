@@ -230,13 +230,11 @@ function objectAnswer(
   const policy = ports.mediation.policy();
   const granted = action !== null && session.grants.some((grant) => objectGrantCovers(grant, action));
   if (granted && question.kind === 'read') guard.push?.({ kind: 'grant', path: question.path });
-  const labels = action?.effects.flatMap(({ object }) => object.labels) ?? [];
-  const operation = question.kind === 'file' ? question.operation : question.kind;
   const stands =
     policy !== null &&
     action !== null &&
     question.kind !== 'connect' &&
     (granted || answer.decided === 'ALLOW') &&
-    standsForSession(policy.set, operation, labels);
+    standsForSession(policy.set, action);
   return { ...NOTHING, result: 'ALLOW', action: answer.action, remember: stands };
 }

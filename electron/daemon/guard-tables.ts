@@ -1,3 +1,4 @@
+import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { latePatterns } from '../core/semantic/late-files.ts';
@@ -132,18 +133,26 @@ export function guardTables(terms: TableTerms): GuardTables {
  * Whether an ALLOW about this kind of change may stand for the session: no restricting rule that could speak about it looks at what
  * happened before, or at how the change is made.
  */
-export function standsForSession(policy: PolicySet, operation: string, labels: readonly string[]): boolean {
+export function standsForSession(policy: PolicySet, action: Action): boolean {
+  const { operation, effects } = action;
   if (operation === 'mode' || operation === 'owner' || operation === 'xattr' || operation === 'times')
     return false;
   return !policy.rules.some((rule) => {
-    const { match } = rule;
+    const { match, when } = rule;
     if (rule.class === 'allow' || match.programs !== undefined || !speaksToGuard(rule)) return false;
-    if (match.labels !== undefined && !match.labels.some((label) => labels.includes(label))) return false;
-    const how = ['create', 'truncate', 'append', 'link', 'replace'];
-    if (rule.when !== null && CONTEXT.test(rule.when)) return true;
-    return match.tags?.some((tag) => how.includes(tag)) ?? false;
+    const fitting = effects.some(
+      ({ kind, object }) =>
+        (match.effects?.includes(kind) ?? true) &&
+        (match.labels?.some((label) => object.labels.includes(label)) ?? true),
+    );
+    if (!fitting) return false;
+    if (match.tags === undefined) return when !== null && CONTEXT.test(when);
+    return match.tags.some((tag) => HOW.has(tag));
   });
 }
+
+/** Tags that tell two changes of one object apart. */
+const HOW: ReadonlySet<string> = new Set(['create', 'truncate', 'append', 'link', 'replace']);
 
 function versions(stem: string, from: number, to: number): readonly string[] {
   return Array.from({ length: to - from + 1 }, (_, at) => `${stem}${from + at}`);
