@@ -9,6 +9,7 @@ import type { JsonObject } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
+import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -151,6 +152,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   }
 
   const sessions = createSessionStore();
+  const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
   const approvals = createApprovalService(clock, timers);
   const deferrals = createDeferralService(clock, timers);
@@ -418,9 +420,16 @@ function policyFaultText(status: PolicyStatus): string {
     .join('\n');
 }
 
-/** Whether any rule looks at the environment: then it is read for each action, and else never. */
-function readsEnvironment(armed: ArmedPolicy | null): boolean {
-  return armed?.set.rules.some((rule) => rule.when?.includes('environment') ?? false) ?? false;
+/** Whether any rule of a policy looks at the environment: then it is read for each action, and else never. Looked up once a policy. */
+function environmentReaders(): (armed: ArmedPolicy | null) => boolean {
+  const known = new WeakMap<PolicySet, boolean>();
+  return (armed) => {
+    if (armed === null) return false;
+    const { set } = armed;
+    const found = known.get(set) ?? set.rules.some((rule) => rule.when?.includes('environment') ?? false);
+    known.set(set, found);
+    return found;
+  };
 }
 
 function householdOf(options: DaemonOptions): Household {

@@ -7,7 +7,7 @@ import type { DaemonMessage, ExecQuestion, GuardMessage, GuardTables } from '../
 import { writeDaemonMessage } from '../wire/guard-write.ts';
 import type { Gate } from './gate.ts';
 import { answerQuestion, type LatePort } from './guard-ask.ts';
-import { type GuardSession, newGuardSession } from './guard-session.ts';
+import { type GuardSession, newGuardSession, takeNonce } from './guard-session.ts';
 import { startWatch, type Watch } from './guard-watch.ts';
 import type { MediationPorts } from './mediation.ts';
 import type { RefusalRecorder } from './refusals.ts';
@@ -143,6 +143,8 @@ export function serveGuard(ports: GuardDoorPorts, socket: Socket): void {
     if (found.endedAt !== null || found.revoked !== null)
       return refuse('session_over', `${found.id} is over`);
     const guard = ports.guards.of(found);
+    if (!takeNonce(guard, guardNonce))
+      return refuse('replay', `a hello for ${found.id} that was heard before`);
     if (hello.role === 'watch' && guard.push !== null)
       return refuse('second_watch', `${found.id} is watched already`);
     if (!visitor.introduce(found.id))

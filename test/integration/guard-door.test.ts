@@ -114,7 +114,7 @@ test('an exec of the agent itself is an action with a receipt of its own, and it
   assert.equal(answer.result, 'ALLOW');
   assert.ok(answer.reportEnd && answer.action !== null);
   const [receipt] = about(session.id, 'decision');
-  assert.equal((receipt?.receipt.body.action as JsonObject).surface, 'guard');
+  assert.equal((receipt?.receipt.body.action as JsonObject | undefined)?.surface, 'guard');
   session.watch.say({ kind: 'ended', action: answer.action, how: { kind: 'exit', code: 3 } });
   const ended = await outcome(session.id, answer.action);
   assert.equal(ended.result, 'failed');
