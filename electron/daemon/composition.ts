@@ -286,6 +286,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     guards,
     nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
     tablesFor,
+    ownPrograms: (session) => `${places.sessions}/${session.id}`,
     late: null,
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,

@@ -22,6 +22,8 @@ export interface GuardDoorPorts {
   /** 32 random bytes. */
   readonly nonce: () => Uint8Array;
   readonly tablesFor: (session: Session) => GuardTables;
+  /** Where the session's own programs of ours lie: its shims, which ask by themselves. */
+  readonly ownPrograms: (session: Session) => string;
   /** Who judges files that act later; null: a change of one is a change like any other. */
   readonly late: LatePort | null;
   /** Text of a script, as a hint for judgement; null where it cannot be read. */

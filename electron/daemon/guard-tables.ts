@@ -98,7 +98,7 @@ const PROBES: readonly (readonly [string, readonly FileOperation[]])[] = [
   ['m', ['mode', 'owner']],
 ];
 const CONTEXT =
-  /\b(?:history|data|request|alignment|environment|destination|identity)\b|\bsession\.(?:age|count|velocity|started)/;
+  /\b(?:history|data|request|alignment|environment|destination|identity|now)\b|\bsession\.(?:action_count|age_ms|velocity)\b/;
 
 /**
  * Compiles what the kernel guard may decide by itself (docs/guard-protocol.md, `tables`): pure. Whatever policy might not simply allow stays a

@@ -220,6 +220,29 @@ test('a start that the trap’s line was judged for is an effect of that line', 
   speaker.close();
 });
 
+test('a shim starts unjudged, and what it was answered for is not judged again', async () => {
+  const session = await guarded('shim');
+  const shim = exactly(join(place.places.sessions, session.id, 'shims', 'git'));
+  const before = about(session.id).length;
+  const started = await session.ask.ask(exec(['git', 'log', '--stat'], { program: shim, called: shim }));
+  assert.deepEqual([started.result, started.reportEnd], ['ALLOW', false]);
+  assert.equal(about(session.id).length, before);
+  const speaker = await session.speak();
+  const argv = ['git', 'log', '--stat'];
+  const shell = await speaker.ending(
+    speaker.act('', { operation: 'exec', command_line: null, argv, cwd: place.work }),
+  );
+  assert.equal(shell.result, 'ALLOW');
+  const real = await session.ask.ask(exec(argv));
+  assert.deepEqual([real.result, real.action, real.reportEnd], ['ALLOW', shell.action, false]);
+  const heard = session.ask.heard.length;
+  session.ask.say(exec(argv, { program: shim, called: shim, writable: true }));
+  const judged = await session.ask.message(heard);
+  assert.equal(judged.kind, 'waiting', 'what the session can write is judged wherever it lies');
+  session.ask.close();
+  speaker.close();
+});
+
 test('a program of the agent’s own is no other program, whatever argv[0] says', async () => {
   const session = await guarded('disguise');
   const speaker = await session.speak();
