@@ -135,8 +135,9 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string, 
   if (action.partsFollow && !(asked && action.surface === 'guard')) return;
   const commands: Digest[] = [];
   action.commands.forEach((command, index) => {
-    // A shim's exec is met once more by the kernel guard, where there is one; else only what it wraps will be.
-    const met = action.surface === 'shell' && session.guard !== null;
+    // What a shim starts, or runs in place of what was asked, is met once more by the kernel guard, where there is one; else only what
+    // it wraps will be.
+    const met = session.guard !== null && (action.surface === 'shell' || action.modifiedFrom !== null);
     if (action.operation === 'exec' && command.via.length === 0 && !met) return;
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
