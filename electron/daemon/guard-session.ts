@@ -42,6 +42,7 @@ const KINDS: Readonly<Record<ReportedEffect['operation'], string>> = {
   exec: 'execute',
   connect: 'connect',
   read: 'read',
+  dropped: 'dropped',
 };
 
 /** A guard that said nothing yet. */
@@ -99,6 +100,7 @@ export function takeEffects(
       ports.hasher,
       effect.error === 0 ? kind : `${kind}_failed`,
       shown(effect.path, effect.destination),
+      effect.operation === 'dropped' ? Number(effect.path.text) : 1,
     );
   }
 }

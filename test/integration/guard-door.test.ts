@@ -370,15 +370,23 @@ test('what the agent itself does without a question is told when its session clo
     path: exactly(join(place.work, `f${n}`)),
     destination: null,
   }));
-  session.watch.say({ kind: 'effects', effects });
+  const lost = {
+    operation: 'dropped' as const,
+    scope: null,
+    error: 0,
+    path: exactly('7'),
+    destination: null,
+  };
+  session.watch.say({ kind: 'effects', effects: [...effects, lost] });
   session.watch.say({ kind: 'pong' });
   await session.ask.ask(exec(['git', 'status']));
   await session.end();
   await waitFor(() => about(session.id, 'session').some((r) => r.receipt.body.event === 'closed'));
   const closed = about(session.id, 'session').find((r) => r.receipt.body.event === 'closed');
   assert.ok(closed);
-  const [tally] = closed.receipt.body.effects as readonly { count: number; sample: string[] }[];
+  const [tally, dropped] = closed.receipt.body.effects as readonly { count: number; sample: string[] }[];
   assert.equal(tally?.count, 20);
+  assert.equal(dropped?.count, 7);
   assert.equal(tally?.sample.length, 8);
   assert.equal(session.watch.heard.at(-1)?.kind, 'end', 'the guard is told to end the tree');
   await session.watch.closed();

@@ -66,6 +66,7 @@ const FROM_GUARD: readonly GuardMessage[] = [
     kind: 'effects',
     effects: [
       { operation: 'delete', scope: 'act_01234567', error: 2, path: odd, destination: null },
+      { operation: 'dropped', scope: null, error: 0, path: exactly('17'), destination: null },
       { operation: 'rename', scope: null, error: 0, path: exactly('/a'), destination: exactly('/b') },
     ],
   },

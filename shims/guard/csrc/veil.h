@@ -1,0 +1,18 @@
+/*
+ * Veils: what lies over secrets. Where /dev/fuse is at hand the names can be seen and the first touch of a file is a question; a
+ * grant opens exactly that file for that session. Elsewhere the place is masked.
+ */
+#ifndef CSG_VEIL_H
+#define CSG_VEIL_H
+
+/* first.c, before the supervisor: mounts a veil over a folder or file and returns its descriptor; -1 when it cannot. */
+int veil_mount(const char *path);
+
+/* Supervisor: serves every veil of guard.veils on threads of its own. Real files are reached by guard.host_root only. */
+void veil_serve(void);
+
+/* A person allowed or took back a path of this session (pushes of the link). */
+void veil_grant(const char *path);
+void veil_revoke(const char *path);
+
+#endif
