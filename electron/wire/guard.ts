@@ -253,7 +253,9 @@ function reportedEffect(record: Uint8Array): ReportedEffect {
   const moves = operation === 'rename' || operation === 'link';
   if (operation === 'dropped' && !/^[1-9][0-9]{0,14}$/.test(text(path)))
     fail('a count of lost reports is none');
-  if (parts.length !== (moves ? 5 : 4)) fail('an effect has not as many parts as its operation');
+  // What a symbolic link says may be told, too.
+  const fits = parts.length === (moves ? 5 : 4) || (operation === 'symlink' && parts.length === 5);
+  if (!fits) fail('an effect has not as many parts as its operation');
   return {
     operation,
     scope: scopeOf(text(scope)),
