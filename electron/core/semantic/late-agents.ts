@@ -67,7 +67,6 @@ export const readLateInstructions: LateReader = (text, _ports, path) => {
     entries.push(
       lateScript('a command it gives', found[1] ?? '', WHEN, {
         what: 'instruction',
-        machine: 'elsewhere',
         outside: true,
       }),
     );
@@ -75,7 +74,6 @@ export const readLateInstructions: LateReader = (text, _ports, path) => {
     entries.push(
       lateScript('a command it gives', found[1] ?? '', WHEN, {
         what: 'instruction',
-        machine: 'elsewhere',
         outside: true,
       }),
     );

@@ -249,7 +249,7 @@ export const readLateHookList: LateReader = (text, ports, path) => {
             when: WHEN,
             outside: true,
             url: inner,
-            tags: /^(?:https:\/\/|git@|ssh:\/\/)/.test(inner) ? [] : ['registry'],
+            tags: /^(?:https:\/\/|git@|ssh:\/\/)/.test(inner) ? [] : ['other-source'],
           }),
         );
       else walk(inner, name, depth + 1);

@@ -70,7 +70,7 @@ export const readLateManifest: LateReader = (text) => {
   for (const table of DEPENDENCIES) entries.push(...dependencies(table, memberOf(root, table), 0));
   const manager = memberOf(root, 'packageManager');
   if (typeof manager === 'string' && manager.includes('://'))
-    entries.push(source('packageManager', manager, ['registry']));
+    entries.push(source('packageManager', manager, ['other-source']));
   return entries;
 };
 
@@ -100,7 +100,7 @@ function dependencies(table: string, value: Json | undefined, depth: number): re
       !/^git\+(?:https|ssh):|^https:\/\/(?:codeload\.)?(?:github\.com|gitlab\.com|registry\.npmjs\.org)\//i.test(
         spec,
       )
-      ? [source(`${table}.${name}`, spec, ['registry'])]
+      ? [source(`${table}.${name}`, spec, ['other-source'])]
       : [];
   });
 }
@@ -265,7 +265,7 @@ export const readLatePythonProject: LateReader = (text) => {
       return url === undefined ||
         /^https:\/\/(?:github\.com|files\.pythonhosted\.org|gitlab\.com)\//.test(url)
         ? []
-        : [source(`${name}: ${String(one).slice(0, 60)}`, url, ['registry'])];
+        : [source(`${name}: ${String(one).slice(0, 60)}`, url, ['other-source'])];
     });
   });
 };
