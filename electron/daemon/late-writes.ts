@@ -56,7 +56,7 @@ const LOOK_MS = 2000;
 const MAX_FILES = 4096;
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_WATCHERS = 512;
-/** Steps of one file in one go: something that rewrites it as fast as we look is stopped by the next question. */
+/** Looks at one file in one go: something that rewrites it as fast as we look is stopped by the next question. */
 const MAX_STEPS = 64;
 
 interface Watched<S> {
@@ -100,10 +100,10 @@ export function createLateWrites<S extends LateSession>(ports: LateWritesPorts<S
       bytes += sizeOf(step.watch) - sizeOf(file.watch);
       file.watch = step.watch;
       for (const deed of step.deeds) {
-        steps += 1;
+        if (deed.kind === 'look') steps += 1;
         if (steps > MAX_STEPS) {
           lookSoon(file);
-          break;
+          continue;
         }
         const answer = perform(file, deed);
         if (answer !== null) events.push(answer);

@@ -24,7 +24,7 @@ const TURNING: readonly RegExp[] = [
   /\b(?:hide|conceal|keep)\b[^.\n]{0,40}\bfrom\s+(?:the\s+)?(?:user|human|person|developer|reviewer)s?\b/i,
   /--dangerously-skip-permissions|--dangerously-bypass|--yolo\b|bypassPermissions|\bdangerously-?auto-?approve|sandbox[_-]?mode\s*[=:]\s*"?danger/i,
   /\b(?:disable|bypass|evade|circumvent|work\s+around|turn\s+off|uninstall|kill|stop)\b[^.\n]{0,30}\b(?:countersign|firewall|approval\s+prompts?|permission\s+prompts?|guard\s?rails?|safety\s+checks?)/i,
-  /\b(?:send|post|upload|exfiltrate|forward|transmit|append)\b[^.\n]{0,60}\b(?:api[ _-]?keys?|secrets?|credentials?|tokens?|passwords?|private\s+keys?|\.env|environment\s+variables|id_rsa|conversation|chat\s+history)\b[^.\n]{0,60}\b(?:to|at|via|into)\b[^.\n]{0,10}(?:https?:|\w+\.\w{2,}|webhook|url|server|endpoint)/i,
+  /\b(?:send|post|upload|exfiltrate|forward|transmit|append)\b[^\n]{0,60}\b(?:api[ _-]?keys?|secrets?|credentials?|tokens?|passwords?|private\s+keys?|\.env|environment\s+variables|id_rsa|conversation|chat\s+history)\b[^\n]{0,60}\b(?:to|at|via|into)\b[^\n]{0,10}(?:https?:|\w+\.\w{2,}|webhook|url|server|endpoint)/i,
 ];
 /** A long run of encoded text, which nobody reads and some model decodes. */
 const ENCODED = /(?<![\w/+=-])[A-Za-z0-9+/]{200,}={0,2}(?![\w/+=-])/;

@@ -204,20 +204,42 @@ export const readLateGitLink: LateReader = (text) => {
 };
 
 /** A hook is one program, run by git. */
-export const readLateHook: LateReader = (text) => [
+export const readLateHook: LateReader = (text, _ports, path) => [
   lateScript('the hook', text, WHEN, {
     what: 'hook',
     outside: true,
-    tags: isForwarder(text) ? [] : ['hook'],
+    tags: isForwarder(text, path) ? [] : ['hook'],
     language: languageOf(text),
   }),
 ];
 
-/** husky's own one-line forwarder to the hook that the project keeps, which is judged where it lies. */
-function isForwarder(text: string): boolean {
-  return /^#!\/usr\/bin\/env sh\n\. "(?:\$\{0%\/\*\}|\$\(dirname -- "\$0"\)|\$\(dirname "\$0"\))\/(?:h|_\/husky\.sh)"\n?$/.test(
-    text,
-  );
+/** husky's own forwarders to the hooks that the project keeps, which are judged where they lie. */
+const FORWARDING: ReadonlySet<string> = new Set([
+  '#!/usr/bin/env sh',
+  '. "${0%/*}/h"',
+  '. "$(dirname "$0")/h"',
+  '. "$(dirname -- "$0")/_/husky.sh"',
+  '[ "$HUSKY" = "2" ] && set -x',
+  'n=$(basename "$0")',
+  's=$(dirname "$(dirname "$0")")/$n',
+  '[ ! -f "$s" ] && exit 0',
+  'if [ -f "$HOME/.huskyrc" ]; then',
+  'echo "husky - \'~/.huskyrc\' is DEPRECATED, please move your code to ~/.config/husky/init.sh"',
+  'fi',
+  'i="${XDG_CONFIG_HOME:-$HOME/.config}/husky/init.sh"',
+  '[ -f "$i" ] && . "$i"',
+  '[ "${HUSKY-}" = "0" ] && exit 0',
+  'export PATH="node_modules/.bin:$PATH"',
+  'sh -e "$s" "$@"',
+  'c=$?',
+  '[ $c != 0 ] && echo "husky - $n script failed (code $c)"',
+  '[ $c = 127 ] && echo "husky - command not found in PATH=$PATH"',
+  'exit $c',
+]);
+
+function isForwarder(text: string, path: string): boolean {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return path.includes('/.husky/_/') && lines.every((line) => FORWARDING.has(line.trim()));
 }
 
 /** The language that a program text's first line names. */

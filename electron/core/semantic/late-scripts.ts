@@ -218,7 +218,7 @@ export const readLatePythonPath: LateReader = (text) =>
       language: 'python' as const,
       outside: true,
       // What setuptools and editable installs write.
-      tags: /^import (?:__editable___\w+; __editable___\w+\.install\('[^']*'\)|os; var = 'SETUPTOOLS_USE_DISTUTILS'; )/.test(
+      tags: /^import (?:__editable___\w+; __editable___\w+\.install\([^()]*\)|os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, 'local'\) == 'local'; enabled and __import__\('_distutils_hack'\)\.add_shim\(\);)\s*$/.test(
         line,
       )
         ? []
