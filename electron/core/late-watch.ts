@@ -1,6 +1,8 @@
 /** A content as the watch sees it: two are the same when their digests are. */
 export interface Held {
   readonly digest: string;
+  /** Nothing, or an empty file: it may stay, but is no content to go back to. Writing often starts with emptying. */
+  readonly hollow: boolean;
 }
 
 /**
@@ -84,6 +86,7 @@ function whenQuiet<H extends Held>(
   const { content } = event;
   const { standing, approved, denied, ticket } = watch;
   if (content.digest === standing.digest) return stay(watch);
+  if (approved.includes(content.digest) && content.hollow) return stay(watch);
   if (approved.includes(content.digest))
     return stay({ ...watch, standing: content, approved: approved.filter((one) => one !== content.digest) });
   if (denied.includes(content.digest)) return { watch, deeds: [{ kind: 'restore', content: standing }] };
@@ -118,10 +121,20 @@ function whenJudging<H extends Held>(
         ? stay(watch)
         : { watch: { ...watch, placed: 'standing' }, deeds: [{ kind: 'restore', content: standing }] };
     case 'verdict': {
+      if (event.result === 'ALLOW' && placed === 'standing')
+        return { watch, deeds: [{ kind: 'commit', ticket, content: proposed, over: standing }] };
       if (event.result === 'ALLOW')
-        return placed === 'proposed'
-          ? { watch: { ...rest, kind: 'quiet', standing: proposed }, deeds: [{ kind: 'look' }] }
-          : { watch, deeds: [{ kind: 'commit', ticket, content: proposed, over: standing }] };
+        return {
+          watch: proposed.hollow
+            ? {
+                ...rest,
+                kind: 'quiet',
+                standing,
+                approved: [...approved, proposed.digest].slice(-MAX_REMEMBERED),
+              }
+            : { ...rest, kind: 'quiet', standing: proposed },
+          deeds: [{ kind: 'look' }],
+        };
       const refused = [...denied, proposed.digest].slice(-MAX_REMEMBERED);
       const next = afterwards(standing, watch.queued, { ...rest, denied: refused });
       return placed === 'standing'

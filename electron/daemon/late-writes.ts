@@ -7,7 +7,13 @@ import type { Knowledge } from '../core/semantic/knowledge.ts';
 import type { LateKind } from '../core/semantic/late-change.ts';
 import { MAX_LATE_TEXT } from '../core/semantic/late-change.ts';
 import { lateKind } from '../core/semantic/late-files.ts';
-import { type LateFile, readLateFile, watchLateFolder, writeLateFile } from '../edge/late-store.ts';
+import {
+  type LateFile,
+  NO_LATE_FILE,
+  readLateFile,
+  watchLateFolder,
+  writeLateFile,
+} from '../edge/late-store.ts';
 import { buildLateAction, type LateContent } from '../wire/late-action.ts';
 import type { Session } from './session-store.ts';
 import type { Timers } from './timer.ts';
@@ -66,6 +72,8 @@ interface Watched<S> {
   session: S;
   readonly sessions: Set<string>;
   watch: LateWatch<LateFile>;
+  /** True once it was said that its content cannot be put back; not said again at each look. */
+  faulted: boolean;
   /** Cancels the debounce that runs. */
   timer: (() => void) | null;
   /** Resolve when the present judgement is settled or waits for somebody. */
@@ -118,12 +126,13 @@ export function createLateWrites<S extends LateSession>(ports: LateWritesPorts<S
         return { kind: 'seen', content: readLateFile(file.hostPath) };
       case 'restore': {
         const done = writeLateFile(file.hostPath, deed.content);
-        if (!done.ok)
+        if (!done.ok && !file.faulted)
           ports.fault(
             file.session,
             file.path,
             done.error.code === 'failed' ? done.error.why : done.error.code,
           );
+        file.faulted = !done.ok;
         return null;
       }
       case 'commit': {
@@ -195,6 +204,7 @@ export function createLateWrites<S extends LateSession>(ports: LateWritesPorts<S
       session,
       sessions: new Set([session.id]),
       watch: watchLate(standing),
+      faulted: false,
       timer: null,
       settled: [],
     };
@@ -271,7 +281,7 @@ export function createLateWrites<S extends LateSession>(ports: LateWritesPorts<S
       // What lies there may be a proposal that nobody allowed: that is decided first, and is no starting point.
       if (had !== undefined) look(had);
       const before = had?.watch.standing ?? readLateFile(hostPath);
-      const after: LateFile = from === null ? { kind: 'none', digest: 'none' } : readLateFile(from);
+      const after: LateFile = from === null ? NO_LATE_FILE : readLateFile(from);
       const action = actionOf(session, path, kind, before, after);
       if (action !== null && (await decide(session, action, () => undefined)) === 'DENY') return 'DENY';
       const file = noted(session, path, hostPath, kind);

@@ -21,22 +21,23 @@ import { err, ok, type Result } from '../core/result.ts';
 
 /** What lay at a path at one moment. Digests of `none` and `other` are no hex and equal no file's. */
 export type LateFile =
-  | { readonly kind: 'none'; readonly digest: 'none' }
+  | { readonly kind: 'none'; readonly digest: 'none'; readonly hollow: true }
   | {
       readonly kind: 'file';
       readonly digest: Digest;
+      readonly hollow: boolean;
       readonly bytes: Uint8Array;
       readonly mode: number;
       readonly uid: number;
       readonly gid: number;
     }
   /** Not a regular file, too large, or not to be read: cannot be judged and cannot be put back. */
-  | { readonly kind: 'other'; readonly digest: string; readonly why: string };
+  | { readonly kind: 'other'; readonly digest: string; readonly hollow: false; readonly why: string };
 
 /** Bytes of a file that are kept to be put back; what is judged is at most 1 MiB of text. */
 export const MAX_KEPT = 16 * 1024 * 1024;
 
-const NONE: LateFile = { kind: 'none', digest: 'none' };
+export const NO_LATE_FILE: LateFile = { kind: 'none', digest: 'none', hollow: true };
 const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException | null)?.code ?? 'unknown error';
 
 /**
@@ -66,11 +67,11 @@ function withFolder<T>(path: string, act: (folder: string) => T): Result<T, stri
 export function readLateFile(path: string): LateFile {
   const read = withFolder(path, (folder) => readIn(`${folder}/${basename(path)}`));
   if (read.ok) return read.value;
-  return read.error === 'ENOENT' ? NONE : other(read.error);
+  return read.error === 'ENOENT' ? NO_LATE_FILE : other(read.error);
 }
 
 function other(why: string): LateFile {
-  return { kind: 'other', digest: `other:${why}`, why };
+  return { kind: 'other', digest: `other:${why}`, hollow: false, why };
 }
 
 function readIn(path: string): LateFile {
@@ -82,7 +83,7 @@ function readIn(path: string): LateFile {
     );
   } catch (cause) {
     const code = codeOf(cause);
-    return code === 'ENOENT' ? NONE : other(code === 'ELOOP' ? 'a symbolic link lies there' : code);
+    return code === 'ENOENT' ? NO_LATE_FILE : other(code === 'ELOOP' ? 'a symbolic link lies there' : code);
   }
   try {
     const stat = fstatSync(descriptor);
@@ -98,7 +99,15 @@ function readIn(path: string): LateFile {
     }
     const content = bytes.subarray(0, length);
     const digest = createHash('sha256').update(content).digest('hex') as Digest;
-    return { kind: 'file', digest, bytes: content, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+    return {
+      kind: 'file',
+      digest,
+      hollow: length === 0,
+      bytes: content,
+      mode: stat.mode & 0o7777,
+      uid: stat.uid,
+      gid: stat.gid,
+    };
   } finally {
     closeSync(descriptor);
   }

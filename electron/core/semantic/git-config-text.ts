@@ -1,4 +1,4 @@
-/** One line of a git config: section and key in lower case, subsection as written; value null for a key without `=`. */
+/** One line of a git config: section (empty before the first) and key in lower case, subsection as written; value null for a key without `=`. */
 export interface GitSetting {
   readonly section: string;
   readonly subsection: string | null;
@@ -27,10 +27,10 @@ export function readGitConfig(given: string): readonly GitSetting[] | null {
     } else if (/[a-zA-Z]/.test(char)) {
       const name = /^[a-zA-Z][a-zA-Z0-9-]*/.exec(text.slice(at, at + 512))?.[0] ?? '';
       const value = readValue(text, at + name.length);
-      if (section === null || value === null) return null;
+      if (value === null) return null;
       settings.push({
-        section: section.name,
-        subsection: section.sub,
+        section: section?.name ?? '',
+        subsection: section?.sub ?? null,
         key: name.toLowerCase(),
         value: value.text,
       });
@@ -108,13 +108,15 @@ function readValue(
       blanks = '';
       continue;
     }
+    out += blanks;
+    blanks = '';
     const next = text[at + 1] ?? '';
     at += 1;
-    if (next === '\n') continue;
+    // A backslash at the very end continues into nothing.
+    if (next === '\n' || next === '') continue;
     const meant = { n: '\n', t: '\t', b: '\b', '"': '"', '\\': '\\' }[next];
     if (meant === undefined) return null;
-    out += blanks + meant;
-    blanks = '';
+    out += meant;
   }
   return inQuotes ? null : { text: out, end: at };
 }
