@@ -6,7 +6,7 @@ import { before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import type { Decision } from '../../../electron/core/decision.ts';
 import { evaluate } from '../../../electron/core/policy/evaluate.ts';
-import { lateKind } from '../../../electron/core/semantic/late-files.ts';
+import { lateKind, latePatterns } from '../../../electron/core/semantic/late-files.ts';
 import { nodeHasher } from '../../../electron/edge/hasher.ts';
 import { buildLateAction, type LateContent } from '../../../electron/wire/late-action.ts';
 import { firstFacts, NO_ACTION, NO_SESSION } from '../../../shims/cli/policy-facts.ts';
@@ -87,4 +87,41 @@ describe('a change that acts by itself is not let through in silence', () => {
       const { result, rule } = decide(row);
       assert.deepEqual([result, rule], [row.result ?? 'STEP_UP', row.rule]);
     });
+});
+
+test('every rule of the pack decides one row', () => {
+  const text = readFileSync(join(ROOT, 'resources/policies/late-writes.yaml'), 'utf8');
+  const ids = (parse(text) as { readonly rules: readonly { readonly id: string }[] }).rules.map(
+    ({ id }) => id,
+  );
+  const named = new Set([...rows('hostile.yaml'), ...recorded].map((row) => row.rule));
+  assert.deepEqual(
+    ids.filter((id) => !named.has(id)),
+    [],
+  );
+});
+
+describe('which files the guard is told of', () => {
+  /** The pattern language of docs/guard-protocol.md. */
+  const matches = (pattern: string, path: string): boolean => {
+    if (!pattern.startsWith('*/')) return path === pattern || path.startsWith(`${pattern}/`);
+    const tail = pattern.slice(1);
+    return tail.endsWith('/') ? path.includes(tail) : path.endsWith(tail);
+  };
+  const patterns = latePatterns(HOME);
+
+  for (const row of [...rows('ordinary.yaml'), ...rows('hostile.yaml'), ...recorded]) {
+    const path = resolve(WORKSPACE, row.path);
+    if (lateKind(path, { home: HOME }) === null || path.endsWith('.pth')) continue;
+    test(`${row.name}: ${row.path}`, () => {
+      assert.ok(
+        patterns.some((pattern) => matches(pattern, path)),
+        path,
+      );
+    });
+  }
+
+  test('none of them holds what its language has no sign for', () => {
+    for (const pattern of patterns) assert.match(pattern, /^(?:\*\/|\/)[^*?]+$/);
+  });
 });
