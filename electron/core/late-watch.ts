@@ -179,6 +179,17 @@ function seenWhileJudging<H extends Held>(watch: Judging<H>, content: H): LateSt
     return whenQuiet({ ...rest, kind: 'quiet', standing }, { kind: 'seen', content });
   }
   if (content.digest === standing.digest) return stay(watch);
+  if (approved.includes(content.digest))
+    // Allowed before it arrived, and newer than what is being decided: that was made from another content.
+    return content.hollow
+      ? stay(watch)
+      : stay({
+          kind: 'quiet',
+          standing: content,
+          approved: approved.filter((one) => one !== content.digest),
+          denied,
+          ticket: ticket + 1,
+        });
   const back: LateDeed<H> = { kind: 'restore', content: standing };
   if (content.digest === proposed.digest || denied.includes(content.digest)) return { watch, deeds: [back] };
   // One question at a time for one file; of what is written meanwhile the last is asked about next.

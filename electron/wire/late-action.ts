@@ -190,6 +190,18 @@ const SERIOUS_LATER: readonly Effect['kind'][] = [
 ];
 /** On another machine only what comes from elsewhere or goes there unseen counts. */
 const SERIOUS_ELSEWHERE = ['remote-code', 'reverse-shell', 'encoded', 'secret-out', 'miner', 'shell-socket'];
+/** Words for an agent are prose with commands in it: only what is certain to be one, and to do harm, counts. */
+const SERIOUS_WORDS = [...SERIOUS_ELSEWHERE, 'secret'];
+
+function isSerious(effect: Effect, item: LateItem): boolean {
+  const hasTag = (tags: readonly string[]): boolean => effect.tags.some((tag) => tags.includes(tag));
+  if (item.what === 'instruction')
+    return (
+      hasTag(SERIOUS_WORDS) ||
+      (effect.kind === 'delete' && effect.object.known && effect.object.labels.includes('home-root'))
+    );
+  return item.machine === 'elsewhere' ? hasTag(SERIOUS_ELSEWHERE) : SERIOUS_LATER.includes(effect.kind);
+}
 
 /** Adds what a text would do that the former text of that name did not. True when it could not be read. */
 function readPrograms(item: LateItem, place: Place, knowledge: Knowledge, into: Meaning): boolean {
@@ -203,13 +215,7 @@ function readPrograms(item: LateItem, place: Place, knowledge: Knowledge, into: 
       ? null
       : meaningOf(item.ran, item, place, knowledge);
   const known = new Set((then?.effects ?? []).map(effectKey));
-  const fresh = now.effects.filter(
-    (effect) =>
-      !known.has(effectKey(effect)) &&
-      (item.machine === 'elsewhere'
-        ? effect.tags.some((tag) => SERIOUS_ELSEWHERE.includes(tag))
-        : SERIOUS_LATER.includes(effect.kind)),
-  );
+  const fresh = now.effects.filter((effect) => !known.has(effectKey(effect)) && isSerious(effect, item));
   const moved = new Map<number, number>();
   for (const effect of fresh) {
     let command: number | null = null;

@@ -238,6 +238,8 @@ const ANYWHERE: readonly (readonly [LateKind, readonly string[]])[] = [
 /** Folders whose files are made by package managers: what is installed was asked about when it was installed. */
 const INSTALLED =
   /\/(?:node_modules|site-packages|dist-packages|\.venv|venv|\.tox|\.nox|\.pnpm-store|\.cargo\/registry|go\/pkg\/mod|vendor\/bundle|__pycache__)\//;
+/** Other people's sources, copied in: no build server reads their files there. */
+const COPIED = /\/(?:vendor|third_party|third-party)\//;
 const SAMPLE = /\.sample$/;
 /** Files beside hooks and rules that nothing runs. */
 const BESIDE = /\/(?:\.gitignore|README(?:\.md)?|\.gitkeep|husky\.local\.sh)$/i;
@@ -287,6 +289,7 @@ export function lateKind(path: string, place: Pick<Place, 'home'>): LateKind | n
     case 'python-startup':
       return named;
     default:
+      if (named.startsWith('ci-') && COPIED.test(path)) return null;
       return INSTALLED.test(path) || BESIDE.test(path) ? null : named;
   }
 }
