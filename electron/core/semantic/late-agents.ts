@@ -54,7 +54,7 @@ export const readLateInstructions: LateReader = (text, _ports, path) => {
       odd.map((char) => (char.codePointAt(0) ?? 0).toString(16)).join(' '),
       'hidden-text',
     );
-  for (const comment of text.matchAll(/<!--([\s\S]*?)-->/g)) {
+  for (const comment of text.matchAll(/<!--([\s\S]*?)(?:-->|$)/g)) {
     const words = (comment[1] ?? '').trim();
     if (
       /`[^`]+`|\b(?:run|execute|fetch|curl|wget|send|always|must|secretly)\b/i.test(words) &&

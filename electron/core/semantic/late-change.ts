@@ -214,10 +214,12 @@ export function readJson(text: string): Json | undefined {
 /** Removes comments and trailing commas outside of strings. */
 function plainJson(text: string): string {
   return text
-    .replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (found) =>
+    .replace(/"(?:[^"\\\n]|\\.)*(?:"|(?=\n)|$)|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, (found) =>
       found.startsWith('"') ? found : ' ',
     )
-    .replace(/"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])/g, (found) => (found.startsWith('"') ? found : ''));
+    .replace(/"(?:[^"\\\n]|\\.)*(?:"|(?=\n)|$)|,(?=\s*[}\]])/g, (found) =>
+      found.startsWith('"') ? found : '',
+    );
 }
 
 /** The members of an object; none for anything else. */

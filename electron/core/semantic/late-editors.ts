@@ -132,7 +132,7 @@ export const readLateEditorProject: LateReader = (text, _ports, path) => {
       },
     ),
   );
-  const names = unasked ? [...text.matchAll(/<(?:configuration|item)\b[^>]*\bname="([^"]*)"/g)] : [];
+  const names = unasked ? [...text.matchAll(/<(?:configuration|item)\b[^<>]*\bname="([^"]*)"/g)] : [];
   return [
     ...entries,
     ...names.map((name) =>

@@ -73,8 +73,21 @@ export function lateChange(
 ): LateChange {
   if (before === after) return [];
   const read = (text: string | null): readonly LateEntry[] | null =>
-    text === null ? [] : text.length > MAX_LATE_TEXT ? null : readerOf(kind)(text, ports, path);
+    text === null ? [] : text.length > mostOf(kind) ? null : readerOf(kind)(text, ports, path);
   return lateDifference(read(before) ?? [], read(after) ?? [lateUnknown(after ?? '')]);
+}
+
+/** JSON is read by the platform; what our own readers read is written by people, and smaller. */
+function mostOf(kind: LateKind): number {
+  switch (kind) {
+    case 'npm-manifest':
+    case 'agent-settings':
+    case 'agent-servers':
+    case 'editor-settings':
+      return MAX_LATE_TEXT;
+    default:
+      return MAX_LATE_TEXT / 4;
+  }
 }
 
 function readerOf(kind: LateKind): LateReader {

@@ -125,7 +125,9 @@ export function gitRuns(setting: GitSetting): string | null {
 /** `git@github.com:` for `https://github.com/`: another way to the same place. */
 function sameHost(one: string, other: string): boolean {
   const host = (url: string): string =>
-    /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?([\w.-]+\.[\w.-]+)(?=[:/]|$)/i.exec(url)?.[1]?.toLowerCase() ?? '';
+    /^(?:[a-z+]+:\/\/)?(?:[^@/]*@)?([\w.-]+\.[\w.-]+)(?=[:/]|$)/i
+      .exec(url.slice(0, 300))?.[1]
+      ?.toLowerCase() ?? '';
   return host(one) !== '' && host(one) === host(other) && !/^http:/i.test(one);
 }
 

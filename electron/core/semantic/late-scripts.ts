@@ -26,9 +26,15 @@ const MAKE_DEFAULTS: Readonly<Record<string, string>> = {
   SHELL: '/bin/sh',
 };
 
+/** No person writes such lines, and reading them would take long. */
+function hasEndlessLine(text: string): boolean {
+  return text.split('\n').some((line) => line.length > 16_384);
+}
+
 /** The recipes of a Makefile by target, with the variables it sets put in; `$(shell …)` and `!=` run when it is read. */
 export const readLateMakefile: LateReader = (text) => {
   const joined = text.replaceAll('\r\n', '\n').replace(/\\\n[ \t]*/g, ' ');
+  if (hasEndlessLine(joined)) return null;
   const variables = new Map(Object.entries(MAKE_DEFAULTS));
   const recipes = new Map<string, string[]>();
   const entries: LateEntry[] = [];
@@ -42,18 +48,17 @@ export const readLateMakefile: LateReader = (text) => {
     }
     if (line.startsWith('\t')) {
       const recipe = line.replace(/^\t[\s@+-]*/, '');
-      if (recipe !== '' && !recipe.startsWith('#'))
-        recipes.set(target, [...(recipes.get(target) ?? []), recipe]);
+      if (recipe !== '' && !recipe.startsWith('#')) addTo(recipes, target, recipe);
       continue;
     }
     const define = /^\s*(?:override\s+|export\s+)*define\s+([\w.-]+)/.exec(line);
-    const assigned =
-      /^\s*(?:(?:export|override|private)\s+)*([\w.-]+)\s*(::?:?|\?|\+|!)?=\s*(.*?)\s*(?:\s#.*)?$/.exec(line);
+    const assigned = /^\s*(?:(?:export|override|private)\s+)*([\w.-]+)\s*(::?:?|\?|\+|!)?=(.*)$/.exec(line);
     if (define !== null) {
       defined = define[1] ?? '';
       variables.set(defined, '');
     } else if (assigned !== null) {
-      const [, name = '', operator = '', value = ''] = assigned;
+      const [, name = '', operator = '', written = ''] = assigned;
+      const value = (written.split(/\s#/, 1)[0] ?? '').trim();
       if (operator === '!') entries.push(lateScript(`${name} !=`, expand(value, variables), ASKED));
       const former = variables.get(name);
       if (operator === '+') variables.set(name, `${former ?? ''} ${value}`.trim());
@@ -64,10 +69,10 @@ export const readLateMakefile: LateReader = (text) => {
       )
         entries.push(lateScript(name, expand(value, variables), ASKED));
     } else {
-      const rule = /^([^\s#:=][^:=#]*?)\s*::?(?!=)([^;]*)(?:;\s*(.*))?$/.exec(line);
+      const rule = /^([^\s#:=][^:=#]*)::?(?!=)([^;]*)(?:;(.*))?$/.exec(line);
       if (rule !== null) {
         target = (rule[1] ?? '').trim();
-        if (rule[3]) recipes.set(target, [...(recipes.get(target) ?? []), rule[3]]);
+        if (rule[3]) addTo(recipes, target, rule[3].trim());
       }
     }
     for (const call of shellCalls(line))
@@ -78,9 +83,18 @@ export const readLateMakefile: LateReader = (text) => {
   return entries;
 };
 
+function addTo(recipes: Map<string, string[]>, target: string, line: string): void {
+  const lines = recipes.get(target);
+  if (lines === undefined) recipes.set(target, [line]);
+  else lines.push(line);
+}
+
 function shellCalls(line: string): readonly string[] {
   const calls: string[] = [];
+  let nested = 0;
   for (const start of line.matchAll(/\$[({]shell\s+/g)) {
+    nested += 1;
+    if (nested > 64) return [...calls, line];
     let depth = 1;
     let at = start.index + start[0].length;
     for (; at < line.length && depth > 0; at += 1) {
@@ -255,7 +269,7 @@ export const readLatePackageHook: LateReader = (text) => [
 /** binding.gyp: a folder that has one is compiled on install; `<!(…)` runs what it holds. */
 export const readLateNativeBuild: LateReader = (text) => {
   const calls = [...text.matchAll(/<!@?\(((?:[^()]|\([^()]*\))*)\)/g)].map((m) => m[1] ?? '');
-  const actions = [...text.matchAll(/['"]action['"]\s*:\s*\[([^\]]*)\]/g)].map((m) =>
+  const actions = [...text.matchAll(/['"]action['"]\s*:\s*\[([^\][]*)\]/g)].map((m) =>
     [...(m[1] ?? '').matchAll(/['"]([^'"]*)['"]/g)].map((w) => w[1] ?? '').join(' '),
   );
   return [...calls, ...actions].map((call) =>
