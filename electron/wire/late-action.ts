@@ -19,12 +19,14 @@ import { normalizeCommandLine } from './shell/normalize.ts';
 import { actionDigest } from './shell-action.ts';
 
 /** YAML is read by people; what is larger, or nests deeper, is not read and goes to scrutiny. */
-const MAX_YAML = 256 * 1024;
+const MAX_YAML = 128 * 1024;
+/** Names for repeated parts: a few are ordinary, many are made to grow. */
+const MAX_ANCHORS = 100;
 
 /** Readers of formats that core has no reader for. */
 export const lateReaders: LatePorts = {
   yaml(text) {
-    if (text.length > MAX_YAML || bracketDepth(text) > 100) return null;
+    if (text.length > MAX_YAML || bracketDepth(text) > 100 || anchorsIn(text) > MAX_ANCHORS) return null;
     try {
       const document = parseDocument(text, {
         prettyErrors: false,
@@ -33,12 +35,18 @@ export const lateReaders: LatePorts = {
         merge: true,
       });
       if (document.errors.length > 0) return null;
-      return (document.toJS({ maxAliasCount: 100 }) ?? null) as Json;
+      // What refers to itself has no text, and what grows past reading is not read.
+      const plain = JSON.stringify(document.toJS({ maxAliasCount: 100 }) ?? null);
+      return plain.length > 16 * MAX_YAML ? null : (JSON.parse(plain) as Json);
     } catch {
       return null;
     }
   },
 };
+
+function anchorsIn(text: string): number {
+  return (text.match(/(?:^|[\s,[{])&[^\s&]/g) ?? []).length;
+}
 
 function bracketDepth(text: string): number {
   let depth = 0;

@@ -132,7 +132,7 @@ export const readLateJustfile: LateReader = (text) => {
       if (name !== null && line.trim() !== '') recipes.get(name)?.push(line.trim().replace(/^[@-]+/, ''));
       continue;
     }
-    const recipe = /^@?([A-Za-z_][\w-]*)(?:\s+[^:=]*)?:(?!=)/.exec(line);
+    const recipe = /^@?([A-Za-z_][\w-]*)(?:\s[^:=]*)?:(?!=)/.exec(line);
     name = recipe?.[1] ?? null;
     if (name !== null) recipes.set(name, []);
     else if (/`[^`]+`/.test(line) && !line.startsWith('#'))
