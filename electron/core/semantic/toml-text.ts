@@ -95,7 +95,9 @@ function readValue(reader: Reader): Json | undefined {
   const char = reader.text[reader.at];
   if (char === '"' || char === "'") return readText(reader) ?? undefined;
   if (char !== '[' && char !== '{') {
-    const bare = /^(?:\d{4}-\d\d-\d\d \d[\d:.Z+-]*|[^\s,\]}#]+)/.exec(reader.text.slice(reader.at, reader.at + 256))?.[0];
+    const bare = /^(?:\d{4}-\d\d-\d\d \d[\d:.Z+-]*|[^\s,\]}#]+)/.exec(
+      reader.text.slice(reader.at, reader.at + 256),
+    )?.[0];
     if (bare === undefined) return undefined;
     reader.at += bare.length;
     return bare === 'true' ? true : bare === 'false' ? false : bare;
