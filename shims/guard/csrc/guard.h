@@ -59,6 +59,8 @@ struct guard {
   /* O_PATH: the host's /proc (the supervisor's working directory) and the host's root. */
   int host_proc;
   int host_root;
+  /* The session's user and mount namespaces. */
+  int namespaces[2];
   int listener;
   pid_t first;
   pid_t agent;

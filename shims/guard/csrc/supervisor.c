@@ -167,9 +167,10 @@ static void end_session(const char *why) {
 /* From here on this process sees the session's files, and stays the one that may look into its processes. */
 static void enter(void) {
   if (guard.config.mode != FILTER_LANDLOCK) {
-    int pidfd = (int)syscall(SYS_pidfd_open, guard.first, 0);
-    if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) fail("the supervisor cannot enter the session", strerror(errno));
-    close(pidfd);
+    if (setns(guard.namespaces[0], CLONE_NEWUSER) != 0 || setns(guard.namespaces[1], CLONE_NEWNS) != 0)
+      fail("the supervisor cannot enter the session", strerror(errno));
+    close(guard.namespaces[0]);
+    close(guard.namespaces[1]);
   }
   /* Entering took this away. */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("the supervisor cannot be tied to the guard", strerror(errno));
