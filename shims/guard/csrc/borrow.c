@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "guard.h"
 #include "tracee.h"
 
 #define LOOK (UINT64_C(1) << CAP_SYS_PTRACE)
@@ -32,12 +31,12 @@ static void raise_limits(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int read_capabilities(pid_t tid, uint64_t *permitted, uint64_t *effective) {
-  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = tid};
+static int read_own(void) {
+  struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
   if (syscall(SYS_capget, &head, data) != 0) return -1;
-  if (permitted != NULL) *permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
-  *effective = data[0].effective | (uint64_t)data[1].effective << 32;
+  own.permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
+  own.effective = data[0].effective | (uint64_t)data[1].effective << 32;
   return 0;
 }
 
@@ -56,28 +55,19 @@ static void prepare(void) {
   pthread_once(&once, raise_limits);
   /* Its own umask and working directory from here on; the folder stays the host's /proc. */
   if (unshare(CLONE_FS) != 0) abort();
-  if (read_capabilities(0, &own.permitted, &own.effective) != 0) abort();
+  if (read_own() != 0) abort();
   own.ready = 1;
 }
 
-/*
- * What the tracee may do here. Only a session of root has capabilities at all: everybody else loses them with the first exec, and
- * no new privileges means for good. Of a namespace made inside, none count.
- */
-static uint64_t capabilities_of(pid_t tid) {
-  uint64_t effective;
-  if (geteuid() != 0 || guard.config.mode == FILTER_NESTED) return 0;
-  return read_capabilities(tid, NULL, &effective) == 0 ? effective : 0;
+/* A session's processes have none (agent.c), and of a namespace made inside none count here. */
+void borrow(void) {
+  if (!own.ready) prepare();
+  set_effective(LOOK);
 }
 
-void borrow(pid_t tid) {
+void borrow_exactly(void) {
   if (!own.ready) prepare();
-  set_effective(capabilities_of(tid) | LOOK);
-}
-
-void borrow_exactly(pid_t tid) {
-  if (!own.ready) prepare();
-  set_effective(capabilities_of(tid));
+  set_effective(0);
 }
 
 void borrow_umask(pid_t tid) { umask(tracee_umask(tid)); }

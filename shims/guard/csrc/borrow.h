@@ -7,10 +7,10 @@
 
 #include <sys/types.h>
 
-/* This thread takes the tracee's effective capabilities, and keeps the one that lets it look into the tracee. */
-void borrow(pid_t tid);
+/* This thread has the capabilities of the session's processes, none, but for the one that lets it look into them. */
+void borrow(void);
 /* As `borrow`, without that one: for opening what belongs to other processes. */
-void borrow_exactly(pid_t tid);
+void borrow_exactly(void);
 /* This thread takes the tracee's umask: the kernel applies it where (and only where) no default ACL stands. */
 void borrow_umask(pid_t tid);
 

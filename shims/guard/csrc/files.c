@@ -119,7 +119,9 @@ static int read_call(struct opening *opening, uint64_t *path) {
 
 /* Flags for opening here: this process takes no terminal for its own, and the object itself is at hand already. */
 static int flags_here(uint64_t flags) {
-  return (int)((flags & ~(uint64_t)(O_CREAT | O_EXCL | O_NOFOLLOW)) | O_NOCTTY | O_CLOEXEC);
+  /* With O_TMPFILE, O_EXCL means that the file never gets a name. */
+  uint64_t dropped = O_CREAT | O_NOFOLLOW | ((flags & UNNAMED) != 0 ? 0 : O_EXCL);
+  return (int)((flags & ~dropped) | O_NOCTTY | O_CLOEXEC);
 }
 
 static int reopen(int fd, int flags, mode_t mode) {
@@ -260,10 +262,10 @@ static enum answered open_there(struct opening *opening, const struct object *ob
   if (S_ISLNK(object->facts.st_mode)) return notice_error(opening->notice, (opening->flags & O_DIRECTORY) != 0 ? ENOTDIR : ELOOP);
   if (is_on_proc(object->fd)) {
     if (changes_content(opening->flags) && !proc_may_write(opening->tid, object->name)) return notice_error(opening->notice, EACCES);
-    borrow_exactly(opening->tid);
+    borrow_exactly();
     int fd = open_object(opening, object);
     int error = errno;
-    borrow(opening->tid);
+    borrow();
     return fd < 0 ? notice_error(opening->notice, error) : install(opening, fd);
   }
   enum device kind = device_kind(opening->tid, object);
@@ -383,7 +385,7 @@ enum answered open_notified(struct notice *notice) {
   struct opening opening = {.notice = notice, .tid = notice->tid};
   uint64_t address = 0;
   int is_how = notice->request->data.nr == SYS_openat2;
-  borrow(notice->tid);
+  borrow();
   int error = read_call(&opening, &address);
   if (error != 0) return notice_error(notice, error);
   /* The flag is in a register: such a descriptor grants nothing until it is used for a call that is mediated. */

@@ -73,10 +73,10 @@ static int follow_magic(const struct walk *walk, int folder, const char *last, i
     return *out < 0 ? errno : 0;
   }
   if (guard.config.mode == FILTER_LANDLOCK) return EACCES;
-  borrow_exactly(walk->tid);
+  borrow_exactly();
   *out = openat(folder, last, O_PATH | O_CLOEXEC);
   int error = *out < 0 ? errno : 0;
-  borrow(walk->tid);
+  borrow();
   return error;
 }
 
