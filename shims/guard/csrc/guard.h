@@ -41,6 +41,8 @@ struct config {
   /* Folder outside that is /tmp inside; null: /tmp as it is. */
   const char *temp;
   struct texts writable;
+  /* Below /tmp outside, and there inside too, read-only: a home or an installation that lies there. */
+  struct texts kept;
   struct texts veiled;
   struct texts hidden;
   /* Below something hidden, and yet there, read-only. */
