@@ -192,6 +192,13 @@ static int refusal_to_make(const struct place *place, int may_replace) {
   return folder_refuses(place->folder);
 }
 
+/* 1 when both lie on one mount: across mounts nothing is linked or renamed. */
+static int is_one_mount(int a, int b) {
+  struct statx here, there;
+  if (statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) != 0 || statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &there) != 0) return 1;
+  return (here.stx_mask & there.stx_mask & STATX_MNT_ID) == 0 || here.stx_mnt_id == there.stx_mnt_id;
+}
+
 /* What the kernel would answer whoever decides, so that nobody is asked about what cannot be. EROFS is for the daemon to lift. */
 static int refusal(const struct naming *n) {
   struct stat facts;
@@ -210,8 +217,10 @@ static int refusal(const struct naming *n) {
       return error != 0 ? error : n->place.wants_folder && n->kind != MKDIR ? ENOENT : 0;
     case LINK:
       error = refusal_to_make(&n->place, 0);
+      if (error == 0 && !is_one_mount(n->old_object.fd, n->place.folder)) error = EXDEV;
       return error != 0 ? error : S_ISDIR(n->old_object.facts.st_mode) ? EPERM : n->place.wants_folder ? ENOENT : 0;
     case RENAME:
+      if (!is_one_mount(n->old_place.folder, n->place.folder)) return EXDEV;
       error = refusal_to_remove(&n->old_place, &facts);
       if (error == 0) error = refusal_to_make(&n->place, (n->flags & RENAME_NOREPLACE) == 0);
       if (error == 0 && !S_ISDIR(facts.st_mode) && (n->place.wants_folder || n->old_place.wants_folder)) error = ENOTDIR;

@@ -12,7 +12,9 @@
 #include "tracee.h"
 #include "walk.h"
 
-#define RESOLVE_ASKED (0x01ul | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+#define RESOLVE_NO_XDEV 0x01
+/* Bounds that a walk of single components does not keep. */
+#define RESOLVE_BOUNDS (RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
 
 static int open_path(int base, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_as how = {.flags = O_PATH | O_CLOEXEC | flags, .mode = 0, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
@@ -39,9 +41,9 @@ static int find(pid_t tid, int base, const char *path, int flags, unsigned long 
   int error = *out < 0 ? errno : 0;
   if (error == 0 && !is_ours_on_proc(*out)) return 0;
   if (error != 0 && error != ENOENT && error != ELOOP) return error;
-  if (error != 0 && (resolve & RESOLVE_ASKED) != 0) return error;
+  if (error != 0 && (resolve & RESOLVE_BOUNDS) != 0) return error;
   if (*out >= 0) close(*out);
-  struct walk walk = {.tid = tid, .base = base, .nofollow = (flags & O_NOFOLLOW) != 0, .missing = NULL};
+  struct walk walk = {.tid = tid, .base = base, .nofollow = (flags & O_NOFOLLOW) != 0, .resolve = resolve, .missing = NULL};
   int slow = walk_path(&walk, path, out);
   if (slow != 0) return slow;
   struct stat facts;
@@ -141,8 +143,8 @@ int resolve_place(pid_t tid, int dirfd, const char *path, unsigned long resolve,
   int error = base_of(tid, dirfd, path, resolve, &base);
   if (error != 0) return error;
   if (*parent == 0) {
-    place->folder = base;
-    return finish_place(place, late);
+    place->folder = base >= 0 ? base : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return finish_place(place, place->folder < 0 ? errno : late);
   }
   error = find(tid, base, parent, O_DIRECTORY, resolve, &place->folder);
   if (base >= 0) close(base);
@@ -165,7 +167,7 @@ int resolve_dangling(pid_t tid, int dirfd, const char *path, struct place *place
   place->is_dots = 0;
   int error = base_of(tid, dirfd, path, 0, &base);
   if (error != 0) return error;
-  struct walk walk = {.tid = tid, .base = base, .nofollow = 0, .missing = place};
+  struct walk walk = {.tid = tid, .base = base, .nofollow = 0, .resolve = 0, .missing = place};
   error = walk_path(&walk, path, &found);
   if (base >= 0) close(base);
   /* Something is there by now. */
