@@ -12,6 +12,8 @@
 #include "tracee.h"
 #include "walk.h"
 
+/* Threads of their own have a pidfd since 6.9; before, the slower way is taken for all. */
+#define PIDFD_THREAD ((unsigned)O_EXCL)
 #define RESOLVE_NO_XDEV 0x01
 /* Bounds that a walk of single components does not keep. */
 #define RESOLVE_BOUNDS (RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
@@ -21,11 +23,36 @@ static int open_path(int base, const char *path, uint64_t flags, uint64_t resolv
   return (int)syscall(SYS_openat2, base, path, &how, sizeof how);
 }
 
+/*
+ * The tracee's descriptor, as one of ours: half the price of a path below /proc. A pidfd stays with the process that it was opened
+ * for: when the number is used again, this one only says that its process is gone.
+ */
+static int borrow_descriptor(pid_t tid, int number) {
+  static __thread struct {
+    pid_t tid;
+    int fd;
+  } last = {0, -1};
+  for (int turn = 0; turn < 2; turn++) {
+    if (last.tid != tid) {
+      if (last.fd >= 0) close(last.fd);
+      last.tid = 0;
+      last.fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+      if (last.fd < 0) return -1;
+      last.tid = tid;
+    }
+    int fd = (int)syscall(SYS_pidfd_getfd, last.fd, number, 0);
+    if (fd >= 0 || errno != ESRCH) return fd;
+    last.tid = 0;
+  }
+  return -1;
+}
+
 /* Where relative paths begin; -1 and no error for absolute ones, which need none. */
 static int base_of(pid_t tid, int dirfd, const char *path, unsigned long resolve, int *base) {
   *base = -1;
   if (*path == '/' && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == 0) return 0;
-  *base = tracee_base(tid, dirfd);
+  if (dirfd != AT_FDCWD) *base = borrow_descriptor(tid, dirfd);
+  if (*base < 0) *base = tracee_base(tid, dirfd);
   return *base < 0 ? errno : 0;
 }
 
