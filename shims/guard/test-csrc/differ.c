@@ -252,6 +252,15 @@ ROW("open link to /proc/self/fd", int fd = open("f", O_RDONLY); if (symlink(self
 ROW("open memfd by its descriptor", int fd = memfd_create("m", 0); return use(raw_open(self_fd(fd), O_RDWR, 0)))
 ROW("write own oom_score_adj", long fd = raw_open("/proc/self/oom_score_adj", O_WRONLY, 0); return write((int)fd, "500", 3))
 ROW("write own comm", long fd = raw_open("/proc/self/comm", O_WRONLY, 0); return write((int)fd, "other", 5))
+/* With a default ACL the umask does not count. */
+static void set_default_acl(const char *folder) {
+  static const uint32_t acl[] = {2, 1 | 7 << 16, 0xffffffff, 4 | 7 << 16, 0xffffffff, 0x20 | 5 << 16, 0xffffffff};
+  umask(077);
+  printf("acl %d ", setxattr(folder, "system.posix_acl_default", acl, sizeof acl, 0));
+}
+ROW("open O_CREAT under a default ACL", set_default_acl("e"); return use(raw_open("e/new", O_RDWR | O_CREAT, 0666)))
+ROW("mkdir under a default ACL", set_default_acl("e"); return mkdir("e/new", 0777))
+ROW("mknod under a default ACL", set_default_acl("e"); return mknod("e/new", S_IFIFO | 0666, 0))
 /* openat2. */
 ROW("openat2 O_RDWR", return use(how2(AT_FDCWD, "f", O_RDWR, 0, 0, 24)))
 ROW("openat2 O_RDONLY", return use(how2(AT_FDCWD, "f", O_RDONLY, 0, 0, 24)))
