@@ -241,6 +241,32 @@ describe('what is asked about', () => {
     assert.ok(!existsSync(join(workspace, 'alias')));
   });
 
+  it('goes for every name below a folder that is moved', () => {
+    const workspace = folder(scratch(), 'work');
+    for (const path of ['kept/hooks', 'mine/hooks', 'plain/deep'])
+      mkdirSync(join(workspace, path), { recursive: true });
+    writeFileSync(join(workspace, 'kept/hooks/h'), 'kept\n');
+    writeFileSync(join(workspace, 'mine/hooks/h'), 'mine\n');
+    writeFileSync(join(workspace, 'plain/deep/late'), 'late\n');
+    const script = [
+      `row wdcm deny ${workspace}/kept/hooks`,
+      `row wdcm deny ${workspace}/new/hooks`,
+      `row wdcm late ${workspace}/plain2/deep/late`,
+      'row wdcm allow /',
+      'answer late-replace ALLOW',
+    ];
+    const got = run({ workspace, script }, sh('mv kept away; mv mine new; mv -T mine kept; mv plain plain2'));
+    assert.equal(got.status, 0, got.stderr);
+    assert.equal(readFileSync(join(workspace, 'kept/hooks/h'), 'utf8'), 'kept\n');
+    assert.equal(readFileSync(join(workspace, 'mine/hooks/h'), 'utf8'), 'mine\n');
+    assert.ok(!existsSync(join(workspace, 'away')) && !existsSync(join(workspace, 'new')));
+    assert.ok(existsSync(join(workspace, 'plain2/deep/late')));
+    assert.deepEqual(
+      got.log.filter((line) => line.startsWith('ask ')),
+      [`ask late-replace ${workspace}/plain2/deep/late -> ${workspace}/plain/deep/late`],
+    );
+  });
+
   it('is withdrawn when the process that asks is killed', () => {
     const { workspace, outside, script } = asked(['answer write WAIT']);
     const got = run(
