@@ -387,6 +387,7 @@ enum answered open_notified(struct notice *notice) {
   uint64_t address = 0;
   int is_how = notice->request->data.nr == SYS_openat2;
   borrow();
+  if (is_elsewhere(notice->tid)) return ANSWER_CONTINUE;
   int error = read_call(&opening, &address);
   if (error != 0) return notice_error(notice, error);
   /* The flag is in a register: such a descriptor grants nothing until it is used for a call that is mediated. */

@@ -7,6 +7,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   writeFileSync,
@@ -15,23 +16,26 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { folder, program, run, scratch, users } from './scripted-session.ts';
 
-for (const user of users()) {
-  it(`answers every operation as ${user.name} would have it without the guard`, () => {
-    const world = scratch();
-    const guarded = folder(world, 'guarded', user.uid);
-    const plain = folder(world, 'plain', user.uid);
-    const differ = program('differ');
-    const [first = '', ...rest] = [...user.prefix, differ, user.uid === 0 ? 'plain' : 'as it is'];
-    const expected = spawnSync(first, rest, { cwd: plain, encoding: 'latin1', maxBuffer: 1 << 26 });
-    assert.equal(expected.status, 0, expected.stderr);
-    const setting = { workspace: guarded, script: ['row wdcm allow /'], prefix: user.prefix, uid: user.uid };
-    const got = run(setting, [differ, 'guarded']);
-    assert.equal(got.status, 0, got.stderr);
-    const lines = got.stdout.split('\n');
-    assert.ok(lines.length > 300, `${lines.length} rows`);
-    assert.deepEqual(lines, expected.stdout.split('\n'));
-  });
-}
+for (const user of users())
+  for (const mode of ['full', 'landlock'] as const)
+    it(`answers every operation as ${user.name} would have it without the guard, in mode ${mode}`, () => {
+      const world = scratch();
+      const guarded = folder(world, 'guarded', user.uid);
+      const plain = folder(world, 'plain', user.uid);
+      const differ = program('differ');
+      const [first = '', ...rest] = [...user.prefix, differ, user.uid === 0 ? 'plain' : 'as it is'];
+      const expected = spawnSync(first, rest, { cwd: plain, encoding: 'latin1', maxBuffer: 1 << 26 });
+      assert.equal(expected.status, 0, expected.stderr);
+      const { prefix, uid } = user;
+      const got = run({ workspace: guarded, script: [`row wdcm allow ${guarded}`], prefix, uid, mode }, [
+        differ,
+        'guarded',
+      ]);
+      assert.equal(got.status, 0, got.stderr);
+      const lines = got.stdout.split('\n');
+      assert.ok(lines.length > 300, `${lines.length} rows`);
+      assert.deepEqual(lines, expected.stdout.split('\n'));
+    });
 
 /** A workspace with a part that may not be changed. */
 function guardedWorld(uid?: number) {
@@ -276,6 +280,49 @@ describe('what is asked about', () => {
     assert.ok(got.log.includes('gone 1'), got.log.join('\n'));
     assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'before\n');
   });
+});
+
+it('changes nothing outside of the workspace where there are no mounts, unless the daemon allows it', () => {
+  const world = scratch();
+  const workspace = folder(world, 'work');
+  const outside = folder(world, 'outside');
+  writeFileSync(join(outside, 'note'), 'before\n');
+  const words = [
+    '/bin/sh',
+    '-c',
+    `cd ${outside}; echo x > note; echo x > new; rm -f note; mkdir d; mv note ${workspace}/; touch -d @1 note; chmod 777 note`,
+  ];
+  const facts = () => {
+    const stat = statSync(join(outside, 'note'), { bigint: true });
+    return [readFileSync(join(outside, 'note'), 'utf8'), stat.ctimeNs, readdirSync(outside)];
+  };
+  const before = facts();
+  const got = run({ workspace, script: ['row wdcm allow /'], mode: 'landlock' }, words);
+  assert.notEqual(got.status, 0);
+  assert.deepEqual(facts(), before);
+  run({ workspace, script: [`row wdcm allow ${workspace}`, 'answer write ALLOW'], mode: 'landlock' }, words);
+  assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'x\n');
+});
+
+it('leaves the files of a namespace made inside to the kernel, which keeps what the session may not write', () => {
+  const user = users().find((one) => one.uid !== 0);
+  assert.ok(user !== undefined);
+  const world = scratch();
+  const workspace = folder(world, 'work', user.uid);
+  const outside = folder(world, 'outside', user.uid);
+  mkdirSync(join(workspace, 'm'));
+  const inside = `mount -t tmpfs none ${workspace}/m && echo hi > ${workspace}/m/f && cat ${workspace}/m/f; echo x > ${outside}/x`;
+  const { prefix, uid } = user;
+  const setting = {
+    workspace,
+    script: [`row wdcm allow ${workspace}`],
+    prefix,
+    uid,
+    mode: 'nested',
+  } as const;
+  const got = run(setting, ['unshare', '-Urm', 'sh', '-c', inside]);
+  assert.equal(got.stdout, 'hi\n', got.stderr);
+  assert.ok(!existsSync(join(workspace, 'm/f')) && !existsSync(join(outside, 'x')));
 });
 
 it('opens terminals that the session made, and nobody else’s', async () => {

@@ -97,6 +97,7 @@ export interface Setting {
   readonly workspace: string;
   /** Lines of scripted.c. */
   readonly script: readonly string[];
+  readonly mode?: 'full' | 'landlock' | 'nested';
   readonly temp?: string;
   readonly hidden?: readonly string[];
   readonly prefix?: readonly string[];
@@ -125,7 +126,7 @@ export function configure(setting: Setting, command: readonly string[], at: stri
     field('S', 'test'),
     field('K', 'key'),
     field('D', '/dev/null'),
-    field('M', 'full'),
+    field('M', setting.mode ?? 'full'),
     field('c', setting.workspace),
     field('w', setting.workspace),
     ...(setting.temp === undefined ? [] : [field('T', setting.temp)]),
