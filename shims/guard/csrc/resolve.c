@@ -212,6 +212,7 @@ static int is_below_any(const char *name, const struct texts *texts) {
 }
 
 int is_session_writable(const char *name) {
+  if (is_session_hidden(name) || is_below_any(name, &guard.config.shown)) return 0;
   if (is_below_any(name, &guard.config.writable) || is_below(name, "/dev/shm")) return 1;
   return guard.config.temp != NULL && (is_below(name, "/tmp") || is_below(name, "/var/tmp"));
 }

@@ -176,6 +176,7 @@ describe('what is asked about', () => {
     assert.notEqual(got.status, 0);
     assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'before\n');
     assert.ok(!existsSync(join(outside, 'new')));
+    assert.ok(!got.log.some((line) => line.startsWith('ask ')), 'nobody is asked about it either');
   });
 
   it('is asked once when the answer is to be remembered', () => {
@@ -300,6 +301,16 @@ it('changes nothing outside of the workspace where there are no mounts, unless t
   const got = run({ workspace, script: ['row wdcm allow /'], mode: 'landlock' }, words);
   assert.notEqual(got.status, 0);
   assert.deepEqual(facts(), before);
+  run(
+    {
+      workspace: world,
+      script: ['row wdcm allow /', 'answer write ALLOW'],
+      mode: 'landlock',
+      hidden: [outside],
+    },
+    words,
+  );
+  assert.deepEqual(facts(), before, 'what is hidden in a workspace is not of it');
   run({ workspace, script: [`row wdcm allow ${workspace}`, 'answer write ALLOW'], mode: 'landlock' }, words);
   assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'x\n');
 });
