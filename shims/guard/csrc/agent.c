@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,6 +29,19 @@ static int install(const struct sock_filter *filter, size_t length) {
   return (int)fd;
 }
 
+/*
+ * The capabilities of the new user namespace are not the agent's: not as an ordinary user, whose exec would end them, and not as
+ * root, whose exec would bring them back.
+ */
+static void drop_capabilities(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+  prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP | SECBIT_NO_SETUID_FIXUP_LOCKED |
+                               SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
+  for (unsigned long capability = 0; capability < 64; capability++) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  if (syscall(SYS_capset, &header, none) != 0) fail("cannot give up capabilities", strerror(errno));
+}
+
 /* A group of its own in the terminal's foreground, as a shell would start it. */
 static void take_terminal(void) {
   setpgid(0, 0);
@@ -39,6 +54,7 @@ void agent_main(int channel, const struct sock_filter *filter, size_t length) {
   struct parcel parcel;
   if (guard.config.tty) take_terminal();
   if (chdir(guard.config.cwd) != 0) fail("cannot enter the working directory", strerror(errno));
+  drop_capabilities();
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("cannot give up new privileges", strerror(errno));
   if (landlock_restrict(&guard.config) != 0) fail("cannot restrict the session with Landlock", strerror(errno));
   int listener = install(filter, length);

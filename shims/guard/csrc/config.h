@@ -2,7 +2,7 @@
  * The configuration of one session: a file with one frame (shims/shell/csrc/frame.h), written by the launcher, removed once read.
  *
  *   S session · K key · D daemon socket · M full, landlock or nested · R ask before veiled reads · I terminal · c cwd ·
- *   T folder for /tmp · w writable (repeated) · v veiled (repeated) · h hidden (repeated) · x shown (repeated) ·
+ *   T folder for /tmp · w writable (repeated) · v veiled (repeated) · h hidden (repeated) · x shown (repeated) · b kept, below /tmp (repeated) ·
  *   O overlay folder · d resolv.conf · a argv of the agent (repeated)
  */
 #ifndef CSG_CONFIG_H

@@ -1,6 +1,6 @@
 /*
- * The seccomp filter of a session (docs/decisions/0030-guard.md): hard denials and register tests are answered in the kernel; what
- * names a path, a program or an address is notified to the supervisor.
+ * The seccomp filter of a session (docs/decisions/0030-guard-filter.md): hard denials and register tests are answered in the kernel;
+ * what names a path, a program or an address is notified to the supervisor.
  */
 #ifndef CSG_FILTER_H
 #define CSG_FILTER_H
@@ -30,7 +30,7 @@ struct filter_choice {
   int landlock_abi;
 };
 
-/* Builds the program into `out` (FILTER_ROOM instructions); its length, or 0 when the architecture is not known. */
+/* Builds the program into `out` (FILTER_ROOM instructions); its length, or 0 when the architecture or mode is not known. */
 size_t filter_build(const struct filter_choice *choice, struct sock_filter *out);
 
 /* The architecture this is compiled for. */

@@ -39,6 +39,7 @@ static void prepare(int channel) {
 /* Ends what the agent left running: TERM, a moment, and then our own end is KILL for the rest. */
 static void sweep(void) {
   long long end = now_ms() + SWEEP_TERM_MS;
+  /* ESRCH: nobody is left. */
   if (kill(-1, SIGTERM) != 0) return;
   kill(-1, SIGCONT);
   while (now_ms() < end) {

@@ -41,6 +41,8 @@ struct config {
   /* Folder outside that is /tmp inside; null: /tmp as it is. */
   const char *temp;
   struct texts writable;
+  /* Below /tmp outside, and there inside too, read-only: a home or an installation that lies there. */
+  struct texts kept;
   struct texts veiled;
   struct texts hidden;
   /* Below something hidden, and yet there, read-only. */
@@ -59,6 +61,8 @@ struct guard {
   /* O_PATH: the host's /proc (the supervisor's working directory) and the host's root. */
   int host_proc;
   int host_root;
+  /* The session's user and mount namespaces. */
+  int namespaces[2];
   int listener;
   pid_t first;
   pid_t agent;

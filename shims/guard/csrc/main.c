@@ -40,6 +40,17 @@ static void map_user(pid_t pid) {
   write_map(pid, "gid_map", text);
 }
 
+/* Taken while the first process still waits: later it lets nobody look into it. */
+static void open_namespaces(pid_t pid) {
+  char path[64];
+  static const char *const names[2] = {"user", "mnt"};
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, sizeof path, "%d/ns/%s", pid, names[i]);
+    guard.namespaces[i] = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
+    if (guard.namespaces[i] < 0) fail("cannot open the session's namespaces", strerror(errno));
+  }
+}
+
 static pid_t start_first(int channel, int close_too, const struct sock_filter *filter, size_t length) {
   unsigned long namespaces =
       guard.config.mode == FILTER_LANDLOCK ? 0 : CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
@@ -101,10 +112,13 @@ int main(int argc, char **argv) {
   if (length == 0) fail("this processor is not known to the guard", NULL);
 
   int to_first[2], to_supervisor[2];
-  if (channel_make(to_first) != 0 || channel_make(to_supervisor) != 0) fail("cannot make a socket", strerror(errno));
+  if (channel_make(to_first) != 0) fail("cannot make a socket", strerror(errno));
   guard.first = start_first(to_first[1], to_first[0], filter, length);
   close(to_first[1]);
-  if (guard.config.mode != FILTER_LANDLOCK) map_user(guard.first);
+  if (guard.config.mode != FILTER_LANDLOCK) {
+    map_user(guard.first);
+    open_namespaces(guard.first);
+  }
   if (channel_send(to_first[0], 'm', NULL, 0) != 0) fail("the session's first process is gone", NULL);
 
   struct parcel parcel;
@@ -114,6 +128,8 @@ int main(int argc, char **argv) {
   guard.listener = parcel.fds[0];
   guard.agent = parcel.sender;
 
+  /* Made now, so that no other process holds an end of it: its closing must be noticed. */
+  if (channel_make(to_supervisor) != 0) fail("cannot make a socket", strerror(errno));
   pid_t supervisor = start_supervisor(to_supervisor[1], to_supervisor[0]);
   close(to_supervisor[1]);
   expect(to_supervisor[0], 'r', &parcel, "the supervisor");

@@ -78,6 +78,12 @@ static void attach_all(const struct texts *paths, int *trees) {
   }
 }
 
+static void attach_readonly(const struct texts *paths, int *trees) {
+  attach_all(paths, trees);
+  for (size_t i = 0; i < paths->count; i++)
+    if (trees[i] >= 0) set_readonly(paths->at[i], AT_RECURSIVE);
+}
+
 static void mount_tmpfs(const char *path, const char *options) {
   if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) cannot("cannot mount an empty folder on", path);
 }
@@ -116,6 +122,7 @@ static void mount_resolver(const char *file) {
 void mounts_make(const struct config *config, int *veils) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) cannot("cannot make private", "/");
   int *writable = clone_all(&config->writable);
+  int *kept = clone_all(&config->kept);
   int *shown = clone_all(&config->shown);
   int temp = config->temp == NULL ? -1 : clone_tree(config->temp);
   int var_temp = config->temp == NULL ? -1 : clone_tree(config->temp);
@@ -128,15 +135,14 @@ void mounts_make(const struct config *config, int *veils) {
   const char *shut = shut_file();
   if (temp >= 0) attach(temp, "/tmp");
   if (var_temp >= 0) attach(var_temp, "/var/tmp");
+  attach_readonly(&config->kept, kept);
   attach_all(&config->writable, writable);
   for (size_t i = 0; i < config->veiled.count; i++) {
     veils[i] = config->reads ? veil_mount(config->veiled.at[i]) : -1;
     if (veils[i] < 0) mask(config->veiled.at[i], shut, &config->shown);
   }
   for (size_t i = 0; i < config->hidden.count; i++) mask(config->hidden.at[i], shut, &config->shown);
-  attach_all(&config->shown, shown);
-  for (size_t i = 0; i < config->shown.count; i++)
-    if (shown[i] >= 0) set_readonly(config->shown.at[i], AT_RECURSIVE);
+  attach_readonly(&config->shown, shown);
   if (resolver >= 0) {
     print_path(resolv, sizeof resolv, "/proc/self/fd/%d", resolver);
     mount_resolver(resolv);

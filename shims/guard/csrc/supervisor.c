@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -132,14 +134,19 @@ static enum answered dispatch(struct notice *notice) {
   }
 }
 
+static int nobody_left(void) {
+  struct pollfd listener = {.fd = guard.listener, .events = POLLIN, .revents = 0};
+  return poll(&listener, 1, 0) > 0 && (listener.revents & POLLHUP) != 0;
+}
+
 static void *work(void *unused) {
   (void)unused;
   struct notice notice = {.request = must_alloc(sizes.seccomp_notif), .response = must_alloc(sizes.seccomp_notif_resp)};
   for (;;) {
     memset(notice.request, 0, sizes.seccomp_notif);
     if (ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_RECV, notice.request) != 0) {
-      /* ENOENT: the process was killed meanwhile. Anything else: nobody is left who could call. */
-      if (errno == EINTR || errno == ENOENT) continue;
+      /* ENOENT: the process was killed meanwhile, or nobody is left who could call. */
+      if (errno == EINTR || (errno == ENOENT && !nobody_left())) continue;
       break;
     }
     memset(notice.response, 0, sizes.seccomp_notif_resp);
@@ -167,9 +174,10 @@ static void end_session(const char *why) {
 /* From here on this process sees the session's files, and stays the one that may look into its processes. */
 static void enter(void) {
   if (guard.config.mode != FILTER_LANDLOCK) {
-    int pidfd = (int)syscall(SYS_pidfd_open, guard.first, 0);
-    if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) fail("the supervisor cannot enter the session", strerror(errno));
-    close(pidfd);
+    if (setns(guard.namespaces[0], CLONE_NEWUSER) != 0 || setns(guard.namespaces[1], CLONE_NEWNS) != 0)
+      fail("the supervisor cannot enter the session", strerror(errno));
+    close(guard.namespaces[0]);
+    close(guard.namespaces[1]);
   }
   /* Entering took this away. */
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("the supervisor cannot be tied to the guard", strerror(errno));
@@ -180,6 +188,10 @@ void supervisor_main(int channel) {
   static const struct pushes pushes = {.grant = veil_grant, .revoke = veil_revoke, .end = end_session};
   char why[256], door[64];
   umask(0);
+  /* One heap for all workers: they hold little, and an arena each would cost a megabyte. */
+#ifdef M_ARENA_MAX
+  mallopt(M_ARENA_MAX, 1);
+#endif
   setsid();
   signal(SIGPIPE, SIG_IGN);
   /* Held open from before: the path itself is not there inside. */
@@ -204,5 +216,6 @@ void supervisor_main(int channel) {
   struct parcel parcel;
   while (channel_receive(channel, &parcel) == 0) continue;
   link_stop(500);
+  channel_send(channel, 'b', NULL, 0);
   _exit(0);
 }
