@@ -11,132 +11,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "connection.h"
-#include "table.h"
 #include "tracee.h"
 
 #define DIAL_MS 120000
 /* How long an event loop may stand still for a host that is allowed. */
 #define PATIENCE_MS 40
-/* A program tries the other address of a name at once: the same answer serves both. */
-#define ECHO_MS 1000
-#define ECHOES 64
-
-static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-
-struct call {
-  struct notice *notice;
-  int number;
-  /* Our duplicate of the process's socket. */
-  int fd;
-  int domain;
-  int type;
-  union {
-    struct sockaddr any;
-    struct sockaddr_storage room;
-    struct sockaddr_in four;
-    struct sockaddr_in6 six;
-    unsigned char bytes[sizeof(struct sockaddr_storage)];
-  } address;
-  size_t length;
-};
-
-void asker_of(pid_t tid, struct asker *out) {
-  pid_t parent;
-  if (tracee_family(tid, &out->process, &parent) != 0) out->process = tid;
-  tracee_program(tid, out->program, sizeof out->program);
-  scope_of(tid, out->scope);
-}
-
-static void text_of_target(const struct target *target, char *out, size_t room) {
-  snprintf(out, room, strchr(target->host, ':') == NULL ? "%s:%d" : "[%s]:%d", target->host, target->port);
-}
-
-void host_effect(const struct asker *asker, const struct target *target, int error) {
-  char text[NAME_ROOM + 16];
-  text_of_target(target, text, sizeof text);
-  effect("connect", asker->scope, error, text, NULL);
-}
-
-/* Refusals of the last moment, so that one attempt of a program is one question. */
-static struct {
-  pid_t process;
-  struct target target;
-  long long until;
-} echoes[ECHOES];
-static size_t next_echo;
-static pthread_mutex_t echo_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int was_just_refused(const struct asker *asker, const struct target *target) {
-  int found = 0;
-  long long now = now_ms();
-  pthread_mutex_lock(&echo_lock);
-  for (size_t i = 0; i < ECHOES && !found; i++)
-    found = echoes[i].until > now && echoes[i].process == asker->process && echoes[i].target.port == target->port &&
-            strcmp(echoes[i].target.host, target->host) == 0;
-  pthread_mutex_unlock(&echo_lock);
-  return found;
-}
-
-static void note_refusal(const struct asker *asker, const struct target *target) {
-  pthread_mutex_lock(&echo_lock);
-  size_t at = next_echo++ % ECHOES;
-  echoes[at].process = asker->process;
-  echoes[at].target = *target;
-  echoes[at].until = now_ms() + ECHO_MS;
-  pthread_mutex_unlock(&echo_lock);
-}
-
-int host_decided(const struct asker *asker, const struct target *target) {
-  char text[NAME_ROOM + 16];
-  enum row row;
-  if (table_host_allows(target->host, target->port)) return ROW_ALLOW;
-  text_of_target(target, text, sizeof text);
-  if (table_remembered('h', text, &row)) return row;
-  return was_just_refused(asker, target) ? ROW_DENY : ROW_ASK;
-}
-
-int host_ask(const struct asker *asker, const struct target *target, int gone) {
-  struct bytes question = {0};
-  char text[NAME_ROOM + 16];
-  put_text(&question, 'k', "connect");
-  put_number(&question, 'q', asker->process);
-  put_text(&question, 'e', asker->program);
-  put_text(&question, 'P', asker->scope);
-  put_text(&question, 'O', "tcp");
-  put_text(&question, 'h', target->host);
-  put_number(&question, 'j', target->port);
-  struct reply reply = ask(&question, gone, NULL, NULL);
-  int allowed = reply.decision == DECIDED_ALLOW;
-  text_of_target(target, text, sizeof text);
-  if (reply.remember) table_remember('h', text, allowed ? ROW_ALLOW : ROW_DENY);
-  if (!allowed) note_refusal(asker, target);
-  reply_free(&reply);
-  free(question.at);
-  return allowed;
-}
-
-static void target_of(const struct in6_addr *address, int port, struct target *out) {
-  char text[INET6_ADDRSTRLEN];
-  text_of_address(address, text);
-  snprintf(out->host, sizeof out->host, "%s", text);
-  out->port = port;
-}
-
-int host_permits_near(void *context, const struct in6_addr *address, int port) {
-  const struct host_asking *asking = context;
-  struct target target;
-  target_of(address, port, &target);
-  int decided = host_decided(asking->asker, &target);
-  return decided == ROW_ASK ? host_ask(asking->asker, &target, asking->gone) : decided == ROW_ALLOW;
-}
 
 static int permits_decided(void *context, const struct in6_addr *address, int port) {
   struct target target;
@@ -202,7 +88,7 @@ static enum answered connect_host(struct call *call, const struct target *target
   struct likeness like;
   asker_of(call->notice->tid, &asker);
   socket_take_likeness(call->notice->tid, call->number, call->fd, &like);
-  int decided = host_decided(&asker, target);
+  enum row decided = host_decided(&asker, target);
   if (decided == ROW_DENY) {
     host_effect(&asker, target, EACCES);
     return notice_error(call->notice, EACCES);
@@ -304,7 +190,9 @@ static enum answered connect_stream(struct call *call) {
     if (outside) return notice_error(call->notice, EACCES);
     return result(call, connect(call->fd, &call->address.any, (socklen_t)call->length) == 0 ? 0 : errno);
   }
+  supervisor_waits();
   int standing = socket_standing(call->fd);
+  supervisor_goes_on();
   if (standing != EINVAL) return result(call, standing);
   /* As the kernel has it; 24 is the size that an IPv6 address had before it had a scope. */
   if (call->length < (call->domain == AF_INET ? sizeof(struct sockaddr_in) : 24u)) return notice_error(call->notice, EINVAL);
@@ -338,33 +226,6 @@ static enum answered connect_datagram(struct call *call) {
   return result(call, connect(call->fd, &call->address.any, (socklen_t)call->length) == 0 ? 0 : errno);
 }
 
-static int option_of(int fd, int name) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -errno;
-}
-
-/* Takes the process's socket; 0, or an errno as the kernel would give it. */
-static int take_socket(struct call *call) {
-  call->fd = socket_of(call->notice->tid, call->number);
-  return call->fd < 0 ? errno : 0;
-}
-
-static int look_at_socket(struct call *call) {
-  call->domain = option_of(call->fd, SO_DOMAIN);
-  call->type = option_of(call->fd, SO_TYPE);
-  return call->domain < 0 ? -call->domain : 0;
-}
-
-static int read_arguments(struct call *call) {
-  const struct seccomp_data *data = &call->notice->request->data;
-  int length = (int)data->args[2];
-  if (length < 0 || (size_t)length > sizeof call->address) return EINVAL;
-  call->length = (size_t)length;
-  if (length > 0 && tracee_read(call->notice->tid, data->args[1], &call->address, call->length) != 0) return EFAULT;
-  return 0;
-}
-
 static enum answered connect_by_family(struct call *call) {
   switch (call->domain) {
     case AF_UNIX: return unix_connect(call->notice, call->fd, call->address.bytes, call->length);
@@ -377,33 +238,15 @@ static enum answered connect_by_family(struct call *call) {
 
 enum answered connect_notified(struct notice *notice) {
   struct call call = {.notice = notice, .number = (int)notice->request->data.args[0]};
-  pthread_once(&prepared, socket_prepare);
   /* In the kernel's order: the descriptor, the address, and only then whether it is a socket at all. */
-  int error = take_socket(&call);
+  int error = call_take_socket(&call);
   if (error != 0) return notice_error(notice, error);
-  error = read_arguments(&call);
-  if (error == 0) error = look_at_socket(&call);
+  error = call_read_arguments(&call);
+  if (error == 0) error = call_look_at_socket(&call);
   enum answered answered;
   if (!notice_valid(notice)) answered = ANSWER_DONE;
   else if (error != 0) answered = notice_error(notice, error);
   else answered = connect_by_family(&call);
   close(call.fd);
   return answered;
-}
-
-enum answered listen_notified(struct notice *notice) {
-  struct call call = {.notice = notice, .number = (int)notice->request->data.args[0]};
-  pthread_once(&prepared, socket_prepare);
-  int error = take_socket(&call);
-  if (error != 0) return notice_error(notice, error);
-  error = look_at_socket(&call);
-  /* A socket of the host's network would take callers from outside. */
-  if (error == 0 && call.domain != AF_UNIX && (guard.config.mode == FILTER_LANDLOCK || socket_is_outside(call.fd))) error = EACCES;
-  if (!notice_valid(notice)) {
-    close(call.fd);
-    return ANSWER_DONE;
-  }
-  if (error == 0 && listen(call.fd, (int)notice->request->data.args[1]) != 0) error = errno;
-  close(call.fd);
-  return error == 0 ? notice_value(notice, 0) : notice_error(notice, error);
 }

@@ -4,8 +4,10 @@
 
 #include "ask.h"
 #include "dial.h"
+#include "guard.h"
 #include "notice.h"
 #include "scope.h"
+#include "table.h"
 
 /* Who asks; read once, when the call is made. */
 struct asker {
@@ -16,8 +18,11 @@ struct asker {
 
 void asker_of(pid_t tid, struct asker *out);
 
+/* An address as a target: by its canonical text. */
+void target_of(const struct in6_addr *address, int port, struct target *out);
+
 /* Whether the tables, or an answer that was to be remembered, decide: ROW_ALLOW, ROW_DENY or ROW_ASK. */
-int host_decided(const struct asker *asker, const struct target *target);
+enum row host_decided(const struct asker *asker, const struct target *target);
 /* Asks about a host; waits for a person. 1 when it is allowed. */
 int host_ask(const struct asker *asker, const struct target *target, int gone);
 /* permits_near of dial.h for those who may wait; `context` is a struct host_asking. */

@@ -27,13 +27,15 @@
 
 /* Asks the session's network which sockets it has; opened on a thread that enters it and ends. */
 static int diagnosis = -1;
+/* The process by which the session's network is found; the session's first lets nobody look into it. */
+static pid_t asked_first;
 static pthread_once_t opened = PTHREAD_ONCE_INIT;
 static pthread_mutex_t diagnosis_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *open_inside(void *unused) {
   char path[64];
   (void)unused;
-  snprintf(path, sizeof path, "%d/ns/net", guard.first);
+  snprintf(path, sizeof path, "%d/ns/net", asked_first);
   int network = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
   if (network < 0) return NULL;
   if (setns(network, CLONE_NEWNET) == 0) diagnosis = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -74,42 +76,44 @@ static int device_of(int fd, uint32_t *device) {
   return found;
 }
 
-static int is_that(const struct nlmsghdr *header, uint32_t inode, uint32_t device) {
-  const struct unix_diag_msg *message = NLMSG_DATA(header);
-  if (header->nlmsg_len < NLMSG_LENGTH(sizeof *message)) return 0;
-  int left = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
-  const struct rtattr *attribute = (const struct rtattr *)(const void *)(message + 1);
-  for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+/* What a message says of one socket; 1 when it is the one that is bound to this file. */
+static int is_that(const unsigned char *at, size_t size, uint32_t inode, uint32_t device) {
+  size_t offset = NLMSG_ALIGN(sizeof(struct unix_diag_msg));
+  while (offset + sizeof(struct rtattr) <= size) {
+    struct rtattr attribute;
     struct unix_diag_vfs vfs;
-    if (attribute->rta_type != UNIX_DIAG_VFS || RTA_PAYLOAD(attribute) < sizeof vfs) continue;
-    memcpy(&vfs, RTA_DATA(attribute), sizeof vfs);
-    if (vfs.udiag_vfs_ino == inode && vfs.udiag_vfs_dev == device) return 1;
+    memcpy(&attribute, at + offset, sizeof attribute);
+    if (attribute.rta_len < sizeof attribute || attribute.rta_len > size - offset) return 0;
+    if (attribute.rta_type == UNIX_DIAG_VFS && attribute.rta_len >= sizeof attribute + sizeof vfs) {
+      memcpy(&vfs, at + offset + sizeof attribute, sizeof vfs);
+      if (vfs.udiag_vfs_ino == inode && vfs.udiag_vfs_dev == device) return 1;
+    }
+    offset += RTA_ALIGN((size_t)attribute.rta_len);
   }
   return 0;
 }
 
 /* Reads the kernel's list to its end, also when it was found: what is left would answer the next question. */
 static int read_list(uint32_t inode, uint32_t device) {
-  static union {
-    struct nlmsghdr header;
-    char room[65536];
-  } buffer;
+  static unsigned char buffer[65536];
   int found = 0;
   for (;;) {
-    ssize_t n = recv(diagnosis, buffer.room, sizeof buffer.room, 0);
+    ssize_t n = recv(diagnosis, buffer, sizeof buffer, 0);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return 0;
-    int left = (int)n;
-    for (const struct nlmsghdr *h = &buffer.header; NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left)) {
-      if (h->nlmsg_type == NLMSG_DONE) return found;
-      if (h->nlmsg_type == NLMSG_ERROR) return 0;
-      if (is_that(h, inode, device)) found = 1;
+    for (size_t offset = 0; offset + sizeof(struct nlmsghdr) <= (size_t)n;) {
+      struct nlmsghdr header;
+      memcpy(&header, buffer + offset, sizeof header);
+      if (header.nlmsg_len < NLMSG_HDRLEN || header.nlmsg_len > (size_t)n - offset || header.nlmsg_type == NLMSG_ERROR) return 0;
+      if (header.nlmsg_type == NLMSG_DONE) return found;
+      if (is_that(buffer + offset + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN, inode, device)) found = 1;
+      offset += NLMSG_ALIGN((size_t)header.nlmsg_len);
     }
   }
 }
 
 /* 1 when a process of the session listens behind this file; 0 when it is somebody else, or nobody can tell. */
-static int is_bound_inside(const struct object *object) {
+static int is_bound_inside(pid_t tid, const struct object *object) {
   struct {
     struct nlmsghdr header;
     struct unix_diag_req request;
@@ -117,6 +121,9 @@ static int is_bound_inside(const struct object *object) {
                .request = {.sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_show = UDIAG_SHOW_VFS}};
   uint32_t device;
   int found = 0;
+  pthread_mutex_lock(&diagnosis_lock);
+  if (asked_first == 0) asked_first = tid;
+  pthread_mutex_unlock(&diagnosis_lock);
   pthread_once(&opened, open_diagnosis);
   if (diagnosis < 0 || !device_of(object->fd, &device)) return 0;
   pthread_mutex_lock(&diagnosis_lock);
@@ -163,7 +170,7 @@ static int connect_object(struct notice *notice, int fd, const struct asker *ask
   struct sockaddr_un through = {.sun_family = AF_UNIX};
   if (is_hidden(object->name)) return EACCES;
   if (!S_ISSOCK(object->facts.st_mode)) return ECONNREFUSED;
-  int allowed = table_unix_allows(object->name) || (is_session_writable(object->name) && is_bound_inside(object));
+  int allowed = table_unix_allows(object->name) || (is_session_writable(object->name) && is_bound_inside(notice->tid, object));
   if (!allowed) {
     int gone = pidfd_of(notice->tid);
     supervisor_waits();
