@@ -142,6 +142,15 @@ static void escape(int port) {
   say_error("elsewhere", raw_connect(fd, &elsewhere, sizeof elsewhere));
 }
 
+/* Where nobody answers: shut down meanwhile, the socket is as if fresh, in the network that it was put from. */
+static void escape_slowly(int port) {
+  int fd = begin(port, 1);
+  shutdown(fd, SHUT_RDWR);
+  say_error("listen", listen(fd, 8) == 0 ? 0 : errno);
+  struct sockaddr_in elsewhere = four("127.0.0.1", port);
+  say_error("elsewhere", raw_connect(fd, &elsewhere, sizeof elsewhere));
+}
+
 static volatile int rang;
 static void ring(int number) {
   (void)number;
@@ -278,6 +287,7 @@ int main(int argc, char **argv) {
   if (strcmp(what, "errors") == 0) errors();
   else if (strcmp(what, "race") == 0) race(a, b, c);
   else if (strcmp(what, "escape") == 0) escape(a);
+  else if (strcmp(what, "escape-slowly") == 0) escape_slowly(a);
   else if (strcmp(what, "signals") == 0) signals(a);
   else if (strcmp(what, "early") == 0) early(a);
   else if (strcmp(what, "options") == 0) options(a);

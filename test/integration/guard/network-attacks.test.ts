@@ -134,7 +134,10 @@ test('sockets of other programs are refused, also in the workspace; its own are 
   for (const path of foreign) chmodSync(path, 0o777);
   try {
     const said = await drive(session, 'unix', ...foreign, '@abstract-of-nobody');
-    assert.equal(said, [...foreign.map((path) => `${path} EACCES`), '@abstract-of-nobody ECONNREFUSED', ''].join('\n'));
+    assert.equal(
+      said,
+      [...foreign.map((path) => `${path} EACCES`), '@abstract-of-nobody ECONNREFUSED', ''].join('\n'),
+    );
     assert.equal(came, 0);
     assert.deepEqual(session.asked, foreign);
     const own = await session.run([
@@ -174,7 +177,16 @@ test('a program of the host is asked about under every way to write its address,
   await withHost(
     () => ({}),
     async (session, host) => {
-      const ways = ['127.0.0.1', '0177.0.0.1', '2130706433', '127.1', '0.0.0.0', '::ffff:127.0.0.1', '::ffff:0:0', 'localhost'];
+      const ways = [
+        '127.0.0.1',
+        '0177.0.0.1',
+        '2130706433',
+        '127.1',
+        '0.0.0.0',
+        '::ffff:127.0.0.1',
+        '::ffff:0:0',
+        'localhost',
+      ];
       const done = await session.run([
         'python3',
         '-c',
@@ -204,13 +216,17 @@ test('a name that leads back into this machine is judged as the address that it 
   );
 });
 
-test('direct connections run at the speed of the machine, and held ones near it', { timeout: 60_000 }, async () => {
+test('direct connections run at the speed of the machine, and held ones near it', {
+  timeout: 60_000,
+}, async () => {
   const megabytes = 512;
   const sink = spawn(DRIVER, ['sink', '4'], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     const port = Number(await new Promise((resolve) => sink.stdout.once('data', resolve)));
     const speed = (said: string) => Number(said.trim().split('\n').at(-1));
-    const native = speed(execFileSync(DRIVER, ['send', String(port), String(megabytes), '0'], { encoding: 'utf8' }));
+    const native = speed(
+      execFileSync(DRIVER, ['send', String(port), String(megabytes), '0'], { encoding: 'utf8' }),
+    );
     const direct = await openNetworkSession(open(port));
     const directly = speed(await drive(direct, 'send', port, megabytes, 0));
     await direct.close();
@@ -224,4 +240,47 @@ test('direct connections run at the speed of the machine, and held ones near it'
   } finally {
     sink.kill();
   }
+});
+
+test('a socket that is still connecting outside cannot be turned into one that takes callers', async () => {
+  // A queue that is full does not answer: the connection goes on trying.
+  const full = spawn('python3', [
+    '-c',
+    `import socket, sys
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0)
+held = [socket.socket() for _ in range(4)]
+for h in held: h.setblocking(False); h.connect_ex(s.getsockname())
+print(s.getsockname()[1], flush=True); sys.stdin.read()`,
+  ]);
+  try {
+    const port = Number(await new Promise((resolve) => full.stdout.once('data', resolve)));
+    const session = await openNetworkSession(open(port));
+    const said = await drive(session, 'escape-slowly', port);
+    await session.close();
+    assert.equal(said, 'connect EINPROGRESS\nlisten EACCES\nelsewhere ECONNABORTED\n');
+  } finally {
+    full.kill();
+  }
+});
+
+test('without namespaces a host is asked about, and the session neither listens nor reaches anything by itself', async () => {
+  await withHost(
+    (port) => ({ mode: 'landlock', hosts: [`127.0.0.1:${port}`] }),
+    async (session, host) => {
+      const denied = await openHost(() => undefined);
+      const said = await drive(session, 'many', host.port, 3);
+      assert.equal(said, 'good 3\n');
+      const script = `
+import socket
+for f in (lambda: socket.create_connection(('127.0.0.1', ${denied.port}), 3), lambda: socket.create_server(('127.0.0.1', 0)),
+          lambda: socket.socket().listen(1), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), lambda: open('/etc/countersign-test', 'w')):
+    try: f(); print('did it')
+    except OSError as e: print(type(e).__name__)
+s = socket.socket(socket.AF_UNIX); s.bind('own.sock'); s.listen(1); print('own')`;
+      const done = await session.run(['python3', '-c', script]);
+      assert.equal(done.stdout, `${'PermissionError\n'.repeat(5)}own\n`, done.stderr);
+      assert.deepEqual(denied.seen, { connections: 0, bytes: 0 });
+      await denied.close();
+    },
+  );
 });

@@ -1,7 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +44,8 @@ export interface NetworkChoice {
   readonly sockets?: readonly string[];
   /** What the host's resolver knows. */
   readonly names?: Readonly<Record<string, string>>;
+  /** Without namespaces: `landlock`. */
+  readonly mode?: 'full' | 'landlock';
   readonly decide?: (what: string) => Promise<'ALLOW' | 'DENY'> | 'ALLOW' | 'DENY';
   readonly user?: { readonly uid: number; readonly gid: number } | null;
 }
@@ -59,15 +70,39 @@ async function openResolver(names: Readonly<Record<string, string>>, lookups: st
     const reply = Buffer.from(message.subarray(0, at + 5));
     reply.writeUInt16BE(address === undefined ? 0x8183 : 0x8180, 2);
     reply.writeUInt16BE(address !== undefined && type === 1 ? 1 : 0, 6);
-    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, ...(address ?? '').split('.').map(Number)]);
-    socket.send(type === 1 && address !== undefined ? Buffer.concat([reply, record]) : reply, from.port, from.address);
+    const record = Buffer.from([
+      0xc0,
+      12,
+      0,
+      1,
+      0,
+      1,
+      0,
+      0,
+      0,
+      9,
+      0,
+      4,
+      ...(address ?? '').split('.').map(Number),
+    ]);
+    socket.send(
+      type === 1 && address !== undefined ? Buffer.concat([reply, record]) : reply,
+      from.port,
+      from.address,
+    );
   });
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   return socket;
 }
 
 /** The daemon's end of docs/guard-protocol.md, as far as connections need it. */
-function serveLink(server: Server, choice: NetworkChoice, asked: string[], effects: string[], sockets: Set<Socket>): void {
+function serveLink(
+  server: Server,
+  choice: NetworkChoice,
+  asked: string[],
+  effects: string[],
+  sockets: Set<Socket>,
+): void {
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     let sent = 0;
@@ -77,7 +112,12 @@ function serveLink(server: Server, choice: NetworkChoice, asked: string[], effec
       const count = Buffer.alloc(8);
       count.writeBigUInt64LE(BigInt(sent++));
       const payload = encodeFrame(frame).subarray(8);
-      const seal = createHmac('sha256', KEY).update('d').update(nonces).update(count).update(payload).digest();
+      const seal = createHmac('sha256', KEY)
+        .update('d')
+        .update(nonces)
+        .update(count)
+        .update(payload)
+        .digest();
       if (!socket.destroyed) socket.write(encodeFrame([...frame, field('Z', seal)]));
     };
     const onFrame = (body: readonly Field[]): void => {
@@ -148,7 +188,14 @@ export async function openNetworkSession(choice: NetworkChoice): Promise<Network
       count += 1;
       const config = join(dir, `config-${count}`);
       const frame = encodeFrame([
-        ...fields(['S', 'sess_network00'], ['K', KEY], ['D', door], ['M', 'full'], ['c', work], ['w', work]),
+        ...fields(
+          ['S', 'sess_network00'],
+          ['K', KEY],
+          ['D', door],
+          ['M', choice.mode ?? 'full'],
+          ['c', work],
+          ['w', work],
+        ),
         ...fields(['d', join(dir, 'resolv.conf')], ['n', `127.0.0.1#${resolver.address().port}`]),
         ...command.map((word) => field('a', word)),
       ]);
@@ -200,6 +247,8 @@ export async function openHost(onConnection: (socket: Socket) => void) {
     onConnection(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A failed test leaves it open; it does not keep the run alive.
+  server.unref();
   return {
     port: (server.address() as AddressInfo).port,
     seen,

@@ -35,13 +35,27 @@ const allowed = (port: number): NetworkChoice => ({
 });
 
 const CLIENTS: readonly (readonly [string, (url: string) => readonly string[]])[] = [
-  ['fetch of node', (url) => [NODE, '-e', `fetch(${JSON.stringify(url)}).then(async r => console.log(await r.text()))`]],
+  [
+    'fetch of node',
+    (url) => [NODE, '-e', `fetch(${JSON.stringify(url)}).then(async r => console.log(await r.text()))`],
+  ],
   [
     'http of node',
-    (url) => [NODE, '-e', `require('http').get(${JSON.stringify(url)}, r => r.on('data', d => process.stdout.write(d)))`],
+    (url) => [
+      NODE,
+      '-e',
+      `require('http').get(${JSON.stringify(url)}, r => r.on('data', d => process.stdout.write(d)))`,
+    ],
   ],
   ['curl', (url) => ['curl', '-sS', url]],
-  ['urllib of python', (url) => ['python3', '-c', `import urllib.request as u; print(u.urlopen(${JSON.stringify(url)}, timeout=10).read())`]],
+  [
+    'urllib of python',
+    (url) => [
+      'python3',
+      '-c',
+      `import urllib.request as u; print(u.urlopen(${JSON.stringify(url)}, timeout=10).read())`,
+    ],
+  ],
   [
     'asyncio of python',
     (url) => [
