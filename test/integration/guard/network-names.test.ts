@@ -42,7 +42,7 @@ test('a name is answered with an address that stands for it, and back, and nothi
         out.six = await d.resolve6('${API}');
         out.back = [await d.reverse(out.four[0][0]), await d.reverse(out.six[0])];
         out.local = [await d.resolve4('localhost'), await d.resolve4('x.localhost'), await d.resolve4(${JSON.stringify(hostname())}), await d.resolve6('localhost')];
-        for (const [kind, name] of [['MX', '${API}'], ['TXT', '${API}'], ['SRV', '_x._tcp.${API}'], ['A', 'bad name.test'], ['A', 'no.invalid'], ['PTR', '9.9.9.9.in-addr.arpa']])
+        for (const [kind, name] of [['MX', '${API}'], ['TXT', '${API}'], ['SRV', '_x._tcp.${API}'], ['A', 'no.invalid'], ['PTR', '9.9.9.9.in-addr.arpa']])
           out[kind + ' ' + name] = await d.resolve(name, kind).then((a) => a, (e) => e.code);
         console.log(JSON.stringify(out));
       })();`;
@@ -58,7 +58,6 @@ test('a name is answered with an address that stands for it, and back, and nothi
     assert.deepEqual(out['local'], [['127.0.0.1'], ['127.0.0.1'], ['127.0.0.1'], ['::1']]);
     assert.equal(out[`MX ${API}`], 'ENODATA');
     assert.equal(out[`TXT ${API}`], 'ENODATA');
-    assert.equal(out['A bad name.test'], 'ENOTFOUND');
     assert.equal(out['A no.invalid'], 'ENOTFOUND');
     assert.equal(out['PTR 9.9.9.9.in-addr.arpa'], 'ENOTFOUND');
     assert.deepEqual(session.lookups, []);
@@ -88,6 +87,7 @@ print('a loop', say(q[:12] + b'\\xc0\\x0c\\0\\1\\0\\1'))
 print('a long label', say(q[:12] + b'\\x40' + b'a' * 64 + b'\\0\\0\\1\\0\\1'))
 print('cut', say(q[:-3]))
 print('a dot in a label', say(q[:12] + b'\\3a.b\\4test\\0\\0\\1\\0\\1'))
+print('a space', say(q[:12] + b'\\3a b\\4test\\0\\0\\1\\0\\1'))
 print('a notify', say(q[:2] + b'\\x21' + q[3:]))
 print('chaos', say(q[:-2] + b'\\0\\3'))
 print('still there', say(q))`;
@@ -102,6 +102,7 @@ a loop 12 bytes, code 1
 a long label 12 bytes, code 1
 cut 12 bytes, code 1
 a dot in a label 12 bytes, code 1
+a space 26 bytes, code 3
 a notify 12 bytes, code 4
 chaos 12 bytes, code 4
 still there 50 bytes, code 0
