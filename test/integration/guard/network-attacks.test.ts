@@ -117,7 +117,13 @@ test('what a program has set on its socket is set on the one in its place', asyn
 });
 
 test('200 connections at once are each answered, also when all of them wait for a person', async () => {
-  for (const choice of [open, held]) {
+  const user = otherUser();
+  for (const choice of [
+    open,
+    held,
+    (port: number) => ({ ...open(port), user }),
+    (port: number) => ({ ...held(port), user }),
+  ]) {
     await withHost(choice, async (session, host) => {
       assert.equal(await drive(session, 'many', host.port, 200), 'good 200\n');
       assert.equal(host.seen.connections, 200);
