@@ -83,6 +83,7 @@ static void take_mounted(int channel) {
   struct parcel parcel;
   size_t veil = 0;
   guard.veils = must_alloc((guard.config.veiled.count + 1) * sizeof *guard.veils);
+  for (size_t i = 0; i < guard.config.veiled.count; i++) guard.veils[i] = -1;
   for (;;) {
     if (channel_receive(channel, &parcel) != 0) fail("the session's first process ended while the session was being prepared", NULL);
     if (parcel.word == '1') return;
