@@ -30,7 +30,8 @@ typedef void (*on_waiting)(void *context, const char *text, long long left_ms);
 
 /*
  * Sends one question (fields put with put(), put_text(), put_number(); no `Z`) on this thread's own connection and waits for
- * its answer. Returns early with DENY when `gone` (a pidfd, or -1) becomes readable: the process that asked is no more.
+ * its answer. The question stays the caller's and is as it was. Our own denials have a message too: a whole line for standard
+ * error, which begins with `countersign: denied:`. Returns early with DENY when `gone` (a pidfd, or -1) becomes readable: the process that asked is no more.
  */
 struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *context);
 void reply_free(struct reply *reply);
@@ -45,17 +46,18 @@ void report_end(const char *action, const char *how);
 struct pushes {
   void (*grant)(const char *path);
   void (*revoke)(const char *path);
-  /* The daemon ends the session, or (why null) the link is lost. */
+  /* The daemon ends the session, or (why null) the link is lost. Called once, and for link_stop() not at all. */
   void (*end)(const char *why);
 };
 
 /*
+ * Once in a process, which has then a second thread; `socket_path` may be relative (`self/fd/7/guard.sock` below /proc).
  * Opens the watch connection, waits for the first tables, and starts the thread that reads pushes and sends effects.
  * 0, or -1 with a text in `why` (of `room` bytes). After a loss of the link every question is denied.
  */
 int link_start(const char *socket_path, const char *session, const char *key, const struct pushes *pushes, char *why, size_t room);
 
-/* Sends what is left of the effects; waits at most `deadline_ms`. */
+/* Sends what is left of the effects, and closes; waits at most `deadline_ms`. Not from a push. Nothing is asked afterwards. */
 void link_stop(int deadline_ms);
 
 /* 1 while the daemon answers. */

@@ -8,7 +8,7 @@
 
 enum row { ROW_ALLOW, ROW_DENY, ROW_ASK, ROW_LATE };
 
-/* Replaces the tables by those of a `tables` frame; 0, or -1 when it is malformed (the old ones stay). */
+/* Replaces the tables by those of a received `tables` frame, its seal taken off; 0, or -1 when it is malformed (the old ones stay). */
 int table_replace(const struct bytes *frame);
 
 /* What the rows say about an operation of class `ops` ('w', 'd', 'c' or 'm') on a canonical path; ROW_ASK when none matches. */
@@ -26,8 +26,12 @@ int table_host_allows(const char *host, int port);
 
 /*
  * Answers that are remembered for the session (`G`): one object and operation class each. Bounded; forgotten when the tables
- * are replaced.
+ * are replaced. Never two answers for one object: the last holds.
+ *
+ * An answer to a question that was asked before the tables were replaced is not remembered: it may be what the new policy
+ * no longer says. ask() calls table_asking() before each question, and table_remember() compares, on the same thread.
  */
+void table_asking(void);
 void table_remember(char ops, const char *object, enum row verdict);
 int table_remembered(char ops, const char *object, enum row *verdict);
 
