@@ -21,7 +21,7 @@
 static int pid_namespace = -1;
 
 int real_open(const char *path, int flags) {
-  struct open_as how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOCTTY),
+  struct open_as how = {.flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY)),
                         .mode = 0,
                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
   return (int)syscall(SYS_openat2, guard.host_root, path, &how, sizeof how);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
+
 /* A session that walks through more secrets than this is told so (ENFILE) until the kernel forgets some. */
 #define MOST_NODES 65536u
 #define BUCKETS 4096u
@@ -28,9 +30,8 @@ static uint32_t bucket_of(const struct veil_node *parent, const char *name, size
 }
 
 struct veil_node *node_make_root(const char *path) {
-  struct veil_node *root = calloc(1, sizeof *root);
-  if (root == NULL) return NULL;
-  root->name = strdup(path);
+  struct veil_node *root = must_alloc(sizeof *root);
+  root->name = must_copy(path);
   return root;
 }
 

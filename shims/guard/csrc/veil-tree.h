@@ -16,7 +16,7 @@ struct veil_node {
   struct veil_node *next;
 };
 
-/* The node of a veil's root; the kernel calls it WIRE_ROOT. Null when there is no memory. */
+/* The node of a veil's root; the kernel calls it WIRE_ROOT. */
 struct veil_node *node_make_root(const char *path);
 
 /* The node of a number given out before; null when it is none. */

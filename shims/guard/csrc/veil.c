@@ -3,15 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/mount.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "../../shell/csrc/frame.h"
@@ -23,20 +20,27 @@
 #include "veil-grants.h"
 #include "veil-questions.h"
 #include "veil-real.h"
+#include "veil-stay.h"
 #include "veil-tree.h"
 
 #define SERVER_STACK (256u * 1024u)
 /* How often one is looked at again whom a signal reached while it was held. */
 #define LOOK_MS 100
 
+/* A path that is replaced while the session runs gets another veil; the kernel takes no more of them than this. */
+#define MOST_ANEW 256u
+
 struct veil {
   int fuse;
+  /* The kernel numbers threads as the host does: it was mounted by the supervisor. */
+  int host_pids;
   const char *path;
   struct veil_node *root;
 };
 
-static struct veil *veils;
-static int ready = -1;
+static struct veil_node **roots;
+static unsigned anew;
+static int ready = -1, stay = -1;
 
 int veil_possible(void) {
   int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -129,7 +133,7 @@ static void open_file(const struct veil *veil, const struct wire_request *reques
     veil_file_open(veil->fuse, request->unique, request->node, path);
     return;
   }
-  touch.tid = real_pid((pid_t)request->pid);
+  touch.tid = veil->host_pids ? (pid_t)request->pid : real_pid((pid_t)request->pid);
   question_touch(&touch, path);
 }
 
@@ -249,9 +253,28 @@ static int serve_one(const struct veil *veil) {
   return 0;
 }
 
+/* Begins to answer for a veil. Never freed: who still answers a question about it must not meet another. */
+static int add_veil(unsigned at, int fuse, int host_pids) {
+  struct veil *veil = must_alloc(sizeof *veil);
+  *veil = (struct veil){.fuse = fuse, .host_pids = host_pids, .path = guard.config.veiled.at[at], .root = roots[at]};
+  struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = veil}};
+  return epoll_ctl(ready, EPOLL_CTL_ADD, fuse, &event);
+}
+
+/* Something lies bare that was veiled, or to be veiled. A session in which it stays bare must not go on. */
+static void veil_anew(unsigned at) {
+  int fuse = anew++ < MOST_ANEW ? veil_mount(guard.config.veiled.at[at]) : -1;
+  if (fuse >= 0 && add_veil(at, fuse, 1) == 0) {
+    stay_veiled(at);
+    return;
+  }
+  say("countersign: the session is ended: `", guard.config.veiled.at[at], "` was replaced and cannot be veiled again\n", NULL);
+  kill(guard.first, SIGKILL);
+}
+
 /*
- * The one thread that answers the kernel. INVARIANT (no deadlock): nothing in here looks at a path of the session's view, waits for a
- * person, or waits for anyone who might be looking through a veil.
+ * The one thread that answers the kernel. INVARIANT (no deadlock): nothing in here waits for what lies behind a veil, for a person,
+ * or for anyone who might be looking through a veil.
  */
 static void *serve(void *unused) {
   (void)unused;
@@ -260,32 +283,30 @@ static void *serve(void *unused) {
     int n = epoll_wait(ready, events, 16, question_look_again() ? LOOK_MS : -1);
     if (n < 0 && errno != EINTR) fail("the veils cannot be served", strerror(errno));
     for (int i = 0; i < n; i++) {
-      const struct veil *veil = &veils[events[i].data.u32];
+      const struct veil *veil = events[i].data.ptr;
+      if (veil == NULL) stay_look(stay, veil_anew);
       /* The descriptor stays open: its number must not come to mean something else for who still answers. */
-      if (serve_one(veil) != 0) epoll_ctl(ready, EPOLL_CTL_DEL, veil->fuse, NULL);
+      else if (serve_one(veil) != 0) epoll_ctl(ready, EPOLL_CTL_DEL, veil->fuse, NULL);
     }
   }
-}
-
-static int add_veil(uint32_t at) {
-  struct epoll_event event = {.events = EPOLLIN, .data = {.u32 = at}};
-  return epoll_ctl(ready, EPOLL_CTL_ADD, veils[at].fuse, &event);
 }
 
 void veil_serve(void) {
   pthread_attr_t attributes;
   pthread_t thread;
-  int any = 0;
-  for (size_t i = 0; i < guard.config.veiled.count; i++) any |= guard.veils[i] >= 0;
-  if (!any) return;
-  veils = must_alloc(guard.config.veiled.count * sizeof *veils);
+  struct epoll_event appeared = {.events = EPOLLIN, .data = {.ptr = NULL}};
+  size_t count = guard.config.veiled.count;
+  /* Where none can be mounted, the places are masked. */
+  if (count == 0 || !guard.config.reads || guard.config.mode == FILTER_LANDLOCK || !veil_possible()) return;
+  roots = must_alloc(count * sizeof(struct veil_node *));
   ready = epoll_create1(EPOLL_CLOEXEC);
   if (ready < 0) fail("the veils cannot be served", strerror(errno));
-  for (size_t i = 0; i < guard.config.veiled.count; i++) {
-    const char *path = guard.config.veiled.at[i];
-    veils[i] = (struct veil){.fuse = guard.veils[i], .path = path, .root = node_make_root(path)};
-    if (veils[i].root == NULL || (veils[i].fuse >= 0 && add_veil((uint32_t)i) != 0)) fail("the veils cannot be served", strerror(errno));
+  for (unsigned i = 0; i < count; i++) {
+    roots[i] = node_make_root(guard.config.veiled.at[i]);
+    if (guard.veils[i] >= 0 && add_veil(i, guard.veils[i], 0) != 0) fail("the veils cannot be served", strerror(errno));
   }
+  stay = stay_start();
+  if (stay < 0 || epoll_ctl(ready, EPOLL_CTL_ADD, stay, &appeared) != 0) fail("the veils cannot be watched over", strerror(errno));
   real_pids_start();
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, SERVER_STACK);
