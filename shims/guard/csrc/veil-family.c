@@ -11,6 +11,9 @@
 /* A family is forgotten when it has touched nothing for so long. */
 #define QUIET_MS 10000
 #define FAMILIES 64u
+/* However many families there are: what is refused so often in a minute is not asked any more. */
+#define SESSION_REFUSALS 12u
+#define SESSION_MS 60000
 
 struct family {
   pid_t process;
@@ -21,6 +24,9 @@ struct family {
 };
 
 static struct family families[FAMILIES];
+/* When the last refusals were, and the place of the oldest. */
+static long long refusals[SESSION_REFUSALS];
+static unsigned oldest_refusal;
 
 static uint64_t hash_of(const char *path) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -51,11 +57,14 @@ int family_may_ask(pid_t process, const char *path, unsigned waiting, long long 
   family->last = now;
   for (unsigned i = 0; i < family->refused; i++)
     if (family->paths[i] == hash) return 0;
+  if (refusals[oldest_refusal] != 0 && now - refusals[oldest_refusal] < SESSION_MS) return 0;
   return family->refused + waiting < MOST_REFUSALS;
 }
 
 void family_refused(pid_t process, const char *path, long long now) {
   struct family *family = place_of(process, now);
   family->last = now;
+  refusals[oldest_refusal] = now;
+  oldest_refusal = (oldest_refusal + 1) % SESSION_REFUSALS;
   if (family->refused < MOST_REFUSALS) family->paths[family->refused++] = hash_of(path);
 }

@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeFrame, type Field, field } from '../../../shims/shell/frame.ts';
@@ -75,7 +84,15 @@ export function compileGuard(dir: string, more: readonly string[] = []): string 
     .map((name) => join(CSRC, name));
   const done = spawnSync(
     process.env['CC'] ?? 'cc',
-    [...FLAGS, ...more, '-o', out, ...sources, join(ROOT, 'shims/guard/test-csrc/stub-veil.c'), join(ROOT, 'shims/shell/csrc/frame.c')],
+    [
+      ...FLAGS,
+      ...more,
+      '-o',
+      out,
+      ...sources,
+      join(ROOT, 'shims/guard/test-csrc/stub-veil.c'),
+      join(ROOT, 'shims/shell/csrc/frame.c'),
+    ],
     { encoding: 'utf8' },
   );
   if (done.status !== 0) throw new Error(`the guard does not compile: ${done.error?.message ?? done.stderr}`);
@@ -84,9 +101,16 @@ export function compileGuard(dir: string, more: readonly string[] = []): string 
 }
 
 /** Starts the guard where the test says what /dev/fuse is, and as whom. */
-function commandOf(guard: string, config: string, dir: string, user: User | null, options: StartOptions): readonly string[] {
-  const as = user === null ? [] : ['setpriv', '--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--clear-groups'];
-  const plain = [...as, ...(process.env['VT'] ? ['strace','-f','-o','/tmp/vt.out'] : []), guard, config];
+function commandOf(
+  guard: string,
+  config: string,
+  dir: string,
+  user: User | null,
+  options: StartOptions,
+): readonly string[] {
+  const as =
+    user === null ? [] : ['setpriv', '--reuid', `${user.uid}`, '--regid', `${user.gid}`, '--clear-groups'];
+  const plain = [...as, guard, config];
   if (options.fuse === undefined) return plain;
   const place = join(dir, 'device');
   mkdirSync(place, { recursive: true });
@@ -157,7 +181,14 @@ export async function openVeilSession(
     const many = (tag: string, values: readonly string[] = []): readonly Field[] =>
       values.map((value) => field(tag, Buffer.from(value, 'latin1')));
     const frame = encodeFrame([
-      ...fields(['S', double.session], ['K', KEY], ['D', double.path], ['M', 'full'], ['c', work], ['w', work]),
+      ...fields(
+        ['S', double.session],
+        ['K', KEY],
+        ['D', double.path],
+        ['M', 'full'],
+        ['c', work],
+        ['w', work],
+      ),
       ...(options.reads === false ? [] : fields(['R', '1'])),
       ...many('v', options.veiled),
       ...many('h', options.hidden),
@@ -206,7 +237,8 @@ export async function openVeilSession(
     },
     push(kind, path) {
       for (const peer of double.peers)
-        if (peer.role === 'watch' && !double.closed.includes(peer)) peer.send(fields(['k', kind], ['p', path]));
+        if (peer.role === 'watch' && !double.closed.includes(peer))
+          peer.send(fields(['k', kind], ['p', path]));
     },
     async until(what, holds) {
       const end = Date.now() + 10_000;
