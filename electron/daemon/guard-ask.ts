@@ -3,7 +3,7 @@ import type { ActionId } from '../core/brand.ts';
 import { objectGrantCovers } from '../core/policy/grant.ts';
 import { changedText, denialText, quoted, waitingText } from '../wire/answer-text.ts';
 import { isShell, scriptOperand } from '../wire/exec-action.ts';
-import { isBelow, isBelow } from '../wire/file-action.ts';
+import { isBelow } from '../wire/file-action.ts';
 import type {
   DaemonMessage,
   ExecQuestion,
@@ -176,7 +176,8 @@ export function hostPath(session: Session, path: string): string {
   if (temp === null || (path !== '/tmp' && !path.startsWith('/tmp/'))) return path;
   // What lies below /tmp outside and belongs to the session is there inside too.
   const { guard, home } = session;
-  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place))) return path;
+  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place)))
+    return path;
   return `${temp}${path.slice(4)}`;
 }
 
