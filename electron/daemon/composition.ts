@@ -37,14 +37,15 @@ import { createDeferralService } from './deferral-service.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-door.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
-import { programFor, signalName, tablesOf } from './guard-world.ts';
+import { lateWritesFor, tableMaker } from './guard-wiring.ts';
+import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
-import { createSessionStore, type Session } from './session-store.ts';
+import { createSessionStore } from './session-store.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -183,8 +184,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   };
 
   const guards = createGuardRegistry(sessions);
-  const tablesFor = (session: Session) =>
-    tablesOf(mediation, session, knowledge.value, own, `${places.sessions}/${session.id}`);
+  const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
   const startedAt = clock.now();
@@ -287,7 +287,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
     tablesFor,
     ownPrograms: (session) => `${places.sessions}/${session.id}`,
-    late: null,
+    late: lateWritesFor({ mediation, knowledge: knowledge.value, hasher, clock, random, timers, ledger }),
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,
     signalName,

@@ -35,6 +35,8 @@ export interface Asking {
 export interface LatePort {
   begin(session: Session, path: string, hostPath: string): 'noted' | 'refused';
   replace(session: Session, path: string, hostPath: string, from: string | null): Promise<'ALLOW' | 'DENY'>;
+  /** Resolves when every file that was written is as somebody allowed it. */
+  settle(session: Session): Promise<void>;
 }
 
 /** Answers one question of a guard: the same mediation as for every other surface, in the guard's terms. Never throws. */
@@ -47,6 +49,8 @@ export async function answerQuestion(
 ): Promise<GuardAnswer> {
   if (question.kind === 'late' && ports.late !== null)
     return lateAnswer(ports.late, session, guard, question);
+  // What was written a moment ago may be what this program is about to run.
+  if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
   if (asked.kind === 'exec' && isOurs(ports, session, asked)) return oursAnswer(ports, session, guard, asked);
   const script =
@@ -170,6 +174,10 @@ async function lateAnswer(
 export function hostPath(session: Session, path: string): string {
   const temp = session.guard?.temp ?? null;
   if (temp === null || (path !== '/tmp' && !path.startsWith('/tmp/'))) return path;
+  // What lies below /tmp outside and belongs to the session is there inside too.
+  const { guard, home } = session;
+  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place)))
+    return path;
   return `${temp}${path.slice(4)}`;
 }
 

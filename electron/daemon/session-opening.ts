@@ -81,6 +81,7 @@ export async function openSession(
     guard: request.guard,
     effects: new Map(),
     endings: new Set(),
+    farewells: new Set(),
   };
   accumulate(ports, session, 'session', {
     session: id,
@@ -118,6 +119,10 @@ export async function closeSession(
   session: Session,
   how: { readonly exitCode: number | null; readonly signal: string | null; readonly reason: string },
 ): Promise<void> {
+  if (session.endedAt !== null) return;
+  const farewells = [...session.farewells];
+  session.farewells.clear();
+  for (const farewell of farewells) await farewell().catch(() => undefined);
   if (session.endedAt !== null) return;
   session.endedAt = ports.clock.now();
   endTree(session, how.reason);

@@ -44,6 +44,8 @@ export interface Session {
   readonly effects: EffectTallies;
   /** Told when the session is over or its agent is revoked: its process tree must end. */
   readonly endings: Set<(why: string) => void>;
+  /** What must be settled before the session is over; run once, while its identity still holds. */
+  readonly farewells: Set<() => Promise<void>>;
 }
 
 /** An action that was let through and has no outcome yet. */

@@ -14,7 +14,6 @@ import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './age
 import { type ControlConnection, callFor } from './control-client.ts';
 import { reachDaemon } from './daemon-process.ts';
 import { EXIT } from './exit-codes.ts';
-import { layoutOf } from './guard-layout.ts';
 import {
   configuredHosts,
   type GuardChoice,
@@ -27,6 +26,7 @@ import {
   removeTemp,
   writeGuardConfig,
 } from './guard-launch.ts';
+import { layoutOf } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
 import { makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';

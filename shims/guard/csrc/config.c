@@ -73,8 +73,10 @@ void config_read(const char *path, struct config *config) {
       case 'h': add_text(&config->hidden, text); break;
       case 'b': add_text(&config->kept, text); break;
       case 'x': add_text(&config->shown, text); break;
+      case 'r': add_text(&config->classified, text); break;
       case 'O': config->overlay = text; break;
       case 'd': config->resolv = text; break;
+      case 'n': config->name_server = text; break;
       case 'a': add_text(&argv, text); break;
       default: fail("the session's configuration says something unknown", text);
     }
