@@ -125,9 +125,8 @@ static int flags_here(uint64_t flags) {
 }
 
 static int reopen(int fd, int flags, mode_t mode) {
-  char path[64];
-  print_path(path, sizeof path, "self/fd/%d", fd);
-  return open(path, flags, mode);
+  struct own_link link = own_link(fd);
+  return openat(link.folder, link.name, flags, mode);
 }
 
 /* A FIFO is opened for writing once a reader is there, and not for a process that has gone. */
