@@ -23,13 +23,10 @@
 #include "kernel.h"
 #include "notice.h"
 #include "parts.h"
+#include "tempo.h"
 #include "veil.h"
 #include "watch.h"
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS _IOW('!', 4, uint64_t)
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
-#endif
 #ifndef SECCOMP_ADDFD_FLAG_SEND
 #define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
 #endif
@@ -156,6 +153,7 @@ static void *work(void *unused) {
     memset(notice.response, 0, sizes.seccomp_notif_resp);
     notice.response->id = notice.request->id;
     notice.tid = (pid_t)notice.request->pid;
+    tempo_beat(notice.tid);
     enum answered answered = dispatch(&notice);
     if (answered == ANSWER_CONTINUE) notice_continue(&notice);
     else if (answered == ANSWER_RESULT) ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_SEND, notice.response);
