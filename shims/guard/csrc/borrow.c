@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "tracee.h"
+#include "umask.h"
 
 #define LOOK (UINT64_C(1) << CAP_SYS_PTRACE)
 
@@ -19,6 +19,8 @@ static __thread struct {
   int ready;
   uint64_t permitted;
   uint64_t effective;
+  /* The supervisor begins with 0. */
+  mode_t umask;
 } own;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -70,4 +72,9 @@ void borrow_exactly(void) {
   set_effective(0);
 }
 
-void borrow_umask(pid_t tid) { umask(tracee_umask(tid)); }
+void borrow_umask(const struct notice *notice) {
+  mode_t wanted = umask_of(notice);
+  if (own.umask == wanted) return;
+  umask(wanted);
+  own.umask = wanted;
+}

@@ -242,7 +242,7 @@ static enum answered judge_and_open(struct opening *opening, const struct object
   if (guard.config.mode == FILTER_LANDLOCK && verdict == MAY && !is_nameless(object) && !is_session_writable(object->name))
     return notice_error(opening->notice, EACCES);
   /* Asking took time: the umask of a file without a name is the one of now. */
-  if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->tid);
+  if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->notice);
   int fd = open_object(opening, object);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) fd = open_outside(opening, object);
   if (fd < 0) return notice_error(opening->notice, errno);
@@ -308,7 +308,7 @@ static enum answered create(struct opening *opening, const struct place *place, 
   if (verdict == MAY_NOT || verdict == MOVE_INSTEAD) return notice_error(opening->notice, EACCES);
   if (guard.config.mode == FILTER_LANDLOCK && verdict == MAY && !is_session_writable(place->name))
     return notice_error(opening->notice, EACCES);
-  borrow_umask(opening->tid);
+  borrow_umask(opening->notice);
   int folder = place->folder, twin = -1;
   int fd = create_in(opening, folder, place->last);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) {

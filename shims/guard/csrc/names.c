@@ -263,7 +263,7 @@ static int perform_outside(const struct naming *n) {
 static enum answered carry_out(struct naming *n) {
   struct notice *notice = n->notice;
   struct at at = {.folder = n->place.folder, .old = n->kind == LINK ? n->old_object.fd : n->old_place.folder};
-  if (n->kind == MKDIR || n->kind == MKNOD) borrow_umask(notice->tid);
+  if (n->kind == MKDIR || n->kind == MKNOD) borrow_umask(notice);
   /* Such names can be neither made nor removed: whichever error it is, the kernel knows. */
   if (n->place.is_dots || (n->kind == RENAME && n->old_place.is_dots)) return notice_error(notice, perform(n, &at));
   struct deed deed = {.notice = notice, .op = ops[n->kind], .class = n->kind == MKNOD ? 'w' : n->kind == UNLINK || n->kind == RMDIR ? 'd' : 'c'};

@@ -24,6 +24,7 @@
 #include "notice.h"
 #include "parts.h"
 #include "tempo.h"
+#include "umask.h"
 #include "veil.h"
 #include "watch.h"
 
@@ -123,6 +124,10 @@ static enum answered dispatch(struct notice *notice) {
       return listen_notified(notice);
     case SYS_bind:
       return bind_notified(notice);
+    case SYS_umask:
+    case SYS_clone:
+    case SYS_unshare:
+      return umask_notified(notice);
 #ifdef SYS_open
     case SYS_open:
     case SYS_creat:
