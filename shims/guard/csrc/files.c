@@ -80,6 +80,9 @@ static int check_flags(struct opening *opening) {
   opening->flags &= known;
   opening->mode &= 07777;
   if ((opening->flags & (O_CREAT | UNNAMED)) == 0) opening->mode = 0;
+  /* Of these the kernel takes every combination. */
+  static const uint64_t plain = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_LARGEFILE | O_NOFOLLOW | O_CLOEXEC;
+  if ((opening->flags & ~plain) == 0) return 0;
   struct open_as how = {.flags = opening->flags, .mode = opening->mode, .resolve = 0};
   return check_how(&how, sizeof how);
 }

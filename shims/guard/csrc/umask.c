@@ -59,15 +59,17 @@ static struct thread *find_thread(pid_t tid) {
   return NULL;
 }
 
+static struct process *known_process(pid_t number) {
+  for (size_t i = 0; i < PROCESSES; i++)
+    if (processes[i].process == number) return &processes[i];
+  return NULL;
+}
+
 static struct process *find_process(pid_t number) {
-  for (size_t i = 0; i < PROCESSES; i++) {
-    struct process *process = &processes[i];
-    if (process->process != number) continue;
-    if (is_alive(process->pidfd)) return process;
-    close(process->pidfd);
-    process->process = 0;
-    return NULL;
-  }
+  struct process *process = known_process(number);
+  if (process == NULL || is_alive(process->pidfd)) return process;
+  close(process->pidfd);
+  process->process = 0;
   return NULL;
 }
 
@@ -104,7 +106,8 @@ static mode_t followed(const struct notice *notice) {
   mode_t umask = 077;
   pid_t number = 0;
   const struct thread *thread = find_thread(notice->tid);
-  const struct process *process = thread == NULL ? NULL : find_process(thread->process);
+  /* While one of its threads lives, so does the process that was found when this thread was. */
+  const struct process *process = thread == NULL ? NULL : known_process(thread->process);
   if (process != NULL && !process->unknown) return process->umask;
   if (read_status(notice->tid, &number, &umask) != 0) return umask;
   /* Its numbers are its own only as long as it waits in this call. */
