@@ -110,6 +110,7 @@ async function runSession(
         public_key: key.publicKey,
       },
       assurance: 'cooperative',
+      guard: null,
     },
     sessionOpenedSchema,
   );
