@@ -75,6 +75,7 @@ void config_read(const char *path, struct config *config) {
       case 'x': add_text(&config->shown, text); break;
       case 'O': config->overlay = text; break;
       case 'd': config->resolv = text; break;
+      case 'n': config->name_server = text; break;
       case 'a': add_text(&argv, text); break;
       default: fail("the session's configuration says something unknown", text);
     }

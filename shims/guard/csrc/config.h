@@ -3,7 +3,7 @@
  *
  *   S session · K key · D daemon socket · M full, landlock or nested · R ask before veiled reads · I terminal · c cwd ·
  *   T folder for /tmp · w writable (repeated) · v veiled (repeated) · h hidden (repeated) · x shown (repeated) · b kept, below /tmp (repeated) ·
- *   O overlay folder · d resolv.conf · a argv of the agent (repeated)
+ *   O overlay folder · d resolv.conf · n name server · a argv of the agent (repeated)
  */
 #ifndef CSG_CONFIG_H
 #define CSG_CONFIG_H
