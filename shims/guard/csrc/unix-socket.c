@@ -138,6 +138,13 @@ static int is_hidden(const char *name) {
   return 0;
 }
 
+/* The session's own folder, where its surface listens. */
+static int is_ours(const char *name) {
+  for (size_t i = 0; i < guard.config.shown.count; i++)
+    if (is_below(name, guard.config.shown.at[i])) return 1;
+  return 0;
+}
+
 static int ask_unix(const struct asker *asker, const char *name, int gone) {
   struct bytes question = {0};
   enum row row;
@@ -170,7 +177,9 @@ static int connect_object(struct notice *notice, int fd, const struct asker *ask
   struct sockaddr_un through = {.sun_family = AF_UNIX};
   if (is_hidden(object->name)) return EACCES;
   if (!S_ISSOCK(object->facts.st_mode)) return ECONNREFUSED;
-  int allowed = table_unix_allows(object->name) || (is_session_writable(object->name) && is_bound_inside(notice->tid, object));
+  int inside = is_session_writable(object->name) && is_bound_inside(notice->tid, object);
+  if (guard.config.overlay != NULL && !inside && !is_ours(object->name)) return ECONNREFUSED;
+  int allowed = inside || table_unix_allows(object->name);
   if (!allowed) {
     int gone = pidfd_of(notice->tid);
     supervisor_waits();
