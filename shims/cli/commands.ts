@@ -60,6 +60,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./intent.ts')).intent,
   },
   {
+    name: 'preview',
+    words: 'list|finish|undo ID',
+    what: 'previews that were left behind',
+    load: async () => (await import('./preview.ts')).preview,
+  },
+  {
     name: 'trash',
     words: 'PATH…',
     what: 'move files to the trash instead of deleting them',
