@@ -222,6 +222,7 @@ function sessionOf(id: string): Session {
     guard: null,
     effects: new Map(),
     endings: new Set(),
+    farewells: new Set(),
   };
 }
 

@@ -106,7 +106,12 @@ export function build() {
   const steps = {
     typescript: hashOf([...sources, 'tsconfig.json', 'tsconfig.base.json', 'package.json']),
     shim: hashOf([...filesUnder('shims/shell/csrc', ['.c', '.h'])]) + (process.env.CC ?? ''),
-    guard: hashOf([...filesUnder('shims/guard/csrc', ['.c', '.h']), 'shims/shell/csrc/frame.c', 'shims/shell/csrc/frame.h']) + (process.env.CC ?? ''),
+    guard:
+      hashOf([
+        ...filesUnder('shims/guard/csrc', ['.c', '.h']),
+        'shims/shell/csrc/frame.c',
+        'shims/shell/csrc/frame.h',
+      ]) + (process.env.CC ?? ''),
     integration: hashOf(['shims/shell/bash-integration.bash']),
   };
   let before = {};

@@ -9,6 +9,7 @@ import type { JsonObject } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
+import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -36,14 +37,15 @@ import { createDeferralService } from './deferral-service.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-door.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
-import { programFor, signalName, tablesOf } from './guard-world.ts';
+import { lateWritesFor, tableMaker } from './guard-wiring.ts';
+import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
-import { createSessionStore, type Session } from './session-store.ts';
+import { createSessionStore } from './session-store.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -151,6 +153,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   }
 
   const sessions = createSessionStore();
+  const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
   const approvals = createApprovalService(clock, timers);
   const deferrals = createDeferralService(clock, timers);
@@ -181,8 +184,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   };
 
   const guards = createGuardRegistry(sessions);
-  const tablesFor = (session: Session) =>
-    tablesOf(mediation, session, knowledge.value, own, `${places.sessions}/${session.id}`);
+  const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
   const startedAt = clock.now();
@@ -284,7 +286,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     guards,
     nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
     tablesFor,
-    late: null,
+    ownPrograms: (session) => `${places.sessions}/${session.id}`,
+    late: lateWritesFor({ mediation, knowledge: knowledge.value, hasher, clock, random, timers, ledger }),
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,
     signalName,
@@ -418,9 +421,16 @@ function policyFaultText(status: PolicyStatus): string {
     .join('\n');
 }
 
-/** Whether any rule looks at the environment: then it is read for each action, and else never. */
-function readsEnvironment(armed: ArmedPolicy | null): boolean {
-  return armed?.set.rules.some((rule) => rule.when?.includes('environment') ?? false) ?? false;
+/** Whether any rule of a policy looks at the environment: then it is read for each action, and else never. Looked up once a policy. */
+function environmentReaders(): (armed: ArmedPolicy | null) => boolean {
+  const known = new WeakMap<PolicySet, boolean>();
+  return (armed) => {
+    if (armed === null) return false;
+    const { set } = armed;
+    const found = known.get(set) ?? set.rules.some((rule) => rule.when?.includes('environment') ?? false);
+    known.set(set, found);
+    return found;
+  };
 }
 
 function householdOf(options: DaemonOptions): Household {

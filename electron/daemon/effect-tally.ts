@@ -22,14 +22,20 @@ const NOTHING = '0'.repeat(64) as Digest;
  * Counts one effect (AARM R5.g). The digest is a chain, SHA-256 of the digest before, a newline and the name, so that who has all names in
  * order can prove them against the receipt.
  */
-export function countEffect(tallies: EffectTallies, hasher: Hasher, kind: string, name: string): void {
+export function countEffect(
+  tallies: EffectTallies,
+  hasher: Hasher,
+  kind: string,
+  name: string,
+  times = 1,
+): void {
   const key = tallies.has(kind) || tallies.size < MAX_KINDS ? kind : 'other';
   let tally = tallies.get(key);
   if (tally === undefined) {
     tally = { count: 0, sample: [], digest: NOTHING };
     tallies.set(key, tally);
   }
-  tally.count += 1;
+  tally.count += times;
   tally.digest = hasher.sha256(`${tally.digest}\n${name}`);
   if (tally.sample.length < MAX_SAMPLE)
     tally.sample.push(name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name);

@@ -135,8 +135,10 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string, 
   if (action.partsFollow && !(asked && action.surface === 'guard')) return;
   const commands: Digest[] = [];
   action.commands.forEach((command, index) => {
-    // The exec itself will not be met again; what it wraps will.
-    if (action.operation === 'exec' && command.via.length === 0) return;
+    // What a shim starts, or runs in place of what was asked, is met once more by the kernel guard, where there is one; else only what
+    // it wraps will be.
+    const met = session.guard !== null && (action.surface === 'shell' || action.modifiedFrom !== null);
+    if (action.operation === 'exec' && command.via.length === 0 && !met) return;
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
   });

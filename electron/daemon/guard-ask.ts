@@ -3,6 +3,7 @@ import type { ActionId } from '../core/brand.ts';
 import { objectGrantCovers } from '../core/policy/grant.ts';
 import { changedText, denialText, quoted, waitingText } from '../wire/answer-text.ts';
 import { isShell, scriptOperand } from '../wire/exec-action.ts';
+import { isBelow } from '../wire/file-action.ts';
 import type {
   DaemonMessage,
   ExecQuestion,
@@ -11,12 +12,14 @@ import type {
   GuardQuestion,
   LateQuestion,
 } from '../wire/guard-message.ts';
+import { countEffect } from './effect-tally.ts';
 import type { GuardDoorPorts } from './guard-door.ts';
+import { writableBy } from './guard-normalize.ts';
 import { type GuardSession, lateOperation, noteAnswered, takeNothing } from './guard-session.ts';
 import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, GuardEnvelope, MediationPorts, WaitingNotice } from './mediation.ts';
-import type { Session } from './session-store.ts';
+import { identityFault, type Session } from './session-store.ts';
 
 /** One question on its way, as the connection that asked it sees it. */
 export interface Asking {
@@ -32,6 +35,8 @@ export interface Asking {
 export interface LatePort {
   begin(session: Session, path: string, hostPath: string): 'noted' | 'refused';
   replace(session: Session, path: string, hostPath: string, from: string | null): Promise<'ALLOW' | 'DENY'>;
+  /** Resolves when every file that was written is as somebody allowed it. */
+  settle(session: Session): Promise<void>;
 }
 
 /** Answers one question of a guard: the same mediation as for every other surface, in the guard's terms. Never throws. */
@@ -44,7 +49,10 @@ export async function answerQuestion(
 ): Promise<GuardAnswer> {
   if (question.kind === 'late' && ports.late !== null)
     return lateAnswer(ports.late, session, guard, question);
+  // What was written a moment ago may be what this program is about to run.
+  if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
+  if (asked.kind === 'exec' && isOurs(ports, session, asked)) return oursAnswer(ports, session, guard, asked);
   const script =
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
@@ -94,6 +102,35 @@ export async function judgeGiven(
     cancelled: () => session.endedAt !== null,
     onCancel: () => undefined,
   });
+}
+
+/**
+ * A shim asks about what it stands for before it starts it, and that start is a question again: judging the shim, too, would ask a
+ * person twice. Only what lies where the session cannot write is one.
+ */
+function isOurs(ports: GuardDoorPorts, session: Session, question: ExecQuestion): boolean {
+  const folder = ports.ownPrograms(session);
+  return (
+    !question.writable &&
+    question.script === null &&
+    isBelow(question.called.text, folder) &&
+    !writableBy(session).some((place) => place !== '/tmp' && isBelow(question.called.text, place))
+  );
+}
+
+function oursAnswer(
+  ports: GuardDoorPorts,
+  session: Session,
+  guard: GuardSession,
+  question: ExecQuestion,
+): GuardAnswer {
+  const fault = identityFault(session, ports.mediation.clock.now());
+  if (fault !== null) return denied(`identity is not valid now: ${fault}`);
+  const scope = question.asker.scope as ActionId | null;
+  const tallies = (scope === null ? undefined : session.running.get(scope))?.effects ?? session.effects;
+  countEffect(tallies, ports.mediation.hasher, 'execute', question.called.text);
+  noteAnswered(guard, question, null);
+  return { ...NOTHING, result: 'ALLOW', action: scope };
 }
 
 /** Until files that act later are watched, touching one is a change like any other. */

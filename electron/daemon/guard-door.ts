@@ -7,7 +7,7 @@ import type { DaemonMessage, ExecQuestion, GuardMessage, GuardTables } from '../
 import { writeDaemonMessage } from '../wire/guard-write.ts';
 import type { Gate } from './gate.ts';
 import { answerQuestion, type LatePort } from './guard-ask.ts';
-import { type GuardSession, newGuardSession } from './guard-session.ts';
+import { type GuardSession, newGuardSession, takeNonce } from './guard-session.ts';
 import { startWatch, type Watch } from './guard-watch.ts';
 import type { MediationPorts } from './mediation.ts';
 import type { RefusalRecorder } from './refusals.ts';
@@ -22,6 +22,8 @@ export interface GuardDoorPorts {
   /** 32 random bytes. */
   readonly nonce: () => Uint8Array;
   readonly tablesFor: (session: Session) => GuardTables;
+  /** Where the session's own programs of ours lie: its shims, which ask by themselves. */
+  readonly ownPrograms: (session: Session) => string;
   /** Who judges files that act later; null: a change of one is a change like any other. */
   readonly late: LatePort | null;
   /** Text of a script, as a hint for judgement; null where it cannot be read. */
@@ -143,6 +145,8 @@ export function serveGuard(ports: GuardDoorPorts, socket: Socket): void {
     if (found.endedAt !== null || found.revoked !== null)
       return refuse('session_over', `${found.id} is over`);
     const guard = ports.guards.of(found);
+    if (!takeNonce(guard, guardNonce))
+      return refuse('replay', `a hello for ${found.id} that was heard before`);
     if (hello.role === 'watch' && guard.push !== null)
       return refuse('second_watch', `${found.id} is watched already`);
     if (!visitor.introduce(found.id))

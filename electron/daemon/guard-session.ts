@@ -1,4 +1,5 @@
 import type { ActionId } from '../core/brand.ts';
+import { hexOfBytes } from '../core/receipt/bytes.ts';
 import type { DaemonMessage, GuardQuestion, HowEnded, ReportedEffect } from '../wire/guard-message.ts';
 import { hostAndPort } from '../wire/network-action.ts';
 import type { Octets } from '../wire/octets.ts';
@@ -11,6 +12,8 @@ import { recordOutcome } from './submit-door.ts';
 export interface GuardSession {
   /** Sends to the guard's watch connection; null while there is none. */
   push: ((message: DaemonMessage) => void) | null;
+  /** Nonces of the guard's hellos: each opens one connection. */
+  readonly nonces: Set<string>;
   /** Actions whose end the guard was told to report. */
   readonly ends: Set<ActionId>;
   /** Answered questions whose report is still to come: they are counted already, or have a receipt of their own. */
@@ -18,6 +21,8 @@ export interface GuardSession {
 }
 
 const MAX_ANSWERED = 4096;
+/** A guard connects once for each worker and never this often: then its session has to be begun again. */
+const MAX_NONCES = 65_536;
 /** Kinds of the tallies, by what the guard calls them. */
 const KINDS: Readonly<Record<ReportedEffect['operation'], string>> = {
   write: 'write',
@@ -37,11 +42,20 @@ const KINDS: Readonly<Record<ReportedEffect['operation'], string>> = {
   exec: 'execute',
   connect: 'connect',
   read: 'read',
+  dropped: 'dropped',
 };
 
 /** A guard that said nothing yet. */
 export function newGuardSession(): GuardSession {
-  return { push: null, ends: new Set(), answered: new Map() };
+  return { push: null, nonces: new Set(), ends: new Set(), answered: new Map() };
+}
+
+/** Takes a hello's nonce; false when it was taken before, or there were too many. */
+export function takeNonce(guard: GuardSession, nonce: Uint8Array): boolean {
+  const text = hexOfBytes(nonce);
+  if (guard.nonces.has(text) || guard.nonces.size >= MAX_NONCES) return false;
+  guard.nonces.add(text);
+  return true;
 }
 
 /** Notes that a question was answered, so that its report is not counted a second time. */
@@ -87,6 +101,7 @@ export function takeEffects(
       ports.hasher,
       effect.error === 0 ? kind : `${kind}_failed`,
       shown(effect.path, effect.destination),
+      effect.operation === 'dropped' ? Number(effect.path.text) : 1,
     );
   }
 }

@@ -98,7 +98,7 @@ const PROBES: readonly (readonly [string, readonly FileOperation[]])[] = [
   ['m', ['mode', 'owner']],
 ];
 const CONTEXT =
-  /\b(?:history|data|request|alignment|environment|destination|identity)\b|\bsession\.(?:age|count|velocity|started)/;
+  /\b(?:history|data|request|alignment|environment|destination|identity|now)\b|\bsession\.(?:action_count|age_ms|velocity)\b/;
 
 /**
  * Compiles what the kernel guard may decide by itself (docs/guard-protocol.md, `tables`): pure. Whatever policy might not simply allow stays a
@@ -123,7 +123,10 @@ export function guardTables(terms: TableTerms): GuardTables {
     hosts: guard.hosts.flatMap((text) => {
       const found = /^(?:\[([^\]]+)\]|([^:]+)):(\*|\d+)$/.exec(text);
       const host = found?.[1] ?? found?.[2];
-      return host === undefined ? [] : [{ host, port: found?.[3] === '*' ? null : Number(found?.[3]) }];
+      const port = found?.[3] === '*' ? null : Number(found?.[3]);
+      // A row that the guard cannot read would cost it all the others.
+      if (host === undefined || (port !== null && !(port >= 1 && port <= 65535))) return [];
+      return [{ host, port }];
     }),
     everyExec: terms.policy.posture.unmatched !== 'ALLOW' || terms.policy.rules.some(isAboutAnyStart),
   };

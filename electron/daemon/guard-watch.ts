@@ -17,6 +17,8 @@ export interface Watch {
 
 /** A guard that is asked whether it lives and does not say so by the next time is lost. */
 const PING_MS = 20_000;
+/** How long after its guard a session may still end in the ordinary way. */
+const LOST_MS = 3_000;
 
 /**
  * Serves a guard's watch connection: tables at once, pushes as they come, reports into outcomes. When it is lost while the session is
@@ -83,10 +85,14 @@ export function startWatch(
       guard.push = null;
       if (over || session.endedAt !== null || session.revoked !== null) return;
       over = true;
-      void record(mediation, session, 'session', {
-        event: 'guard_lost',
-        identity: identityPart(session.identity),
-        reason: 'the kernel guard of the session went away while the session was open',
+      // An agent that ends takes its guard along, and the launcher says so a moment later.
+      mediation.timers.after(LOST_MS, () => {
+        if (session.endedAt !== null || session.revoked !== null || guard.push !== null) return;
+        void record(mediation, session, 'session', {
+          event: 'guard_lost',
+          identity: identityPart(session.identity),
+          reason: 'the kernel guard of the session went away while the session was open',
+        });
       });
     },
   };

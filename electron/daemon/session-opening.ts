@@ -82,6 +82,7 @@ export async function openSession(
     effects: new Map(),
     endings: new Set(),
     ...(request.guard?.preview === true ? { attempts: new Set<string>() } : {}),
+    farewells: new Set(),
   };
   accumulate(ports, session, 'session', {
     session: id,
@@ -124,6 +125,10 @@ export async function closeSession(
   session: Session,
   how: { readonly exitCode: number | null; readonly signal: string | null; readonly reason: string },
 ): Promise<void> {
+  if (session.endedAt !== null) return;
+  const farewells = [...session.farewells];
+  session.farewells.clear();
+  for (const farewell of farewells) await farewell().catch(() => undefined);
   if (session.endedAt !== null) return;
   session.endedAt = ports.clock.now();
   endTree(session, how.reason);

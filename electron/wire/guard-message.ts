@@ -81,9 +81,9 @@ export interface ReadQuestion {
 
 export type GuardQuestion = ExecQuestion | FileQuestion | LateQuestion | ConnectQuestion | ReadQuestion;
 
-/** One thing that the guard did, or was refused by the kernel. */
+/** One thing that the guard did, or was refused by the kernel; `dropped`: so many reports (`path`, decimal) were lost. */
 export interface ReportedEffect {
-  readonly operation: FileOperation | 'exec' | 'connect' | 'read';
+  readonly operation: FileOperation | 'exec' | 'connect' | 'read' | 'dropped';
   readonly scope: string | null;
   /** 0, or an errno. */
   readonly error: number;

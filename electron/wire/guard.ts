@@ -133,6 +133,7 @@ function parse<T>(
   if (!decoded.ok) return decoded;
   try {
     const fields = new Fields(decoded.value);
+    if (decoded.value[0]?.tag !== 'k') fail('the kind does not come first');
     const kind = fields.text('k');
     const shape = Object.hasOwn(shapes, kind) ? shapes[kind] : undefined;
     if (shape === undefined) return err({ code: 'unknown_kind', message: 'a message of no known kind' });
@@ -230,7 +231,7 @@ function guardMessageOf(kind: GuardMessage['kind'], f: Fields): GuardMessage {
   }
 }
 
-const REPORTED = [...FILE_OPERATIONS, 'exec', 'connect', 'read'] as const;
+const REPORTED = [...FILE_OPERATIONS, 'exec', 'connect', 'read', 'dropped'] as const;
 
 function reportedEffect(record: Uint8Array): ReportedEffect {
   if (record.length > 4 * MAX_NAME_BYTES) fail('an effect is too long');
@@ -250,7 +251,11 @@ function reportedEffect(record: Uint8Array): ReportedEffect {
   };
   const operation = oneOf(text(op), 'f', REPORTED);
   const moves = operation === 'rename' || operation === 'link';
-  if (parts.length !== (moves ? 5 : 4)) fail('an effect has not as many parts as its operation');
+  if (operation === 'dropped' && !/^[1-9][0-9]{0,14}$/.test(text(path)))
+    fail('a count of lost reports is none');
+  // What a symbolic link says may be told, too.
+  const fits = parts.length === (moves ? 5 : 4) || (operation === 'symlink' && parts.length === 5);
+  if (!fits) fail('an effect has not as many parts as its operation');
   return {
     operation,
     scope: scopeOf(text(scope)),

@@ -131,7 +131,9 @@ export function planGuard(
           assurance: 'sandboxed',
           notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; docs/linux-sandbox.md says how to get the whole guard`,
         });
-      return ok(cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`));
+      return ok(
+        cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`),
+      );
     case 'full':
     case 'nested':
       if (best !== 'full') return err(`the guard cannot run as \`${choice}\` here: ${failed}`);
@@ -141,7 +143,8 @@ export function planGuard(
           : {
               mode: 'nested',
               assurance: 'sandboxed',
-              notice: 'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
+              notice:
+                'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
             },
       );
     case 'landlock':
@@ -164,7 +167,7 @@ export interface GuardSession {
   /** Folder that is /tmp inside. */
   readonly temp: string;
   /** Where a preview's layers go, in the order of the writable places; null: the session works on the places themselves. */
-  readonly overlay: string | null;
+  readonly overlay?: string | null;
   readonly command: readonly string[];
   /** Base names of files whose reading is told: classified data of the workspace. */
   readonly watched: readonly string[];
@@ -188,7 +191,7 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
     ...(session.terminal ? [field('I', '1')] : []),
     field('c', session.cwd),
     ...(session.mode === 'landlock' ? [] : [field('T', session.temp), field('d', resolv)]),
-    ...(session.overlay === null ? [] : [field('O', session.overlay)]),
+    ...(session.overlay === undefined || session.overlay === null ? [] : [field('O', session.overlay)]),
     ...many('w', writablePlaces(layout)),
     ...many('b', layout.kept),
     ...many('v', layout.veiled),

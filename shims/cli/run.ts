@@ -14,7 +14,6 @@ import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './age
 import { type ControlConnection, callFor } from './control-client.ts';
 import { reachDaemon } from './daemon-process.ts';
 import { EXIT } from './exit-codes.ts';
-import { layoutOf } from './guard-layout.ts';
 import {
   configuredHosts,
   type GuardChoice,
@@ -28,6 +27,7 @@ import {
   writablePlaces,
   writeGuardConfig,
 } from './guard-launch.ts';
+import { layoutOf } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
 import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { type PreviewChoice, settlePreview } from './preview-settle.ts';

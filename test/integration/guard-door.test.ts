@@ -114,7 +114,7 @@ test('an exec of the agent itself is an action with a receipt of its own, and it
   assert.equal(answer.result, 'ALLOW');
   assert.ok(answer.reportEnd && answer.action !== null);
   const [receipt] = about(session.id, 'decision');
-  assert.equal((receipt?.receipt.body.action as JsonObject).surface, 'guard');
+  assert.equal((receipt?.receipt.body.action as JsonObject | undefined)?.surface, 'guard');
   session.watch.say({ kind: 'ended', action: answer.action, how: { kind: 'exit', code: 3 } });
   const ended = await outcome(session.id, answer.action);
   assert.equal(ended.result, 'failed');
@@ -217,6 +217,29 @@ test('a start that the trap’s line was judged for is an effect of that line', 
   assert.equal(about(session.id).length, receipts, 'no receipt of its own');
   const again = await session.ask.ask(exec(['git', 'log', '--oneline']));
   assert.notEqual(again.action, line.action, 'once');
+  speaker.close();
+});
+
+test('a shim starts unjudged, and what it was answered for is not judged again', async () => {
+  const session = await guarded('shim');
+  const shim = exactly(join(place.places.sessions, session.id, 'shims', 'git'));
+  const before = about(session.id).length;
+  const started = await session.ask.ask(exec(['git', 'log', '--stat'], { program: shim, called: shim }));
+  assert.deepEqual([started.result, started.reportEnd], ['ALLOW', false]);
+  assert.equal(about(session.id).length, before);
+  const speaker = await session.speak();
+  const argv = ['git', 'log', '--stat'];
+  const shell = await speaker.ending(
+    speaker.act('', { operation: 'exec', command_line: null, argv, cwd: place.work }),
+  );
+  assert.equal(shell.result, 'ALLOW');
+  const real = await session.ask.ask(exec(argv));
+  assert.deepEqual([real.result, real.action, real.reportEnd], ['ALLOW', shell.action, false]);
+  const heard = session.ask.heard.length;
+  session.ask.say(exec(argv, { program: shim, called: shim, writable: true }));
+  const judged = await session.ask.message(heard);
+  assert.equal(judged.kind, 'waiting', 'what the session can write is judged wherever it lies');
+  session.ask.close();
   speaker.close();
 });
 
@@ -347,15 +370,23 @@ test('what the agent itself does without a question is told when its session clo
     path: exactly(join(place.work, `f${n}`)),
     destination: null,
   }));
-  session.watch.say({ kind: 'effects', effects });
+  const lost = {
+    operation: 'dropped' as const,
+    scope: null,
+    error: 0,
+    path: exactly('7'),
+    destination: null,
+  };
+  session.watch.say({ kind: 'effects', effects: [...effects, lost] });
   session.watch.say({ kind: 'pong' });
   await session.ask.ask(exec(['git', 'status']));
   await session.end();
   await waitFor(() => about(session.id, 'session').some((r) => r.receipt.body.event === 'closed'));
   const closed = about(session.id, 'session').find((r) => r.receipt.body.event === 'closed');
   assert.ok(closed);
-  const [tally] = closed.receipt.body.effects as readonly { count: number; sample: string[] }[];
+  const [tally, dropped] = closed.receipt.body.effects as readonly { count: number; sample: string[] }[];
   assert.equal(tally?.count, 20);
+  assert.equal(dropped?.count, 7);
   assert.equal(tally?.sample.length, 8);
   assert.equal(session.watch.heard.at(-1)?.kind, 'end', 'the guard is told to end the tree');
   await session.watch.closed();

@@ -270,7 +270,7 @@ static int perform(const struct attributing *a, int fd) {
       result = removexattr(path, a->name);
       break;
     case SET_ATTRIBUTES:
-      result = syscall(NR_FILE_SETATTR, fd, "", a->value, a->size, AT_EMPTY_PATH);
+      result = syscall(NR_FILE_SETATTR, AT_FDCWD, path, a->value, a->size, 0);
       break;
   }
   return result == 0 ? 0 : errno;

@@ -73,6 +73,7 @@ void config_read(const char *path, struct config *config) {
       case 'h': add_text(&config->hidden, text); break;
       case 'b': add_text(&config->kept, text); break;
       case 'x': add_text(&config->shown, text); break;
+      case 'r': add_text(&config->classified, text); break;
       case 'O': config->overlay = text; break;
       case 'd': config->resolv = text; break;
       case 'n': config->name_server = text; break;

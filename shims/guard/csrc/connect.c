@@ -36,7 +36,7 @@ static enum answered put_in_place(struct call *call, int fd, const struct likene
   size_t count = like->nonblocking ? epoll_watching(call->notice->tid, call->number, watched) : 0;
   socket_set_blocking(fd, !like->nonblocking);
   int error = notice_replace(call->notice, call->number, fd, like->cloexec);
-  if (error == 0) epoll_carry_over(call->notice->tid, call->number, fd, watched, count);
+  if (error == 0) epoll_carry_over(call->notice->tid, call->number, call->fd, fd, watched, count);
   close(fd);
   if (error == ENOENT) return ANSWER_DONE;
   if (error != 0) return notice_error(call->notice, error);

@@ -73,6 +73,7 @@ size_t epoll_watching(pid_t tid, int number, struct watched out[MOST_WATCHED]) {
 
 struct carry {
   int number;
+  int old;
   int fd;
   struct watched watched[MOST_WATCHED];
   int epolls[MOST_WATCHED];
@@ -87,17 +88,22 @@ static void *carry(void *given) {
   struct carry *c = given;
   if (unshare(CLONE_FILES) != 0) return NULL;
   int epolls[MOST_WATCHED];
-  for (size_t i = 0; i < c->count; i++) epolls[i] = c->epolls[i] == c->number ? dup(c->epolls[i]) : c->epolls[i];
-  if (c->fd != c->number && dup3(c->fd, c->number, O_CLOEXEC) < 0) return NULL;
+  /* Out of the way of the number, all of them. */
+  int old = fcntl(c->old, F_DUPFD_CLOEXEC, c->number + 1), fd = fcntl(c->fd, F_DUPFD_CLOEXEC, c->number + 1);
+  for (size_t i = 0; i < c->count; i++) epolls[i] = fcntl(c->epolls[i], F_DUPFD_CLOEXEC, c->number + 1);
+  /* The old one would go on telling what becomes of it for as long as anybody holds it. */
+  if (dup3(old, c->number, O_CLOEXEC) >= 0)
+    for (size_t i = 0; i < c->count; i++) epoll_ctl(epolls[i], EPOLL_CTL_DEL, c->number, NULL);
+  if (dup3(fd, c->number, O_CLOEXEC) < 0) return NULL;
   for (size_t i = 0; i < c->count; i++) {
     struct epoll_event event = {.events = c->watched[i].events, .data.u64 = c->watched[i].data};
-    if (epolls[i] >= 0) epoll_ctl(epolls[i], EPOLL_CTL_ADD, c->number, &event);
+    epoll_ctl(epolls[i], EPOLL_CTL_ADD, c->number, &event);
   }
   return NULL;
 }
 
-void epoll_carry_over(pid_t tid, int number, int fd, const struct watched *watched, size_t count) {
-  struct carry c = {.number = number, .fd = fd, .count = count};
+void epoll_carry_over(pid_t tid, int number, int old, int fd, const struct watched *watched, size_t count) {
+  struct carry c = {.number = number, .old = old, .fd = fd, .count = count};
   pthread_t thread;
   if (count == 0) return;
   for (size_t i = 0; i < count; i++) {

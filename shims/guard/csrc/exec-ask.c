@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +21,12 @@
 
 static const char DENIED[] = "countersign: denied\n";
 static const char UNCHANGED[] = "countersign: denied: what was to run instead does not fit into this process\n";
+static const char TOO_MANY[] = "countersign: denied: too many programs of this session wait for an answer; answer or end some of them first\n";
 static const char NO_REPLACEMENT[] = "countersign: denied: what was to run instead is not there\n";
+
+/* Each of them keeps a worker: some must be left for everything else, or the session would stand still (supervisor.c). */
+#define MOST_HELD 400
+static int held;
 
 /*
  * What an answer (MODIFY) said shall run in a process next. Kept until that process execs again; the start time tells a later process of the same
@@ -213,10 +219,17 @@ static void replace(const struct image *image, const struct reply *reply) {
 void exec_ask(const struct image *image, const char *asker, const char *scope, int writable) {
   struct bytes question = {0};
   struct gone gone;
+  if (__atomic_add_fetch(&held, 1, __ATOMIC_RELAXED) > MOST_HELD) {
+    __atomic_sub_fetch(&held, 1, __ATOMIC_RELAXED);
+    effect("exec", scope, EAGAIN, image->program, NULL);
+    exec_refuse(image->process, TOO_MANY);
+    return;
+  }
   write_question(&question, image, asker, scope, writable);
   gone_open(&gone, image->process);
   struct reply reply = ask(&question, gone.both, tell_waiting, &gone);
   gone_close(&gone);
+  __atomic_sub_fetch(&held, 1, __ATOMIC_RELAXED);
   free(question.at);
   switch (reply.decision) {
     case DECIDED_ALLOW:

@@ -34,6 +34,7 @@ static int is_own_view(const char *path) { return strncmp(path, "/proc/", 6) == 
 
 /* The error that this file is refused with before anything is tried; 0 when the kernel may try. */
 static int refusal_of(const struct object *object) {
+  if (S_ISLNK(object->facts.st_mode)) return ELOOP;
   if (!S_ISREG(object->facts.st_mode)) return EACCES;
   /* Also in memory only: a memfd has no link either. */
   if (object->facts.st_nlink == 0) return EACCES;
@@ -75,9 +76,8 @@ static int early_error(struct notice *notice) {
   return error;
 }
 
-static void judge(pid_t process, const char *asker) {
+static void judge(pid_t process, const char *asker, const char *scope) {
   struct image image;
-  char scope[SCOPE_ROOM];
   enum read_image read = image_read(process, &image);
   if (read != IMAGE_READ) {
     exec_refuse(process, read == IMAGE_FOREIGN ? FOREIGN : UNREADABLE);
@@ -89,7 +89,6 @@ static void judge(pid_t process, const char *asker) {
     image_free(&image);
     return;
   }
-  scope_of(process, scope);
   if (image.nameless) {
     effect("exec", scope, EACCES, image.program, NULL);
     exec_refuse(process, NAMELESS);
@@ -109,7 +108,7 @@ static void judge(pid_t process, const char *asker) {
 }
 
 enum answered exec_notified(struct notice *notice) {
-  char asker[PATH_ROOM];
+  char asker[PATH_ROOM], scope[SCOPE_ROOM];
   pid_t process = 0;
   int error = early_error(notice);
   if (error != 0) return notice_error(notice, error);
@@ -125,7 +124,9 @@ enum answered exec_notified(struct notice *notice) {
   /* From here on the kernel (a slow disk) or a person is waited for. */
   supervisor_waits();
   notice_continue(notice);
-  if (stop_await(notice->tid, &process) == STOPPED_AT_EXEC) judge(process, asker);
+  /* Looked up while the kernel loads the program. */
+  scope_of(notice->tid, scope);
+  if (stop_await(notice->tid, &process) == STOPPED_AT_EXEC) judge(process, asker, scope);
   supervisor_goes_on();
   return ANSWER_DONE;
 }

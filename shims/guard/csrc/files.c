@@ -281,7 +281,7 @@ static enum answered open_there(struct opening *opening, const struct object *ob
 
 /* Makes the file that was judged to be made. -1 and errno; EEXIST when somebody was faster. */
 static int create_in(const struct opening *opening, int folder, const char *last) {
-  struct open_as how = {.flags = (opening->flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC) & ~(uint64_t)O_TRUNC,
+  struct open_as how = {.flags = (opening->flags | O_CREAT | O_EXCL | O_NOCTTY | O_CLOEXEC) & ~(uint64_t)O_TRUNC,
                         .mode = opening->mode,
                         .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH};
   return (int)syscall(SYS_openat2, folder, last, &how, sizeof how);
@@ -358,6 +358,7 @@ static enum answered open_or_create(struct opening *opening, int *again) {
       *again = error == EAGAIN;
       if (error == 0 && place.wants_folder) error = EISDIR;
       else if (error == 0) error = ENOENT;
+      else if (error == ENOENT) return notice_error(opening->notice, ENOENT);
     } else if (error == ENOENT) {
       /* Through a link, within bounds of its own choice: nobody does that, and it is not worth a mistake. */
       error = EACCES;
@@ -391,6 +392,7 @@ enum answered open_notified(struct notice *notice) {
   uint64_t address = 0;
   int is_how = notice->request->data.nr == SYS_openat2;
   borrow();
+  if (is_elsewhere(notice->tid)) return ANSWER_CONTINUE;
   int error = read_call(&opening, &address);
   if (error != 0) return notice_error(notice, error);
   /* The flag is in a register: such a descriptor grants nothing until it is used for a call that is mediated. */

@@ -47,6 +47,8 @@ struct config {
   struct texts hidden;
   /* Below something hidden, and yet there, read-only. */
   struct texts shown;
+  /* Base names, with `*` for anything: reads of such files where the session may write are reported. */
+  struct texts classified;
   /* Upper and work folder of a preview; null: none. */
   const char *overlay;
   /* Copy of resolv.conf that names our resolver; null: no network names. */

@@ -84,6 +84,7 @@ static void take_mounted(int channel) {
   struct parcel parcel;
   size_t veil = 0;
   guard.veils = must_alloc((guard.config.veiled.count + 1) * sizeof *guard.veils);
+  for (size_t i = 0; i < guard.config.veiled.count; i++) guard.veils[i] = -1;
   for (;;) {
     if (channel_receive(channel, &parcel) != 0) fail("the session's first process ended while the session was being prepared", NULL);
     if (parcel.word == '1') return;
@@ -136,6 +137,9 @@ int main(int argc, char **argv) {
   if (channel_make(to_supervisor) != 0) fail("cannot make a socket", strerror(errno));
   pid_t supervisor = start_supervisor(to_supervisor[1], to_supervisor[0]);
   close(to_supervisor[1]);
+  /* Without the supervisor nobody answers behind a veil, and the kernel must notice. */
+  for (size_t i = 0; i < guard.config.veiled.count; i++)
+    if (guard.veils[i] >= 0) close(guard.veils[i]);
   expect(to_supervisor[0], 'r', &parcel, "the supervisor");
   if (channel_send(to_first[0], 'g', NULL, 0) != 0) fail("the session's first process is gone", NULL);
   outside_main(to_first[0], supervisor, to_supervisor[0]);

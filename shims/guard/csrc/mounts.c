@@ -17,6 +17,7 @@
 #include "kernel.h"
 #include "overlay.h"
 #include "parts.h"
+#include "veil-stay.h"
 #include "veil.h"
 
 static _Noreturn void cannot(const char *what, const char *path) {
@@ -128,6 +129,15 @@ static void mount_resolver(const char *file) {
   if (mount(file, real, NULL, MS_BIND, NULL) != 0) cannot("cannot mount", real);
 }
 
+static int veil_or_mask(const struct config *config, size_t at, const char *shut) {
+  static const struct texts none = {0};
+  const char *path = config->veiled.at[at];
+  if (stay_is_covered((unsigned)at)) return -1;
+  int veil = veil_mount(path);
+  if (veil < 0) mask(path, shut, &none);
+  return veil;
+}
+
 void mounts_make(const struct config *config, int *veils) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) cannot("cannot make private", "/");
   int *writable = writable_trees(config);
@@ -146,10 +156,8 @@ void mounts_make(const struct config *config, int *veils) {
   if (var_temp >= 0) attach(var_temp, "/var/tmp");
   attach_readonly(&config->kept, kept);
   attach_all(&config->writable, writable);
-  for (size_t i = 0; i < config->veiled.count; i++) {
-    veils[i] = config->reads ? veil_mount(config->veiled.at[i]) : -1;
-    if (veils[i] < 0) mask(config->veiled.at[i], shut, &config->shown);
-  }
+  int veiling = config->reads && veil_possible();
+  for (size_t i = 0; i < config->veiled.count && !veiling; i++) mask(config->veiled.at[i], shut, &config->shown);
   for (size_t i = 0; i < config->hidden.count; i++) mask(config->hidden.at[i], shut, &config->shown);
   /* The layers of a preview have no other name: whoever wrote there past the overlay would change what is shown of it. */
   if (config->overlay != NULL) mask(config->overlay, shut, &(const struct texts){0});
@@ -159,5 +167,7 @@ void mounts_make(const struct config *config, int *veils) {
     mount_resolver(resolv);
     close(resolver);
   }
+  /* Last: nobody answers behind a veil yet, so nothing below one can be mounted or looked at any more. */
+  for (size_t i = 0; i < config->veiled.count; i++) veils[i] = veiling ? veil_or_mask(config, i, shut) : -1;
   unlink(shut);
 }

@@ -11,38 +11,10 @@
 #include "changes.h"
 #include "host.h"
 #include "kernel.h"
+#include "naming.h"
 #include "resolve.h"
 #include "tracee.h"
 #include "verdict.h"
-
-#ifndef RENAME_NOREPLACE
-#define RENAME_NOREPLACE 1
-#define RENAME_EXCHANGE 2
-#define RENAME_WHITEOUT 4
-#endif
-
-enum naming_kind { UNLINK, RMDIR, MKDIR, MKNOD, SYMLINK, LINK, RENAME };
-
-struct naming {
-  struct notice *notice;
-  enum naming_kind kind;
-  /* Where the name is made or removed; of LINK and RENAME, the new one. */
-  int dirfd;
-  uint64_t address;
-  /* The old name of LINK and RENAME; the text of SYMLINK (without a folder). */
-  int old_dirfd;
-  uint64_t old_address;
-  unsigned long flags;
-  mode_t mode;
-  dev_t device;
-  char path[PATH_ROOM];
-  char old_path[PATH_ROOM];
-  struct place place;
-  /* RENAME. */
-  struct place old_place;
-  /* LINK. */
-  struct object old_object;
-};
 
 static const char *const ops[] = {"delete", "rmdir", "mkdir", "node", "symlink", "link", "rename"};
 
@@ -168,65 +140,24 @@ static int perform(const struct naming *n, const struct at *at) {
   return result == 0 ? 0 : errno;
 }
 
-static int folder_refuses(int folder) {
-  char path[64];
-  print_path(path, sizeof path, "self/fd/%d", folder);
-  return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) != 0 && errno != EROFS ? errno : 0;
-}
-
-/* Why the kernel would not let go of the name in this place; 0 when it would. `facts` gets what is there. */
-static int refusal_to_remove(const struct place *place, struct stat *facts) {
-  struct stat folder;
-  if (fstatat(place->folder, place->last, facts, AT_SYMLINK_NOFOLLOW) != 0 || fstat(place->folder, &folder) != 0) return errno;
-  int error = folder_refuses(place->folder);
-  if (error != 0) return error;
-  int is_sticky = (folder.st_mode & S_ISVTX) != 0;
-  return is_sticky && folder.st_uid != geteuid() && facts->st_uid != geteuid() ? EPERM : 0;
-}
-
-static int refusal_to_make(const struct place *place, int may_replace) {
-  struct stat facts;
-  if (fstat(place->folder, &facts) != 0) return errno;
-  if (facts.st_nlink == 0) return ENOENT;
-  if (!may_replace && fstatat(place->folder, place->last, &facts, AT_SYMLINK_NOFOLLOW) == 0) return EEXIST;
-  return folder_refuses(place->folder);
-}
-
-/* What the kernel would answer whoever decides, so that nobody is asked about what cannot be. EROFS is for the daemon to lift. */
-static int refusal(const struct naming *n) {
-  struct stat facts;
-  int error;
-  switch (n->kind) {
-    case UNLINK:
-      error = refusal_to_remove(&n->place, &facts);
-      return error != 0 ? error : S_ISDIR(facts.st_mode) ? EISDIR : n->place.wants_folder ? ENOTDIR : 0;
-    case RMDIR:
-      error = refusal_to_remove(&n->place, &facts);
-      return error != 0 ? error : !S_ISDIR(facts.st_mode) ? ENOTDIR : 0;
-    case MKDIR:
-    case MKNOD:
-    case SYMLINK:
-      error = refusal_to_make(&n->place, 0);
-      return error != 0 ? error : n->place.wants_folder && n->kind != MKDIR ? ENOENT : 0;
-    case LINK:
-      error = refusal_to_make(&n->place, 0);
-      return error != 0 ? error : S_ISDIR(n->old_object.facts.st_mode) ? EPERM : n->place.wants_folder ? ENOENT : 0;
-    case RENAME:
-      error = refusal_to_remove(&n->old_place, &facts);
-      if (error == 0) error = refusal_to_make(&n->place, (n->flags & RENAME_NOREPLACE) == 0);
-      if (error == 0 && !S_ISDIR(facts.st_mode) && (n->place.wants_folder || n->old_place.wants_folder)) error = ENOTDIR;
-      return error;
-  }
-  return EINVAL;
-}
-
 struct rows {
   /* About the name, and of RENAME and LINK about the old one. */
   enum row here;
   enum row old;
 };
 
-static struct rows rows_of(const struct naming *n) {
+/* What a moved folder has below it, at both ends of an exchange. */
+static void look_below(struct naming *n, struct rows *rows) {
+  const char *from = n->old_place.name, *to = n->place.name;
+  tree_look(n->old_place.folder, n->old_place.last, from, to, &n->below[0]);
+  if ((n->flags & RENAME_EXCHANGE) != 0) tree_look(n->place.folder, n->place.last, to, from, &n->below[1]);
+  for (size_t i = 0; i < 2; i++) {
+    rows->old = stricter(rows->old, n->below[i].row);
+    if (n->below[i].late_count > 0) rows->old = stricter(rows->old, ROW_LATE);
+  }
+}
+
+static struct rows rows_of(struct naming *n) {
   static const char classes[] = {'d', 'd', 'c', 'w', 'c', 'c', 'c'};
   struct rows rows = {.here = table_file(classes[n->kind], n->place.name), .old = ROW_ALLOW};
   if (n->kind == RENAME) {
@@ -235,6 +166,7 @@ static struct rows rows_of(const struct naming *n) {
       rows.here = stricter(rows.here, table_file('d', n->place.name));
       rows.old = stricter(rows.old, table_file('c', n->old_place.name));
     }
+    if (rows.old != ROW_DENY && rows.here != ROW_DENY) look_below(n, &rows);
   }
   /* By its new name the old one's content can be written: what may not be written may not get another name. */
   if (n->kind == LINK && n->old_object.facts.st_nlink > 0) rows.old = table_file('w', n->old_object.name);
@@ -247,17 +179,32 @@ static int text_from_folder(const struct naming *n, char out[PATH_ROOM]) {
   return print_path(out, PATH_ROOM, "%.*s%s", (int)(strrchr(n->place.name, '/') - n->place.name + 1), n->place.name, n->old_path);
 }
 
+/* One name goes from here to there. */
+static enum verdict settle_move(struct deed *deed, const char *from, const char *to) {
+  enum verdict verdict = table_file('d', from) == ROW_LATE ? settle_late(deed, "replace", from, NULL) : MAY;
+  return verdict == MAY && table_file('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
+}
+
+/* Everything that a rename moves and whose content acts later, but for the new name itself. */
+static enum verdict settle_moved(const struct naming *n, struct deed *deed) {
+  const char *old = n->old_place.name;
+  enum verdict verdict = MAY;
+  if ((n->flags & RENAME_EXCHANGE) != 0) verdict = settle_move(deed, n->place.name, old);
+  else if (table_file('d', old) == ROW_LATE) verdict = settle_late(deed, "replace", old, NULL);
+  for (size_t i = 0; i < 2; i++)
+    for (size_t k = 0; verdict == MAY && k < n->below[i].late_count; k++)
+      verdict = settle_move(deed, n->below[i].late[k].from, n->below[i].late[k].to);
+  return verdict;
+}
+
 /* Names whose content acts later. */
 static enum verdict settle_later(const struct naming *n, struct deed *deed, const struct rows *rows) {
   char text[PATH_ROOM];
   const char *content = NULL;
   enum verdict verdict = MAY;
   if (n->kind == MKDIR) return MAY;
-  if (rows->old == ROW_LATE) {
-    int exchanged = n->kind == RENAME && (n->flags & RENAME_EXCHANGE) != 0;
-    if (n->kind == LINK) verdict = settle_late(deed, "write", n->old_object.name, NULL);
-    else verdict = settle_late(deed, "replace", n->old_place.name, exchanged ? n->place.name : NULL);
-  }
+  if (n->kind == LINK && rows->old == ROW_LATE) verdict = settle_late(deed, "write", n->old_object.name, NULL);
+  if (n->kind == RENAME) verdict = settle_moved(n, deed);
   if (verdict != MAY || rows->here != ROW_LATE) return verdict;
   if (n->kind == MKNOD) return settle_late(deed, "write", n->place.name, NULL);
   if (n->kind == RENAME) content = n->old_place.name;
@@ -326,7 +273,7 @@ static enum answered carry_out(struct naming *n) {
   struct rows rows = rows_of(n);
   char move_to[PATH_ROOM];
   if (stricter(rows.here, rows.old) != ROW_ALLOW) {
-    int error = refusal(n);
+    int error = naming_refusal(n);
     if (error != 0) return notice_error(notice, error);
   }
   int error = EACCES;
@@ -363,6 +310,7 @@ static enum answered answer(struct naming *n) {
   enum answered answered = error == 0 ? carry_out(n) : notice_error(n->notice, error);
   if (n->place.folder >= 0) close(n->place.folder);
   if (n->kind == RENAME) close(n->old_place.folder);
+  for (size_t i = 0; i < 2; i++) tree_free(&n->below[i]);
   if (n->kind == LINK) close(n->old_object.fd);
   return answered;
 }
@@ -377,6 +325,7 @@ int names_notified(struct notice *notice, enum answered *answered) {
   n.place.folder = -1;
   n.old_place.folder = -1;
   n.old_object.fd = -1;
+  n.below[0] = n.below[1] = (struct tree){.row = ROW_ALLOW, .late = NULL, .late_count = 0};
   if (!read_arguments(&n)) return 0;
   *answered = answer(&n);
   return 1;

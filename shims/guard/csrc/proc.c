@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "guard.h"
@@ -13,6 +14,21 @@
 int is_on_proc(int fd) {
   struct statfs facts;
   return fstatfs(fd, &facts) == 0 && (unsigned long)facts.f_type == PROC_SUPER_MAGIC;
+}
+
+static int is_same(const char *path, const char *other) {
+  struct stat here, there;
+  if (fstatat(guard.host_proc, path, &here, 0) != 0 || fstatat(guard.host_proc, other, &there, 0) != 0) return 1;
+  return here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+int is_elsewhere(pid_t tid) {
+  char path[64];
+  if (guard.config.mode != FILTER_NESTED) return 0;
+  print_path(path, sizeof path, "%d/ns/mnt", tid);
+  if (!is_same(path, "self/ns/mnt")) return 1;
+  print_path(path, sizeof path, "%d/root", tid);
+  return !is_same(path, "self/root");
 }
 
 static int is_one_of(const char *name, const char *const *names) {

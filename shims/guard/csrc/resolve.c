@@ -12,18 +12,47 @@
 #include "tracee.h"
 #include "walk.h"
 
-#define RESOLVE_ASKED (0x01ul | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
+/* Threads of their own have a pidfd since 6.9; before, the slower way is taken for all. */
+#define PIDFD_THREAD ((unsigned)O_EXCL)
+#define RESOLVE_NO_XDEV 0x01
+/* Bounds that a walk of single components does not keep. */
+#define RESOLVE_BOUNDS (RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_IN_ROOT)
 
 static int open_path(int base, const char *path, uint64_t flags, uint64_t resolve) {
   struct open_as how = {.flags = O_PATH | O_CLOEXEC | flags, .mode = 0, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
   return (int)syscall(SYS_openat2, base, path, &how, sizeof how);
 }
 
+/*
+ * The tracee's descriptor, as one of ours: half the price of a path below /proc. A pidfd stays with the process that it was opened
+ * for: when the number is used again, this one only says that its process is gone.
+ */
+static int borrow_descriptor(pid_t tid, int number) {
+  static __thread struct {
+    pid_t tid;
+    int fd;
+  } last = {0, -1};
+  for (int turn = 0; turn < 2; turn++) {
+    if (last.tid != tid) {
+      if (last.fd >= 0) close(last.fd);
+      last.tid = 0;
+      last.fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+      if (last.fd < 0) return -1;
+      last.tid = tid;
+    }
+    int fd = (int)syscall(SYS_pidfd_getfd, last.fd, number, 0);
+    if (fd >= 0 || errno != ESRCH) return fd;
+    last.tid = 0;
+  }
+  return -1;
+}
+
 /* Where relative paths begin; -1 and no error for absolute ones, which need none. */
 static int base_of(pid_t tid, int dirfd, const char *path, unsigned long resolve, int *base) {
   *base = -1;
   if (*path == '/' && (resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT)) == 0) return 0;
-  *base = tracee_base(tid, dirfd);
+  if (dirfd != AT_FDCWD) *base = borrow_descriptor(tid, dirfd);
+  if (*base < 0) *base = tracee_base(tid, dirfd);
   return *base < 0 ? errno : 0;
 }
 
@@ -39,9 +68,9 @@ static int find(pid_t tid, int base, const char *path, int flags, unsigned long 
   int error = *out < 0 ? errno : 0;
   if (error == 0 && !is_ours_on_proc(*out)) return 0;
   if (error != 0 && error != ENOENT && error != ELOOP) return error;
-  if (error != 0 && (resolve & RESOLVE_ASKED) != 0) return error;
+  if (error != 0 && (resolve & RESOLVE_BOUNDS) != 0) return error;
   if (*out >= 0) close(*out);
-  struct walk walk = {.tid = tid, .base = base, .nofollow = (flags & O_NOFOLLOW) != 0, .missing = NULL};
+  struct walk walk = {.tid = tid, .base = base, .nofollow = (flags & O_NOFOLLOW) != 0, .resolve = resolve, .missing = NULL};
   int slow = walk_path(&walk, path, out);
   if (slow != 0) return slow;
   struct stat facts;
@@ -141,8 +170,8 @@ int resolve_place(pid_t tid, int dirfd, const char *path, unsigned long resolve,
   int error = base_of(tid, dirfd, path, resolve, &base);
   if (error != 0) return error;
   if (*parent == 0) {
-    place->folder = base;
-    return finish_place(place, late);
+    place->folder = base >= 0 ? base : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return finish_place(place, place->folder < 0 ? errno : late);
   }
   error = find(tid, base, parent, O_DIRECTORY, resolve, &place->folder);
   if (base >= 0) close(base);
@@ -165,7 +194,7 @@ int resolve_dangling(pid_t tid, int dirfd, const char *path, struct place *place
   place->is_dots = 0;
   int error = base_of(tid, dirfd, path, 0, &base);
   if (error != 0) return error;
-  struct walk walk = {.tid = tid, .base = base, .nofollow = 0, .missing = place};
+  struct walk walk = {.tid = tid, .base = base, .nofollow = 0, .resolve = 0, .missing = place};
   error = walk_path(&walk, path, &found);
   if (base >= 0) close(base);
   /* Something is there by now. */
@@ -183,6 +212,7 @@ static int is_below_any(const char *name, const struct texts *texts) {
 }
 
 int is_session_writable(const char *name) {
+  if (is_session_hidden(name) || is_below_any(name, &guard.config.shown)) return 0;
   if (is_below_any(name, &guard.config.writable) || is_below(name, "/dev/shm")) return 1;
   return guard.config.temp != NULL && (is_below(name, "/tmp") || is_below(name, "/var/tmp"));
 }

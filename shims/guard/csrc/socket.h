@@ -60,7 +60,7 @@ struct watched {
 #define MOST_WATCHED 8
 /* Finds where descriptor `number` is registered; how many. */
 size_t epoll_watching(pid_t tid, int number, struct watched out[MOST_WATCHED]);
-/* Registers the socket that took its place in the same way. */
-void epoll_carry_over(pid_t tid, int number, int fd, const struct watched *watched, size_t count);
+/* Registers the socket that took the place of `old` in the same way. */
+void epoll_carry_over(pid_t tid, int number, int old, int fd, const struct watched *watched, size_t count);
 
 #endif

@@ -5,13 +5,22 @@
 #ifndef CSG_VEIL_H
 #define CSG_VEIL_H
 
-/* first.c, before the supervisor: mounts a veil over a folder or file and returns its descriptor; -1 when it cannot. */
+/*
+ * first.c, before the supervisor: mounts a veil over a folder or file and returns its descriptor; -1 when it cannot. Until
+ * veil_serve() runs, whoever looks behind it waits: nothing of the start may.
+ */
 int veil_mount(const char *path);
+
+/* 1 when veils can be mounted here at all. */
+int veil_possible(void);
 
 /* Supervisor: serves every veil of guard.veils on threads of its own. Real files are reached by guard.host_root only. */
 void veil_serve(void);
 
-/* A person allowed or took back a path of this session (pushes of the link). */
+/*
+ * A person allowed or took back a path of this session (pushes of the link). The path of a file is that file; one that ends in a
+ * slash is everything below it.
+ */
 void veil_grant(const char *path);
 void veil_revoke(const char *path);
 

@@ -10,6 +10,7 @@
 
 #include "ask.h"
 #include "kernel.h"
+#include "resolve.h"
 #include "tracee.h"
 
 static int strictness(enum row row) {
@@ -126,6 +127,8 @@ enum verdict settle(struct deed *deed, enum row row, char move_to[PATH_ROOM]) {
     case ROW_ASK:
       break;
   }
+  /* Nothing is there that an answer could be about. */
+  if (is_session_hidden(deed->name)) return refuse(deed);
   if (deed->second == NULL && table_remembered(deed->class, deed->name, &remembered))
     return remembered == ROW_ALLOW ? MAY_OUTSIDE : refuse(deed);
   return ask_about(deed, move_to);

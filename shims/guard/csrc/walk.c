@@ -96,7 +96,7 @@ static int names_tracee(const struct walk *walk, int folder, const char *name, c
 /* Follows the link `fd` named `name`, in step->at. Replaces step->at or puts its text before the rest. 0, or an errno. */
 static int follow(const struct walk *walk, struct step *step, int fd, const char *name, const char *rest) {
   char text[PATH_ROOM];
-  if (++step->links > MOST_LINKS) return ELOOP;
+  if (++step->links > MOST_LINKS || (walk->resolve & RESOLVE_NO_SYMLINKS) != 0) return ELOOP;
   if (is_on_proc(fd)) {
     struct open_as how = {.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_NO_MAGICLINKS};
     if (names_tracee(walk, step->at, name, text, sizeof text)) return prepend(step, text, rest);
@@ -104,6 +104,7 @@ static int follow(const struct walk *walk, struct step *step, int fd, const char
     int magic = plain < 0 && errno == ELOOP;
     if (plain >= 0) close(plain);
     if (magic) {
+      if ((walk->resolve & RESOLVE_NO_MAGICLINKS) != 0) return ELOOP;
       int there, error = follow_magic(walk, step->at, name, &there);
       if (error != 0) return error;
       close(step->at);

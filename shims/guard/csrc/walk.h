@@ -14,6 +14,8 @@ struct walk {
   int base;
   /* The last component is not followed when it is a link. */
   int nofollow;
+  /* RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS hold. */
+  unsigned long resolve;
   /* Filled (folder and last) when only the last component is missing, and the walk then ends with 0 and a descriptor of -1. */
   struct place *missing;
 };

@@ -304,6 +304,7 @@ function sessionAt(now: number): Session {
     guard: null,
     effects: new Map(),
     endings: new Set(),
+    farewells: new Set(),
   };
 }
 
