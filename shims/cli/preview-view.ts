@@ -140,7 +140,8 @@ function measure(effect: PreviewEffect, content: Content | undefined, most: numb
   const scale = Math.min(1, BAR_COLUMNS / most);
   const bar = '+'.repeat(Math.ceil(added * scale)) + '-'.repeat(Math.ceil(removed * scale));
   const names = effect.kind === 'changed' && effect.was.links > 1 ? ` (of ${effect.was.links} names this one)` : '';
-  return `${added + removed} ${bar}${names}`;
+  const mode = effect.kind === 'changed' && effect.was.mode !== effect.now.mode ? `, mode ${octal(effect.was)} → ${octal(effect.now)}` : '';
+  return `${added + removed} ${bar}${names}${mode}`;
 }
 
 const octal = (facts: EntryFacts): string => facts.mode.toString(8).padStart(4, '0');
