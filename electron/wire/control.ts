@@ -205,6 +205,10 @@ export const approvalViewSchema = z.strictObject({
   question: z.string().nullable(),
   /** What "allow for this session" would cover, in words; null when it cannot be generalised. */
   session_pattern: z.string().nullable(),
+  /** How it can be tried on a copy before it is answered (`run --preview`); null when it cannot. */
+  preview: z
+    .strictObject({ argv: z.array(z.string()).min(1), cwd: z.string(), workspace: z.string() })
+    .nullable(),
 });
 export type ApprovalView = z.infer<typeof approvalViewSchema>;
 
