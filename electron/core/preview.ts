@@ -62,7 +62,12 @@ export type PreviewEffect =
 export type CommitStep =
   | { readonly kind: 'put'; readonly path: string; readonly was: LowerFacts | null }
   | { readonly kind: 'drop'; readonly path: string; readonly was: LowerFacts }
-  | { readonly kind: 'attributes'; readonly path: string; readonly was: LowerFacts; readonly now: EntryFacts };
+  | {
+      readonly kind: 'attributes';
+      readonly path: string;
+      readonly was: LowerFacts;
+      readonly now: EntryFacts;
+    };
 
 export interface Conflict {
   readonly path: string;
@@ -186,8 +191,7 @@ export function planCommit(
     const { path, upper, lower } = entry;
     const isNews = lower !== null && BigInt(lower.ctimeNs) >= started && !isUntouched(entry);
     if (entry.strange !== null) conflicts.push({ path, reason: entry.strange });
-    else if (isNews)
-      conflicts.push({ path, reason: 'it was changed in its place since the preview began' });
+    else if (isNews) conflicts.push({ path, reason: 'it was changed in its place since the preview began' });
     else if (upper !== null && upper !== 'whiteout' && isUnwritable(upper))
       conflicts.push({ path, reason: `a ${upper.kind} cannot be committed` });
     if (replaced(path) || upper === null) continue;
@@ -195,7 +199,8 @@ export function planCommit(
       if (lower !== null) drops.push({ kind: 'drop', path, was: lower });
     } else if (lower === null || upper.kind !== lower.kind || (upper.kind === 'folder' && entry.opaque)) {
       if (path !== '') puts.push({ kind: 'put', path, was: lower });
-    } else if (upper.kind !== 'folder' && entry.content !== 'same') puts.push({ kind: 'put', path, was: lower });
+    } else if (upper.kind !== 'folder' && entry.content !== 'same')
+      puts.push({ kind: 'put', path, was: lower });
     else if (upper.kind !== 'link' && isAttributeChange(upper, lower))
       puts.push({ kind: 'attributes', path, was: lower, now: upper });
   }

@@ -92,10 +92,17 @@ function previewOf({ session, action }: Passage): ApprovalView['preview'] {
       : Array.isArray(argv)
         ? argv.filter((word): word is string => typeof word === 'string')
         : [];
-  const whole = words.length > 0 && (typeof command === 'string' || words.length === (argv as unknown[]).length);
+  const whole =
+    words.length > 0 && (typeof command === 'string' || words.length === (argv as unknown[]).length);
   const size = words.reduce((sum, word) => sum + word.length, 0);
   // With a word that is no UTF-8, what would run is not what is shown.
-  if (!whole || action.parameters.escaped === true || size > MAX_PREVIEW_BYTES || session.guard.preview === true) return null;
+  if (
+    !whole ||
+    action.parameters.escaped === true ||
+    size > MAX_PREVIEW_BYTES ||
+    session.guard.preview === true
+  )
+    return null;
   return { argv: words, cwd: action.cwd, workspace: session.workspace };
 }
 

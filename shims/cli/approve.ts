@@ -143,7 +143,9 @@ async function previewOne(
   if (views === null) return 1;
   const view = views.find((v) => v.handle === handle || v.id === handle);
   if (view === undefined) {
-    process.stderr.write(`countersign: no approval \`${handle}\` is pending; it may have been answered or timed out\n`);
+    process.stderr.write(
+      `countersign: no approval \`${handle}\` is pending; it may have been answered or timed out\n`,
+    );
     return 1;
   }
   const style = process.stdout.isTTY ? ANSI_STYLE : PLAIN_STYLE;
@@ -161,7 +163,9 @@ async function askAnswer(): Promise<Answer | null> {
   const asking = createInterface({ input: process.stdin, output: process.stdout });
   const once = { scope: 'once', note: null, commandLine: null } as const;
   try {
-    const text = (await asking.question('allow once, deny or leave it waiting? [leave] ')).trim().toLowerCase();
+    const text = (await asking.question('allow once, deny or leave it waiting? [leave] '))
+      .trim()
+      .toLowerCase();
     if (text === 'allow' || text === 'a') return { answer: 'allow', ...once };
     return text === 'deny' || text === 'd' ? { answer: 'deny', ...once } : null;
   } finally {
@@ -176,10 +180,19 @@ async function askAnswer(): Promise<Answer | null> {
 async function showPreview(view: ApprovalView): Promise<boolean> {
   const { preview } = view;
   if (preview === null) {
-    process.stdout.write('this cannot be tried on a copy: it is no command of a session that the kernel guards\n');
+    process.stdout.write(
+      'this cannot be tried on a copy: it is no command of a session that the kernel guards\n',
+    );
     return false;
   }
-  const options = ['--preview', '--discard', '--workspace', preview.workspace, '--intent', `preview of ${view.handle}`];
+  const options = [
+    '--preview',
+    '--discard',
+    '--workspace',
+    preview.workspace,
+    '--intent',
+    `preview of ${view.handle}`,
+  ];
   const child = spawn(process.execPath, [process.argv[1] ?? '', 'run', ...options, '--', ...preview.argv], {
     cwd: preview.cwd,
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -72,6 +72,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./trash.ts')).trash,
   },
   {
+    name: 'restore',
+    words: 'PATH…',
+    what: 'put back what is in the trash',
+    load: async () => (await import('./trash.ts')).restore,
+  },
+  {
     name: 'daemon',
     words: 'start|stop|status',
     what: 'the process that decides',

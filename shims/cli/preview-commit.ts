@@ -44,7 +44,9 @@ const factsShape = {
 };
 const upperSchema = z.strictObject(factsShape);
 const lowerSchema = z.strictObject({ ...factsShape, ctimeNs: number, device: number });
-const relative = z.string().refine((path) => path === '' || path.split('/').every((p) => p !== '' && p !== '.' && p !== '..'));
+const relative = z
+  .string()
+  .refine((path) => path === '' || path.split('/').every((p) => p !== '' && p !== '.' && p !== '..'));
 const stepSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('put'),
@@ -137,10 +139,13 @@ export function finishCommit(folder: PreviewFolder): Result<CommitEnd, string> {
   const journal = load(folder);
   if (!journal.ok) return journal;
   if (journal.value.phase === 'staging')
-    return err('its commit had changed nothing yet; `undo` clears it away, and the preview can be committed again');
+    return err(
+      'its commit had changed nothing yet; `undo` clears it away, and the preview can be committed again',
+    );
   if (journal.value.phase === 'swapped') return ok(clean(folder, journal.value));
   try {
-    for (const [n, step] of journal.value.steps.entries()) if (!isSwapped(folder, step, n)) swap(folder, step, n);
+    for (const [n, step] of journal.value.steps.entries())
+      if (!isSwapped(folder, step, n)) swap(folder, step, n);
   } catch (cause) {
     return ok({ kind: 'torn', conflicts: [{ path: pathOf(cause), reason: (cause as Error).message }] });
   }
@@ -151,7 +156,8 @@ export function finishCommit(folder: PreviewFolder): Result<CommitEnd, string> {
 export function undoCommit(folder: PreviewFolder): Result<CommitEnd, string> {
   const journal = load(folder);
   if (!journal.ok) return journal;
-  if (journal.value.phase === 'swapped') return err('its commit is done, and what was there before is being removed; `finish` ends that');
+  if (journal.value.phase === 'swapped')
+    return err('its commit is done, and what was there before is being removed; `finish` ends that');
   const left = undo(folder, journal.value);
   return ok(left.length === 0 ? { kind: 'undone', conflicts: [] } : { kind: 'torn', conflicts: left });
 }
@@ -178,7 +184,9 @@ function load(folder: PreviewFolder): Result<Journal, string> {
   }
   const parsed = journalSchema.safeParse(parseJson(text));
   if (!parsed.success || parsed.data.steps.some((step) => folder.places[step.place] === undefined))
-    return err(`its journal \`${journalPath(folder)}\` is damaged; files of ours in the places are called \`.countersign-${folder.id}-*\``);
+    return err(
+      `its journal \`${journalPath(folder)}\` is damaged; files of ours in the places are called \`.countersign-${folder.id}-*\``,
+    );
   return ok(parsed.data);
 }
 
@@ -193,14 +201,22 @@ function strangePlaces(folder: PreviewFolder): readonly Conflict[] {
 }
 
 /** Acts at the name of a step, in its folder that is held open. */
-function at<T>(folder: PreviewFolder, step: Step, act: (name: Buffer, old: Buffer, fresh: Buffer) => T, n: number): T {
+function at<T>(
+  folder: PreviewFolder,
+  step: Step,
+  act: (name: Buffer, old: Buffer, fresh: Buffer) => T,
+  n: number,
+): T {
   const place = folder.places[step.place];
   if (place === undefined) throw new Error(`no place ${step.place}`);
   let anchor: Anchor;
   try {
     anchor = openAnchor(place.place, step.path);
   } catch (cause) {
-    throw new Stopped(step.path, `its folder is not there any more (${(cause as NodeJS.ErrnoException).code})`);
+    throw new Stopped(
+      step.path,
+      `its folder is not there any more (${(cause as NodeJS.ErrnoException).code})`,
+    );
   }
   const own = (end: string) => anchored(anchor.fd, Buffer.from(`.countersign-${folder.id}-${n}.${end}`));
   const name = anchored(anchor.fd, step.path === '' ? Buffer.from('.') : anchor.name);
@@ -211,7 +227,8 @@ function at<T>(folder: PreviewFolder, step: Step, act: (name: Buffer, old: Buffe
   }
 }
 
-const factsAt = (path: Buffer): BigIntStats | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false });
+const factsAt = (path: Buffer): BigIntStats | undefined =>
+  lstatSync(path, { bigint: true, throwIfNoEntry: false });
 
 /** Copies what the layer has beside its place; the inode of the copy. */
 function stage(folder: PreviewFolder, step: Extract<Step, { kind: 'put' }>, n: number): string {
@@ -269,7 +286,10 @@ function copyTree(from: Buffer, to: Buffer, step: Step): void {
   setTimes(to, facts);
 }
 
-function setTimes(path: Buffer, facts: { readonly atimeNs?: bigint; readonly mtimeNs: bigint | string }): void {
+function setTimes(
+  path: Buffer,
+  facts: { readonly atimeNs?: bigint; readonly mtimeNs: bigint | string },
+): void {
   const seconds = secondsOf(BigInt(facts.mtimeNs));
   lutimesSync(path, seconds, seconds);
 }
@@ -358,7 +378,11 @@ function isSwapped(folder: PreviewFolder, step: Step, n: number): boolean {
         case 'drop':
           return factsAt(old) !== undefined && now === undefined;
         case 'attributes':
-          return now !== undefined && Number(now.mode & 0o7777n) === step.now.mode && (step.now.kind !== 'file' || isNear(now.mtimeNs, step.now.mtimeNs));
+          return (
+            now !== undefined &&
+            Number(now.mode & 0o7777n) === step.now.mode &&
+            (step.now.kind !== 'file' || isNear(now.mtimeNs, step.now.mtimeNs))
+          );
         default:
           return unreachable(step);
       }
@@ -405,13 +429,21 @@ function takeBack(step: Step, name: Buffer, old: Buffer, fresh: Buffer): void {
       } else if (aside !== undefined) {
         if (now === undefined) renameSync(old, name);
         else if (now.ino === aside.ino) unlinkSync(old);
-        else throw new Stopped(step.path, `somebody made another one; what was there is beside it as \`${lastOf(old)}\``);
+        else
+          throw new Stopped(
+            step.path,
+            `somebody made another one; what was there is beside it as \`${lastOf(old)}\``,
+          );
       }
       removeTree(fresh);
       return;
     case 'drop':
       if (aside === undefined) return;
-      if (now !== undefined) throw new Stopped(step.path, `somebody made another one; what was there is beside it as \`${lastOf(old)}\``);
+      if (now !== undefined)
+        throw new Stopped(
+          step.path,
+          `somebody made another one; what was there is beside it as \`${lastOf(old)}\``,
+        );
       renameSync(old, name);
       return;
     case 'attributes':
@@ -432,7 +464,10 @@ function clean(folder: PreviewFolder, journal: Journal): CommitEnd {
     try {
       if (step.kind !== 'attributes') at(folder, step, (_name, old) => removeTree(old), n);
     } catch (cause) {
-      left.push({ path: step.path, reason: `what was there before is left beside it: ${(cause as Error).message}` });
+      left.push({
+        path: step.path,
+        reason: `what was there before is left beside it: ${(cause as Error).message}`,
+      });
     }
   if (left.length > 0) return { kind: 'torn', conflicts: left };
   rmSync(journalPath(folder), { force: true });

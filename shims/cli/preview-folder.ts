@@ -29,7 +29,9 @@ const startSchema = z.strictObject({
   v: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{8}$/),
   started_ns: z.string().regex(/^[0-9]{1,20}$/),
-  places: z.array(z.strictObject({ place: z.string().startsWith('/'), device: z.string(), inode: z.string() })),
+  places: z.array(
+    z.strictObject({ place: z.string().startsWith('/'), device: z.string(), inode: z.string() }),
+  ),
   command: z.array(z.string()),
 });
 
@@ -81,7 +83,8 @@ export function makePreviewFolder(
 /** Opens the folder of a preview that was made before. */
 export function openPreviewFolder(state: string, id: string): Result<PreviewFolder, string> {
   const path = join(previewsIn(state), id);
-  if (!ID.test(id)) return err(`\`${id.slice(0, 40)}\` is no preview's id; \`countersign preview list\` shows them`);
+  if (!ID.test(id))
+    return err(`\`${id.slice(0, 40)}\` is no preview's id; \`countersign preview list\` shows them`);
   let text: string;
   try {
     text = readFileSync(join(path, 'start.json'), 'utf8');
@@ -89,7 +92,8 @@ export function openPreviewFolder(state: string, id: string): Result<PreviewFold
     return err(`no preview \`${id}\` is kept; \`countersign preview list\` shows those that are`);
   }
   const parsed = startSchema.safeParse(parseJson(text));
-  if (!parsed.success) return err(`the preview \`${id}\` is damaged; \`countersign preview discard ${id}\` removes it`);
+  if (!parsed.success)
+    return err(`the preview \`${id}\` is damaged; \`countersign preview discard ${id}\` removes it`);
   const layers = join(path, 'layers');
   const start = parsed.data;
   return ok({
@@ -105,7 +109,9 @@ export function openPreviewFolder(state: string, id: string): Result<PreviewFold
 /** Ids of the previews that are kept, oldest name first. */
 export function keptPreviews(state: string): readonly string[] {
   try {
-    return readdirSync(previewsIn(state)).filter((name) => ID.test(name)).sort();
+    return readdirSync(previewsIn(state))
+      .filter((name) => ID.test(name))
+      .sort();
   } catch {
     return [];
   }

@@ -9,7 +9,13 @@ import { type ControlCall, type ControlConnection, callFor } from './control-cli
 import { type CommitEnd, commitPreview } from './preview-commit.ts';
 import { type PreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { digestOf, listLayers } from './preview-tree.ts';
-import { type PlaceEffects, type PreviewReport, previewJson, previewLines, shownPath } from './preview-view.ts';
+import {
+  type PlaceEffects,
+  type PreviewReport,
+  previewJson,
+  previewLines,
+  shownPath,
+} from './preview-view.ts';
 
 /** What happens to a preview when the command is over. */
 export type PreviewChoice = 'ask' | 'commit' | 'discard';
@@ -81,7 +87,9 @@ function look(end: PreviewEnd): Result<readonly PlaceEffects[], string> {
     places.push({
       layers,
       effects: withMoves(effectsOf(listed.value), digest),
-      attributes: listed.value.filter((entry) => entry.attributes && entry.upper !== null).map(({ path }) => path),
+      attributes: listed.value
+        .filter((entry) => entry.attributes && entry.upper !== null)
+        .map(({ path }) => path),
       brief: n >= end.workspaces,
     });
   }
@@ -100,7 +108,9 @@ async function choose(end: PreviewEnd, report: PreviewReport): Promise<'commit' 
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
     for (;;) {
-      const answer = (await asking.question('countersign: commit, discard or show? [discard] ')).trim().toLowerCase();
+      const answer = (await asking.question('countersign: commit, discard or show? [discard] '))
+        .trim()
+        .toLowerCase();
       if (answer === 'commit' || answer === 'c') return 'commit';
       if (answer === '' || answer === 'discard' || answer === 'd') return 'discard';
       if (answer === 'show' || answer === 's') print(previewLines(report, { whole: true }));
@@ -119,7 +129,8 @@ async function commit(end: PreviewEnd, seen: readonly PlaceEffects[]): Promise<b
   const plans = [];
   for (const n of folder.places.keys()) {
     const listed = entriesOf(end, n);
-    if (!listed.ok) return given(end, seen, { kind: 'undone', conflicts: [{ path: '', reason: listed.error }] });
+    if (!listed.ok)
+      return given(end, seen, { kind: 'undone', conflicts: [{ path: '', reason: listed.error }] });
     const plan = planCommit(listed.value, folder.startedNs);
     if (!plan.ok) return given(end, seen, { kind: 'undone', conflicts: plan.conflicts });
     plans.push(plan.steps);
@@ -148,7 +159,9 @@ async function given(end: PreviewEnd, seen: readonly PlaceEffects[], how: Commit
       removePreviewFolder(folder);
       return false;
     case 'torn':
-      say(`the commit stands half; \`countersign preview finish ${folder.id}\` completes it, \`undo ${folder.id}\` takes it back:`);
+      say(
+        `the commit stands half; \`countersign preview finish ${folder.id}\` completes it, \`undo ${folder.id}\` takes it back:`,
+      );
       sayConflicts(how, say);
       await tell(end, 'torn', seen, noteOf(how));
       return false;
@@ -159,7 +172,8 @@ async function given(end: PreviewEnd, seen: readonly PlaceEffects[], how: Commit
 
 /** Says each conflict of a commit on a line of its own. */
 export function sayConflicts(how: Exclude<CommitEnd, { kind: 'done' }>, say: (line: string) => void): void {
-  for (const { path, reason } of how.conflicts.slice(0, 50)) say(`  ${shownPath(path)}: ${visibleLine(reason)}`);
+  for (const { path, reason } of how.conflicts.slice(0, 50))
+    say(`  ${shownPath(path)}: ${visibleLine(reason)}`);
   if (how.conflicts.length > 50) say(`  and ${how.conflicts.length - 50} more`);
 }
 

@@ -111,13 +111,17 @@ function compared(entry: LayerEntry, layers: Layers): LayerEntry {
   const { upper, lower, path } = entry;
   if (upper === null || upper === 'whiteout' || lower === null || upper.kind !== lower.kind) return entry;
   if (upper.kind === 'file') {
-    if (upper.size !== lower.size || upper.size > MOST_COMPARED_BYTES) return { ...entry, content: 'different' };
+    if (upper.size !== lower.size || upper.size > MOST_COMPARED_BYTES)
+      return { ...entry, content: 'different' };
     const a = digestOf(layers.upper, path);
     return { ...entry, content: a !== null && a === digestOf(layers.place, path) ? 'same' : 'different' };
   }
   if (upper.kind === 'link') {
     const a = targetOf(layers.upper, path);
-    return { ...entry, content: a !== null && targetOf(layers.place, path)?.equals(a) === true ? 'same' : 'different' };
+    return {
+      ...entry,
+      content: a !== null && targetOf(layers.place, path)?.equals(a) === true ? 'same' : 'different',
+    };
   }
   return { ...entry, content: 'same' };
 }

@@ -56,7 +56,9 @@ export function previewLines(report: PreviewReport, how: { readonly whole: boole
     const contents = new Map(effects.slice(0, mostRows).map((effect) => [effect, contentOf(effect, layers)]));
     lines.push(...summary(effects, contents));
     if (attributes.length > 0)
-      lines.push(` (extended attributes of ${attributes.length} are not carried along: ${attributes.slice(0, 3).map(shownPath).join(', ')})`);
+      lines.push(
+        ` (extended attributes of ${attributes.length} are not carried along: ${attributes.slice(0, 3).map(shownPath).join(', ')})`,
+      );
     const diffs = [...contents].flatMap(([effect, content]) => diffLines(effect, content, layers));
     lines.push('');
     for (const line of diffs.slice(0, mostLines)) lines.push(line);
@@ -69,10 +71,19 @@ export function previewLines(report: PreviewReport, how: { readonly whole: boole
   return lines;
 }
 
-function summary(effects: readonly PreviewEffect[], contents: ReadonlyMap<PreviewEffect, Content>): readonly string[] {
+function summary(
+  effects: readonly PreviewEffect[],
+  contents: ReadonlyMap<PreviewEffect, Content>,
+): readonly string[] {
   const rows = [...contents.keys()];
-  const width = Math.min(60, rows.reduce((most, effect) => Math.max(most, [...nameOf(effect)].length), 0));
-  const most = [...contents.values()].reduce((sum, c) => Math.max(sum, c.kind === 'text' ? c.diff.added + c.diff.removed : 1), 1);
+  const width = Math.min(
+    60,
+    rows.reduce((most, effect) => Math.max(most, [...nameOf(effect)].length), 0),
+  );
+  const most = [...contents.values()].reduce(
+    (sum, c) => Math.max(sum, c.kind === 'text' ? c.diff.added + c.diff.removed : 1),
+    1,
+  );
   const lines = rows.map((effect) => {
     const content = contents.get(effect);
     return ` ${signOf(effect)} ${nameOf(effect).padEnd(width)} | ${measure(effect, content, most)}`;
@@ -84,7 +95,14 @@ function summary(effects: readonly PreviewEffect[], contents: ReadonlyMap<Previe
 
 function countsOf(effects: readonly PreviewEffect[]): string {
   const kinds = ['created', 'changed', 'moved', 'deleted', 'mode', 'times'] as const;
-  const words = { created: 'created', changed: 'changed', moved: 'moved', deleted: 'deleted', mode: 'with another mode', times: 'with other times' };
+  const words = {
+    created: 'created',
+    changed: 'changed',
+    moved: 'moved',
+    deleted: 'deleted',
+    mode: 'with another mode',
+    times: 'with other times',
+  };
   const counts = kinds
     .map((kind) => ({ kind, count: effects.filter((effect) => effect.kind === kind).length }))
     .filter(({ count }) => count > 0);
@@ -92,7 +110,9 @@ function countsOf(effects: readonly PreviewEffect[]): string {
 }
 
 function nameOf(effect: PreviewEffect): string {
-  return effect.kind === 'moved' ? `${shownPath(effect.from)} → ${shownPath(effect.path)}` : shownPath(effect.path);
+  return effect.kind === 'moved'
+    ? `${shownPath(effect.from)} → ${shownPath(effect.path)}`
+    : shownPath(effect.path);
 }
 
 function signOf(effect: PreviewEffect): string {
@@ -129,7 +149,8 @@ function measure(effect: PreviewEffect, content: Content | undefined, most: numb
       if (effect.now.kind !== 'file' && effect.now.kind !== 'link') return effect.now.kind;
       break;
     case 'changed':
-      if (effect.was.links > 1 && content?.kind !== 'text') return `${sizes(effect)} (of ${effect.was.links} names this one)`;
+      if (effect.was.links > 1 && content?.kind !== 'text')
+        return `${sizes(effect)} (of ${effect.was.links} names this one)`;
       break;
     default:
       return unreachable(effect);
@@ -139,8 +160,12 @@ function measure(effect: PreviewEffect, content: Content | undefined, most: numb
   const { added, removed } = content.diff;
   const scale = Math.min(1, BAR_COLUMNS / most);
   const bar = '+'.repeat(Math.ceil(added * scale)) + '-'.repeat(Math.ceil(removed * scale));
-  const names = effect.kind === 'changed' && effect.was.links > 1 ? ` (of ${effect.was.links} names this one)` : '';
-  const mode = effect.kind === 'changed' && effect.was.mode !== effect.now.mode ? `, mode ${octal(effect.was)} → ${octal(effect.now)}` : '';
+  const names =
+    effect.kind === 'changed' && effect.was.links > 1 ? ` (of ${effect.was.links} names this one)` : '';
+  const mode =
+    effect.kind === 'changed' && effect.was.mode !== effect.now.mode
+      ? `, mode ${octal(effect.was)} → ${octal(effect.now)}`
+      : '';
   return `${added + removed} ${bar}${names}${mode}`;
 }
 
@@ -171,7 +196,9 @@ function contentOf(effect: PreviewEffect, layers: Layers): Content {
   if ((was ?? now)?.kind !== 'file') return { kind: 'none' };
   const before = was === null ? '' : sideOf(layers.place, effect.path, was);
   const after = now === null ? '' : sideOf(layers.upper, effect.path, now);
-  return before === null || after === null ? { kind: 'bytes' } : { kind: 'text', diff: diffTexts(before, after) };
+  return before === null || after === null
+    ? { kind: 'bytes' }
+    : { kind: 'text', diff: diffTexts(before, after) };
 }
 
 function linkText(target: Buffer | null): string | null {
@@ -202,8 +229,12 @@ function diffLines(effect: PreviewEffect, content: Content, layers: Layers): rea
     case 'bytes':
       return [
         ...head,
-        ...(effect.kind === 'created' ? [] : [`-${bytesText(layers.place, effect.path, 'was' in effect ? effect.was : null)}`]),
-        ...(effect.kind === 'deleted' ? [] : [`+${bytesText(layers.upper, effect.path, 'now' in effect ? effect.now : null)}`]),
+        ...(effect.kind === 'created'
+          ? []
+          : [`-${bytesText(layers.place, effect.path, 'was' in effect ? effect.was : null)}`]),
+        ...(effect.kind === 'deleted'
+          ? []
+          : [`+${bytesText(layers.upper, effect.path, 'now' in effect ? effect.now : null)}`]),
         '',
       ];
     case 'text':
@@ -262,7 +293,11 @@ function contentJson(effect: PreviewEffect, layers: Layers) {
   const content = contentOf(effect, layers);
   switch (content.kind) {
     case 'text':
-      return { added: content.diff.added, removed: content.diff.removed, diff: content.diff.hunks.flatMap(hunkLines).join('\n') };
+      return {
+        added: content.diff.added,
+        removed: content.diff.removed,
+        diff: content.diff.hunks.flatMap(hunkLines).join('\n'),
+      };
     case 'link':
       return { link: { was: content.was, now: content.now } };
     case 'bytes':

@@ -275,7 +275,9 @@ async function runSession(
     say,
   });
   // Whoever asked for a commit must not take a failed one for a success.
-  return closing(ok(settled || end.signal !== null || end.code !== 0 ? end : { code: EXIT.refused, signal: null }));
+  return closing(
+    ok(settled || end.signal !== null || end.code !== 0 ? end : { code: EXIT.refused, signal: null }),
+  );
 
   async function finish(host: SurfaceHost): Promise<void> {
     host.close();
@@ -400,8 +402,7 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
     else if (name === '--commit' || name === '--discard') {
       if (choice !== 'ask') return err('`--commit` and `--discard` answer the same question');
       choice = name === '--commit' ? 'commit' : 'discard';
-    }
-    else if (name === '--intent' || name === '--workspace' || name === '--guard') {
+    } else if (name === '--intent' || name === '--workspace' || name === '--guard') {
       const value = inline ?? argv[at + 1];
       if (value === undefined) return err(`\`${name}\` needs a value`);
       if (inline === undefined) at += 1;
@@ -414,7 +415,8 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
   const command = argv.slice(at);
   if (command.length === 0 || command[0] === '') return err('nothing to run');
   if (guard !== 'off' && workspace === '/') return err('the workspace cannot be the whole file system');
-  if (!preview && (json || choice !== 'ask')) return err('`--json`, `--commit` and `--discard` belong to `--preview`');
+  if (!preview && (json || choice !== 'ask'))
+    return err('`--json`, `--commit` and `--discard` belong to `--preview`');
   return ok({ intent, workspace, guard, verbose, preview: preview ? { choice, json } : null, command });
 }
 

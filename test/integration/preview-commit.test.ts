@@ -19,8 +19,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { effectsOf, planCommit } from '../../electron/core/preview.ts';
 import { findInstallation } from '../../shims/cli/installation.ts';
 import { type CommitWatch, commitPreview, finishCommit, undoCommit } from '../../shims/cli/preview-commit.ts';
@@ -74,7 +74,8 @@ describe('committing a preview', () => {
     await sleep(25);
   }
   /** What overlayfs leaves where something was removed. */
-  const whiteout = (name: string) => assert.equal(spawnSync('mknod', [join(upper, name), 'c', '0', '0']).status, 0);
+  const whiteout = (name: string) =>
+    assert.equal(spawnSync('mknod', [join(upper, name), 'c', '0', '0']).status, 0);
   const entries = () => {
     const listed = listLayers(GUARD, { place, upper });
     assert.ok(listed.ok, listed.ok ? '' : listed.error);
@@ -173,7 +174,10 @@ describe('committing a preview', () => {
     await begin();
     writeFileSync(join(upper, 'a'), 'own\n');
     const lines = previewLines(
-      { places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }], attempts: [] },
+      {
+        places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }],
+        attempts: [],
+      },
       { whole: false },
     );
     assert.match(lines.join('\n'), /of 2 names this one/);
@@ -195,7 +199,10 @@ describe('committing a preview', () => {
     writeFileSync(join(upper, 'huge'), '');
     truncateSync(join(upper, 'huge'), 5 * 2 ** 30);
     const began = performance.now();
-    const report = { places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }], attempts: [] };
+    const report = {
+      places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }],
+      attempts: [],
+    };
     const text = previewLines(report, { whole: false }).join('\n');
     assert.match(text, /A huge \| 5368709120 bytes/);
     assert.match(text, /not read/);
@@ -205,7 +212,10 @@ describe('committing a preview', () => {
   test('escapes what would move the cursor, in names and in lines', async () => {
     await begin();
     writeFileSync(join(upper, 'a\u001b[2Jb'), 'x\u001b]0;title\u0007\r\n');
-    const report = { places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }], attempts: ['connect \u001b[2J:1'] };
+    const report = {
+      places: [{ layers: { place, upper }, effects: effectsOf(entries()), attributes: [], brief: false }],
+      attempts: ['connect \u001b[2J:1'],
+    };
     const text = previewLines(report, { whole: true }).join('\n');
     assert.equal(/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text), false, JSON.stringify(text));
     assert.match(text, /a\\u\{1b\}\[2Jb/);
@@ -252,7 +262,9 @@ describe('committing a preview', () => {
         mkdirSync(join(upper, 'n/m'), { recursive: true });
         writeFileSync(join(upper, 'n/m/o'), 'o');
         whiteout('gone');
-        const killed = spawnSync(process.execPath, [CHILD, state, folder.id, String(at)], { encoding: 'utf8' });
+        const killed = spawnSync(process.execPath, [CHILD, state, folder.id, String(at)], {
+          encoding: 'utf8',
+        });
         assert.equal(killed.signal, at < 4 ? 'SIGKILL' : null, killed.stderr);
         if (at === 4) {
           assert.deepEqual(picture(place).length, 5, killed.stderr);
@@ -264,7 +276,13 @@ describe('committing a preview', () => {
         assert.equal(ended.value.kind, way === 'finish' ? 'done' : 'undone', JSON.stringify(ended));
         if (way === 'undo') assert.deepEqual(picture(place), before);
         else
-          assert.deepEqual(picture(place), ['changed 644 after', 'd 644 a file now', 'n 755/', 'n/m 755/', 'n/m/o 644 o']);
+          assert.deepEqual(picture(place), [
+            'changed 644 after',
+            'd 644 a file now',
+            'n 755/',
+            'n/m 755/',
+            'n/m/o 644 o',
+          ]);
       }
     });
 });

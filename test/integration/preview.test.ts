@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,7 +33,13 @@ describe('run --preview, with the real daemon and the real guard', () => {
     root = mkdtempSync(join(tmpdir(), 'csn-'));
     work = join(root, 'home/w');
     mkdirSync(work, { recursive: true });
-    env = { PATH: process.env['PATH'], HOME: join(root, 'home'), TERM: 'xterm', LANG: 'C.UTF-8', COUNTERSIGN_HOME: root };
+    env = {
+      PATH: process.env['PATH'],
+      HOME: join(root, 'home'),
+      TERM: 'xterm',
+      LANG: 'C.UTF-8',
+      COUNTERSIGN_HOME: root,
+    };
     const started = await csn(['daemon', 'start']);
     assert.equal(started.code, 0, started.stderr);
   });
@@ -48,13 +64,22 @@ describe('run --preview, with the real daemon and the real guard', () => {
   });
 
   test('commits what it showed, and the ledger says both', async () => {
-    const done = await csn(['run', '--preview', '--commit', '--', 'sh', '-c', 'echo more >> kept; rm gone; chmod 700 kept']);
+    const done = await csn([
+      'run',
+      '--preview',
+      '--commit',
+      '--',
+      'sh',
+      '-c',
+      'echo more >> kept; rm gone; chmod 700 kept',
+    ]);
     assert.equal(done.code, 0, done.stderr);
     assert.deepEqual(readdirSync(work), ['kept']);
     assert.equal(readFileSync(join(work, 'kept'), 'utf8'), 'one\nmore\n');
     assert.equal(statSync(join(work, 'kept')).mode & 0o777, 0o700);
     const listed = await csn(['receipts', 'list', '--json']);
-    for (const step of ['shown', 'commit', 'committed']) assert.match(listed.stdout, new RegExp(`"step": ?"${step}"`));
+    for (const step of ['shown', 'commit', 'committed', 'discarded'])
+      assert.match(listed.stdout, new RegExp(`"preview ${step} sh`));
     assert.equal((await csn(['verify'])).code, 0);
     assert.deepEqual(previews(), []);
   });
@@ -76,7 +101,10 @@ describe('run --preview, with the real daemon and the real guard', () => {
     server.close();
     assert.match(done.stdout, /ECONNREFUSED/, done.stderr);
     assert.equal(heard, 0);
-    assert.deepEqual([readdirSync(outside), readFileSync(join(outside, 'file'), 'utf8')], [['file'], 'not yours']);
+    assert.deepEqual(
+      [readdirSync(outside), readFileSync(join(outside, 'file'), 'utf8')],
+      [['file'], 'not yours'],
+    );
     assert.match(done.stderr, new RegExp(`connect 127\\.0\\.0\\.1:${port}`));
     assert.match(done.stderr, /(write|delete|create) .*outside\//);
   });
@@ -90,7 +118,15 @@ describe('run --preview, with the real daemon and the real guard', () => {
 
   test('changes nothing when a file was changed meanwhile', async () => {
     writeFileSync(join(work, 'busy'), 'first\n');
-    const running = csn(['run', '--preview', '--commit', '--', 'sh', '-c', 'echo mine >> busy; echo x > other; sleep 3']);
+    const running = csn([
+      'run',
+      '--preview',
+      '--commit',
+      '--',
+      'sh',
+      '-c',
+      'echo mine >> busy; echo x > other; sleep 3',
+    ]);
     const deadline = Date.now() + 10_000;
     while (previews().length === 0 && Date.now() < deadline) await new Promise((r) => setTimeout(r, 20));
     await new Promise((r) => setTimeout(r, 700));
@@ -111,7 +147,10 @@ describe('run --preview, with the real daemon and the real guard', () => {
   });
 
   test('asks on a terminal, and commits on the word', async () => {
-    const terminal = openTerminal([process.execPath, MAIN, 'run', '--preview', '--intent', 'x', '--', 'sh', '-c', 'echo typed > t'], { cwd: work, env });
+    const terminal = openTerminal(
+      [process.execPath, MAIN, 'run', '--preview', '--intent', 'x', '--', 'sh', '-c', 'echo typed > t'],
+      { cwd: work, env },
+    );
     await terminal.see(/commit, discard or show\? \[discard\]/, 20_000);
     assert.equal(existsSync(join(work, 't')), false);
     terminal.type('commit\r');
@@ -122,7 +161,10 @@ describe('run --preview, with the real daemon and the real guard', () => {
   test('shows what a waiting command would do before it is answered', async () => {
     mkdirSync(join(root, 'config/policies'), { recursive: true });
     writeFileSync(join(work, 'precious'), 'gold\n');
-    const agent = csn(['run', '--', 'bash'], 'find . -name precious -delete; git push --force origin main; echo "rc $?"\n');
+    const agent = csn(
+      ['run', '--', 'bash'],
+      'find . -name precious -delete; git push --force origin main; echo "rc $?"\n',
+    );
     let handle = '';
     const deadline = Date.now() + 15_000;
     while (handle === '' && Date.now() < deadline) {
@@ -130,7 +172,10 @@ describe('run --preview, with the real daemon and the real guard', () => {
       handle = JSON.parse(listed.stdout)[0]?.handle ?? '';
     }
     assert.notEqual(handle, '', 'nothing waits');
-    const terminal = openTerminal([process.execPath, MAIN, 'approve', handle, '--preview'], { cwd: work, env });
+    const terminal = openTerminal([process.execPath, MAIN, 'approve', handle, '--preview'], {
+      cwd: work,
+      env,
+    });
     await terminal.see(/on the copy it ended with/, 20_000);
     await terminal.see(/allow once, deny or leave it waiting/);
     terminal.type('deny\r');

@@ -39,7 +39,8 @@ describe('the difference of two texts', () => {
     };
     for (let n = 0; n < 500; n += 1) {
       const text = () =>
-        Array.from({ length: next(25) }, () => `${'abcd'[next(4)]}\n`).join('') + (next(4) === 0 ? 'end' : '');
+        Array.from({ length: next(25) }, () => `${'abcd'[next(4)]}\n`).join('') +
+        (next(4) === 0 ? 'end' : '');
       const [before, after] = [text(), text()];
       const diff = diffTexts(before, after);
       assert.equal(patched(before, diff), after, JSON.stringify([before, after]));

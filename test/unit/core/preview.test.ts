@@ -35,7 +35,8 @@ const entry = (path: string, more: Partial<LayerEntry>): LayerEntry => ({
   content: 'different',
   ...more,
 });
-const said = (entries: readonly LayerEntry[]) => effectsOf(entries).map(({ kind, path }) => `${kind} ${path}`);
+const said = (entries: readonly LayerEntry[]) =>
+  effectsOf(entries).map(({ kind, path }) => `${kind} ${path}`);
 const planned = (entries: readonly LayerEntry[]) => {
   const plan = planCommit(entries, STARTED);
   return plan.ok ? plan.steps.map(({ kind, path }) => `${kind} ${path}`) : plan.conflicts;
@@ -54,19 +55,39 @@ describe('what a layer says was done', () => {
       entry('passed', { upper: upper('folder'), lower: lower('folder'), content: 'same' }),
       entry('never', { upper: 'whiteout' }),
     ];
-    assert.deepEqual(said(entries), ['changed changed', 'deleted gone', 'created made', 'mode mode', 'times touched']);
+    assert.deepEqual(said(entries), [
+      'changed changed',
+      'deleted gone',
+      'created made',
+      'mode mode',
+      'times touched',
+    ]);
   });
 
   test('counts what goes with a deleted folder, and names what a folder that was made anew lacks', () => {
-    const tree = [entry('d/a', { lower: lower('file') }), entry('d/e', { lower: lower('folder') }), entry('d/e/f', { lower: lower('file') })];
+    const tree = [
+      entry('d/a', { lower: lower('file') }),
+      entry('d/e', { lower: lower('folder') }),
+      entry('d/e/f', { lower: lower('file') }),
+    ];
     const gone = effectsOf([entry('d', { upper: 'whiteout', lower: lower('folder') }), ...tree]);
-    assert.deepEqual(gone.map((effect) => [effect.kind, effect.path, effect.kind === 'deleted' && effect.below]), [['deleted', 'd', 3]]);
-    const anew = [entry('d', { upper: upper('folder'), lower: lower('folder'), opaque: true }), ...tree, entry('d/n', { upper: upper('file') })];
+    assert.deepEqual(
+      gone.map((effect) => [effect.kind, effect.path, effect.kind === 'deleted' && effect.below]),
+      [['deleted', 'd', 3]],
+    );
+    const anew = [
+      entry('d', { upper: upper('folder'), lower: lower('folder'), opaque: true }),
+      ...tree,
+      entry('d/n', { upper: upper('file') }),
+    ];
     assert.deepEqual(said(anew), ['deleted d/a', 'deleted d/e', 'created d/n']);
   });
 
   test('says both when a file takes the place of a folder', () => {
-    const entries = [entry('x', { upper: upper('file'), lower: lower('folder') }), entry('x/y', { lower: lower('file') })];
+    const entries = [
+      entry('x', { upper: upper('file'), lower: lower('folder') }),
+      entry('x/y', { lower: lower('file') }),
+    ];
     assert.deepEqual(said(entries), ['deleted x', 'created x']);
   });
 
@@ -83,7 +104,9 @@ describe('what a layer says was done', () => {
       return 'same';
     });
     assert.deepEqual(
-      joined.map((effect) => (effect.kind === 'moved' ? `moved ${effect.from} ${effect.path}` : `${effect.kind} ${effect.path}`)),
+      joined.map((effect) =>
+        effect.kind === 'moved' ? `moved ${effect.from} ${effect.path}` : `${effect.kind} ${effect.path}`,
+      ),
       ['moved a b', 'created c', 'deleted z'],
     );
     assert.equal(asked.includes('lower z'), false, 'a file of another size was read');
@@ -107,7 +130,9 @@ describe('how a preview is committed', () => {
       entry('a', { upper: upper('file'), lower: lower('file', { ctimeNs: '1000' }) }),
       entry('b', { upper: upper('file') }),
     ];
-    assert.deepEqual(planned(entries), [{ path: 'a', reason: 'it was changed in its place since the preview began' }]);
+    assert.deepEqual(planned(entries), [
+      { path: 'a', reason: 'it was changed in its place since the preview began' },
+    ]);
   });
 
   test('refuses when a file came into a folder that the preview deleted', () => {
@@ -115,7 +140,9 @@ describe('how a preview is committed', () => {
       entry('d', { upper: 'whiteout', lower: lower('folder') }),
       entry('d/news', { lower: lower('file', { ctimeNs: '1001' }) }),
     ];
-    assert.deepEqual(planned(entries), [{ path: 'd/news', reason: 'it was changed in its place since the preview began' }]);
+    assert.deepEqual(planned(entries), [
+      { path: 'd/news', reason: 'it was changed in its place since the preview began' },
+    ]);
   });
 
   test('goes on when others worked in a folder that the preview only passed through', () => {
