@@ -20,6 +20,7 @@ import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, GuardEnvelope, MediationPorts, WaitingNotice } from './mediation.ts';
 import { identityFault, type Session } from './session-store.ts';
+import { evaluateNow } from './stages.ts';
 
 /** One question on its way, as the connection that asked it sees it. */
 export interface Asking {
