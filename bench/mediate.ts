@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { evaluate } from '../electron/core/policy/evaluate.ts';
 import { transformNames } from '../electron/core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../electron/core/receipt/context-chain.ts';
+import { err } from '../electron/core/result.ts';
 import { createApprovalService } from '../electron/daemon/approval-service.ts';
 import { createDeferralService } from '../electron/daemon/deferral-service.ts';
 import { mediate } from '../electron/daemon/mediate.ts';
@@ -73,8 +74,12 @@ async function main(): Promise<void> {
     policy: () => ({ set: policy.value.set, compiled: policy.value }),
     approvals: createApprovalService(clock, timers),
     deferrals: createDeferralService(clock, timers),
-    normalize: (input) => normalizeEnvelope(input, knowledge.value, nodeHasher, '/nowhere'),
+    normalize: ({ envelope, ...input }) =>
+      envelope.surface === 'guard'
+        ? err({ code: 'surface', message: 'only shells are measured here' })
+        : normalizeEnvelope({ ...input, envelope }, knowledge.value, nodeHasher, '/nowhere'),
     mandateText,
+    startTexts: () => [],
     environment: () => [],
     evaluate,
     patternFor: () => null,
@@ -214,6 +219,10 @@ function sessionOf(id: string): Session {
     gaps: 0,
     revoked: null,
     endedAt: null,
+    guard: null,
+    effects: new Map(),
+    endings: new Set(),
+    farewells: new Set(),
   };
 }
 

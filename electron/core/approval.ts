@@ -17,6 +17,8 @@ export interface CommandPattern {
   readonly rule: string | null;
   /** Working directory it was allowed in, so that a relative operand keeps meaning the same; absent or null means any. */
   readonly cwd?: string | null;
+  /** What was allowed is no command but this: the same is done to the same object (`file read /home/u/.netrc`). Absent: a command. */
+  readonly object?: { readonly tool: string; readonly operation: string; readonly value: string };
 }
 
 export type ApprovalState =

@@ -15,5 +15,7 @@ export interface Outcome {
     readonly kind: string;
     readonly count: number;
     readonly sample: readonly string[];
+    /** Chain of SHA-256 over all names in order: each is the hash of the one before it, a newline, and the name. */
+    readonly digest?: Digest;
   }[];
 }

@@ -88,6 +88,8 @@ function questionFor(decision: Decision): string {
 
 /** What "allow for this session" would cover, in words. */
 export function patternText(pattern: CommandPattern): string {
+  if (pattern.object !== undefined)
+    return `${pattern.object.tool} ${pattern.object.operation} of ${pattern.object.value}`;
   const flags = pattern.flags.length > 0 ? ` with exactly ${pattern.flags.join(' ')}` : ' without flags';
   const operands =
     pattern.operands === null ? ' on anything' : ` on ${pattern.operands.join(' ') || 'nothing else'}`;

@@ -8,7 +8,8 @@ import type { CommandPattern } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
-import { patternFor } from '../core/policy/grant.ts';
+import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
+import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -23,15 +24,21 @@ import { openLedger } from '../edge/ledger.ts';
 import { recordedTime } from '../edge/ledger-file.ts';
 import { openDoor } from '../edge/line-socket.ts';
 import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
+import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
 import type { DaemonStatus } from '../wire/control.ts';
+import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { createDeferralService } from './deferral-service.ts';
-import { createGate, GATE_LIMITS } from './gate.ts';
+import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
+import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-door.ts';
+import { normalizeGuarded, startTexts } from './guard-normalize.ts';
+import { lateWritesFor, tableMaker } from './guard-wiring.ts';
+import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
@@ -146,6 +153,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   }
 
   const sessions = createSessionStore();
+  const readsEnvironment = environmentReaders();
+  const own = [...new Set([places.state, places.config, places.run])];
   const approvals = createApprovalService(clock, timers);
   const deferrals = createDeferralService(clock, timers);
   const mediation: MediationPorts = {
@@ -157,8 +166,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     policy: armedNow,
     approvals,
     deferrals,
-    normalize: (input) => normalizeEnvelope(input, knowledge.value, hasher, places.sessions),
+    normalize: ({ envelope, ...input }) =>
+      envelope.surface === 'guard'
+        ? normalizeGuarded({ ...input, envelope }, knowledge.value, hasher, own)
+        : normalizeEnvelope({ ...input, envelope }, knowledge.value, hasher, places.sessions),
     mandateText,
+    startTexts,
     environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
     evaluate,
     patternFor: (action, decision) => sessionPattern(action, decision),
@@ -170,6 +183,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
 
+  const guards = createGuardRegistry(sessions);
+  const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
   const startedAt = clock.now();
@@ -196,6 +211,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       return;
     }
     log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
+    guards.retable(tablesFor);
     await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
   }
   const reload = async (): Promise<{ ok: boolean; message: string }> => {
@@ -262,6 +278,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     helloMs: HELLO_MS,
     lineMs: LINE_MS,
   };
+  const guardDoor: GuardDoorPorts = {
+    mediation,
+    sessions,
+    refusals,
+    gate: createGate(GUARD_GATE_LIMITS),
+    guards,
+    nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
+    tablesFor,
+    ownPrograms: (session) => `${places.sessions}/${session.id}`,
+    late: lateWritesFor({ mediation, knowledge: knowledge.value, hasher, clock, random, timers, ledger }),
+    readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
+    programFor,
+    signalName,
+    helloMs: HELLO_MS,
+    frameMs: LINE_MS,
+  };
   const controlGate = createGate(GATE_LIMITS);
   const handler = createControlHandler({
     mediation,
@@ -269,6 +301,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     household,
     emptyContext: emptySummary,
     submitSocket: places.submitSocket,
+    guardSocket: places.guardSocket,
     deadlineMs: SURFACE_DEADLINE_MS,
     keysKind: keys.value.kind,
     shims: () => shimmedPrograms(knowledge.value, armedNow()),
@@ -315,6 +348,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     await ledger.close();
     return err({ code: submit.error.code, message: submit.error.message });
   }
+  const guarded = await openDoor(places.guardSocket, (socket) => serveGuard(guardDoor, socket));
+  if (!guarded.ok) {
+    control.value.close();
+    submit.value.close();
+    policies.close();
+    await ledger.close();
+    return err({ code: guarded.error.code, message: guarded.error.message });
+  }
   const started = await recordLifecycle('started', {
     version: options.version,
     keys: keys.value.kind,
@@ -323,6 +364,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   if (!started.ok) {
     control.value.close();
     submit.value.close();
+    guarded.value.close();
     policies.close();
     await ledger.close();
     return err({
@@ -345,9 +387,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       rmSync(join(places.run, 'daemon.pid'), { force: true });
       control.value.close();
       submit.value.close();
+      guarded.value.close();
       // While the ledger's lock is ours: after that these paths may be the next daemon's.
       rmSync(places.controlSocket, { force: true });
       rmSync(places.submitSocket, { force: true });
+      rmSync(places.guardSocket, { force: true });
       for (const session of sessions.live())
         await closeSession(mediation, session, {
           exitCode: null,
@@ -377,9 +421,16 @@ function policyFaultText(status: PolicyStatus): string {
     .join('\n');
 }
 
-/** Whether any rule looks at the environment: then it is read for each action, and else never. */
-function readsEnvironment(armed: ArmedPolicy | null): boolean {
-  return armed?.set.rules.some((rule) => rule.when?.includes('environment') ?? false) ?? false;
+/** Whether any rule of a policy looks at the environment: then it is read for each action, and else never. Looked up once a policy. */
+function environmentReaders(): (armed: ArmedPolicy | null) => boolean {
+  const known = new WeakMap<PolicySet, boolean>();
+  return (armed) => {
+    if (armed === null) return false;
+    const { set } = armed;
+    const found = known.get(set) ?? set.rules.some((rule) => rule.when?.includes('environment') ?? false);
+    known.set(set, found);
+    return found;
+  };
 }
 
 function householdOf(options: DaemonOptions): Household {
@@ -398,6 +449,7 @@ function householdOf(options: DaemonOptions): Household {
 
 /** What "allow for this session" would cover: only when exactly one command was spoken about. */
 function sessionPattern(action: Action, decision: Decision): CommandPattern | null {
+  if (action.commands.length === 0) return objectPatternFor(action, decision.rule);
   const index = decision.commands[0];
   const command = index === undefined ? undefined : action.commands[index];
   if (command === undefined || decision.commands.length !== 1 || decision.rule === null) return null;

@@ -8,7 +8,7 @@ import type { ControlClient, ControlHandler } from './control-door.ts';
 import type { MediationPorts } from './mediation.ts';
 import { identityPart } from './record.ts';
 import type { RefusalRecorder } from './refusals.ts';
-import { closeSession, type Household, openSession } from './session-opening.ts';
+import { closeSession, endTree, type Household, openSession } from './session-opening.ts';
 import type { Session, SessionStore } from './session-store.ts';
 import { accumulate, record } from './stages.ts';
 
@@ -18,6 +18,7 @@ export interface ControlRequestPorts {
   readonly household: Household;
   readonly emptyContext: (startedAt: number) => Session['context'];
   readonly submitSocket: string;
+  readonly guardSocket: string;
   readonly deadlineMs: number;
   readonly keysKind: 'keychain' | 'passphrase' | 'memory';
   readonly shims: () => readonly string[];
@@ -90,6 +91,7 @@ export function createControlHandler(ports: ControlRequestPorts): ControlHandler
         if (session === undefined)
           return fault(request, 'no_such_session', `no session \`${request.session}\``);
         session.revoked = request.reason;
+        endTree(session, `the agent was revoked: ${request.reason}`);
         ports.mediation.approvals.withdrawSession(session.id, 'the agent was revoked');
         ports.mediation.deferrals.cancelSession(session.id, 'the agent was revoked');
         await record(ports.mediation, session, 'session', {
@@ -170,6 +172,8 @@ async function onOpen(
 ): Promise<ControlReply> {
   if (request.runner_pid !== client.pid)
     return fault(request, 'bad_pid', 'a session is opened by the process that runs it');
+  if (request.assurance !== 'cooperative' && request.guard === null)
+    return fault(request, 'no_guard', 'more than a cooperative session needs a kernel guard');
   const armed = ports.mediation.policy();
   if (armed === null)
     return fault(request, 'no_policy', 'no policy is armed; run `countersign policy check`');
@@ -191,6 +195,7 @@ async function onOpen(
     agent: session.identity.agent.id,
     secret: session.secret,
     submit_socket: ports.submitSocket,
+    guard_socket: ports.guardSocket,
     shims: [...ports.shims()],
     policy: { version: armed.set.version, hash: armed.set.hash, rules: armed.set.rules.length },
     keys: ports.keysKind,

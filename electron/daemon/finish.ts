@@ -1,13 +1,14 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject, MandateId } from '../core/brand.ts';
-import { classifyReads } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
-import { identityPart } from './record.ts';
-import { MAX_RUNNING, MAX_SEEN_READS } from './session-store.ts';
-import { accumulate, denial, receiptBody, record } from './stages.ts';
+import { talliesOf } from './effect-tally.ts';
+import { footprintOf } from './effect-within.ts';
+import type { Answer, ArmedPolicy, Envelope, GuardEnvelope, MediationPorts, Passage } from './mediation.ts';
+import { effectsPart, identityPart } from './record.ts';
+import { MAX_RUNNING } from './session-store.ts';
+import { accumulate, denial, noteReads, receiptBody, record } from './stages.ts';
 
 /** What happened to an action before the decision at hand. */
 export interface Trail {
@@ -77,16 +78,9 @@ export async function finish(
   if (result === 'ALLOW') {
     // Closing a session settles what ran in it; what becomes durable after that has nobody left to run it.
     if (passage.cancelled() || session.endedAt !== null) return abandoned(ports, passage, answer);
-    startRunning(ports, passage, recorded.value.id);
+    startRunning(ports, passage, recorded.value.id, trail.decided === 'STEP_UP' || trail.decided === 'DEFER');
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
-    for (const { level, source, because } of classifyReads(action.effects)) {
-      // Once for each thing: reading it again tells policy nothing new.
-      const seen = `${level} ${source}`;
-      if (session.seenReads.has(seen)) continue;
-      if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();
-      session.seenReads.add(seen);
-      accumulate(ports, session, 'data', { class: level, source, because, action: action.id });
-    }
+    noteReads(ports, session, action, action.id);
   }
   return answer;
 }
@@ -108,10 +102,15 @@ function abandoned(ports: MediationPorts, passage: Passage, answer: Answer): Ans
   return denial(passage.action.id, 'the surface went away', answer.receipt, answer.decided);
 }
 
-/** Opens the mandate of an action that was let through. */
-function startRunning(ports: MediationPorts, passage: Passage, receipt: string): void {
+/** Opens the mandate of an action that was let through; `asked`: a person or a missing fact settled it. */
+function startRunning(ports: MediationPorts, passage: Passage, receipt: string, asked: boolean): void {
   const { session, action } = passage;
-  session.running.set(action.id, { receipt, digest: action.digest, effects: new Map() });
+  session.running.set(action.id, {
+    receipt,
+    digest: action.digest,
+    effects: new Map(),
+    footprint: footprintOf(action, asked),
+  });
   if (session.running.size > MAX_RUNNING) {
     const [oldest] = session.running;
     if (oldest !== undefined) {
@@ -122,16 +121,24 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string):
         decision_receipt: running.receipt,
         action_id: id,
         identity: identityPart(session.identity),
-        outcome: { result: 'unknown', error, ended_at: ports.clock.now() },
+        outcome: {
+          result: 'unknown',
+          error,
+          ended_at: ports.clock.now(),
+          effects: effectsPart(talliesOf(running.effects)),
+        },
       });
     }
   }
   // What a script's commands may do is decided when each is reached.
-  if (action.partsFollow) return;
+  // But a person who was asked about the whole was shown its commands, and is not asked again by the kernel guard.
+  if (action.partsFollow && !(asked && action.surface === 'guard')) return;
   const commands: Digest[] = [];
   action.commands.forEach((command, index) => {
-    // The exec itself will not be met again; what it wraps will.
-    if (action.operation === 'exec' && command.via.length === 0) return;
+    // What a shim starts, or runs in place of what was asked, is met once more by the kernel guard, where there is one; else only what
+    // it wraps will be.
+    const met = session.guard !== null && (action.surface === 'shell' || action.modifiedFrom !== null);
+    if (action.operation === 'exec' && command.via.length === 0 && !met) return;
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
   });
@@ -156,6 +163,7 @@ export function rebuild(
   passage: Passage,
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
+  if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),
@@ -165,13 +173,29 @@ export function rebuild(
     script: null,
     parts_follow: false,
   };
+  return rebuilt(ports, passage, envelope);
+}
+
+/** A program start is changed as the kernel guard will carry it out; a change of a file or a connection cannot be. */
+function rebuildStart(
+  ports: MediationPorts,
+  passage: Passage,
+  envelope: GuardEnvelope,
+  instead: NonNullable<GuardEnvelope['instead']>,
+): Result<Passage, string> {
+  if (envelope.question.kind !== 'exec') return err('only a command can be changed');
+  return rebuilt(ports, passage, { ...envelope, script: null, instead });
+}
+
+function rebuilt(ports: MediationPorts, passage: Passage, envelope: Envelope): Result<Passage, string> {
   const id = `act_${ports.random.token(12)}` as ActionId;
+  const { session, action } = passage;
   const built = ports.normalize({
     id,
     at: ports.clock.now(),
-    session: passage.session,
+    session,
     envelope,
-    modifiedFrom: passage.action.digest,
+    modifiedFrom: action.digest,
   });
   if (!built.ok) return err(`the changed command could not be understood: ${built.error.message}`);
   return ok({ ...passage, action: built.value });

@@ -18,6 +18,9 @@ export interface GateLimits {
 /** A handshake takes milliseconds: more strangers than this at once are not clients. */
 export const GATE_LIMITS: GateLimits = { strangers: 256, perName: 8 };
 
+/** A guard asks on one connection for each worker, and each may wait for a person. */
+export const GUARD_GATE_LIMITS: GateLimits = { strangers: 256, perName: 256 };
+
 /** Makes a gate; each door has its own. */
 export function createGate(limits: GateLimits): Gate {
   // Insertion order is the order of arrival.

@@ -1,8 +1,9 @@
 import type { Action } from '../core/action.ts';
-import type { ActionId, JsonObject } from '../core/brand.ts';
-import type { ShellEnvelope } from '../wire/submit.ts';
+import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
+import { countEffect } from './effect-tally.ts';
+import { effectWithin } from './effect-within.ts';
 import { enforce } from './enforce.ts';
-import type { Answer, MediationPorts, Passage, WaitingNotice } from './mediation.ts';
+import type { Answer, Envelope, MediationPorts, Passage, WaitingNotice } from './mediation.ts';
 import { actionPart, actionText, identityPart } from './record.ts';
 import { identityFault, type Session } from './session-store.ts';
 import { accumulate, denial, evaluateNow, record } from './stages.ts';
@@ -10,10 +11,14 @@ import { accumulate, denial, evaluateNow, record } from './stages.ts';
 /** What the door gives for one submitted action. */
 export interface Submission {
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
+  /** The running action that this was met under, when the surface knows: what it covers is an effect of it. */
+  readonly scope?: ActionId | null;
   readonly notify: (notice: WaitingNotice) => void;
   readonly cancelled: () => boolean;
   readonly onCancel: (callback: () => void) => void;
+  /** Told what it is about, once that is understood. */
+  readonly onAction?: (action: Action) => void;
 }
 
 /**
@@ -44,6 +49,7 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
     return denial(id, reason, receipt);
   }
   const action = normalized.value;
+  submission.onAction?.(action);
 
   // identify
   const fault = identityFault(session, now);
@@ -59,13 +65,16 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   }
 
   // a second interception of what was just decided is an effect of it
-  const mandated = takeMandate(ports, session, action);
+  const mandated = takeMandate(ports, session, action, envelope);
   if (mandated !== null) return mandated;
+  const effect = effectWithin(ports, policy, session, submission.scope ?? null, action);
+  if (effect !== null) return effect;
 
   // accumulate
-  if (envelope.claim !== null && envelope.claim !== session.claim?.text) {
-    session.claim = { text: envelope.claim, at: now };
-    accumulate(ports, session, 'claim', { text: envelope.claim });
+  const claim = envelope.surface === 'shell' ? envelope.claim : null;
+  if (claim !== null && claim !== session.claim?.text) {
+    session.claim = { text: claim, at: now };
+    accumulate(ports, session, 'claim', { text: claim });
   }
   accumulate(ports, session, 'action', {
     id: action.id,
@@ -112,30 +121,28 @@ async function refuse(
  * Matches a second interception of a simple command against the mandates of its session: each judged command may
  * be met once more within the mandate's life, in the same directory, with the same words.
  */
-function takeMandate(ports: MediationPorts, session: Session, action: Action): Answer | null {
+function takeMandate(
+  ports: MediationPorts,
+  session: Session,
+  action: Action,
+  envelope: Envelope,
+): Answer | null {
   if (action.operation !== 'exec' || session.mandates.size === 0) return null;
   const now = ports.clock.now();
   const texts = action.commands.map((_, index) => ports.mandateText(action, index));
+  // Each reading of what starts: as it was judged, or as one start under another of its names.
+  const readings = [texts, ...ports.startTexts(action, envelope).map((text) => [text])];
   for (const [key, mandate] of session.mandates) {
     if (now >= mandate.expiresAt) {
       session.mandates.delete(key);
       continue;
     }
     const running = session.running.get(mandate.actionId);
-    const left = [...mandate.commands];
-    const covered = texts.every((text) => {
-      if (text === null) return false;
-      const at = left.indexOf(ports.hasher.sha256(text));
-      if (at >= 0) left.splice(at, 1);
-      return at >= 0;
-    });
-    if (!covered || texts.length === 0) continue;
+    const left = leftOf(ports, mandate.commands, readings);
+    if (left === null) continue;
     if (left.length === 0) session.mandates.delete(key);
     else session.mandates.set(key, { ...mandate, commands: left });
-    const tally = running?.effects.get('execute') ?? { count: 0, sample: [] };
-    tally.count += 1;
-    if (tally.sample.length < 8) tally.sample.push(action.digest);
-    running?.effects.set('execute', tally);
+    if (running !== undefined) countEffect(running.effects, ports.hasher, 'execute', action.digest);
     return {
       action: mandate.actionId,
       result: 'ALLOW',
@@ -148,6 +155,25 @@ function takeMandate(ports: MediationPorts, session: Session, action: Action): A
       effect: true,
       receipt: running?.receipt ?? null,
     };
+  }
+  return null;
+}
+
+/** What a mandate has left once a reading was taken from it; null when it covers none. */
+function leftOf(
+  ports: MediationPorts,
+  commands: readonly Digest[],
+  readings: readonly (readonly (string | null)[])[],
+): Digest[] | null {
+  for (const texts of readings) {
+    const left = [...commands];
+    const covered = texts.every((text) => {
+      if (text === null) return false;
+      const at = left.indexOf(ports.hasher.sha256(text));
+      if (at >= 0) left.splice(at, 1);
+      return at >= 0;
+    });
+    if (covered && texts.length > 0) return left;
   }
   return null;
 }

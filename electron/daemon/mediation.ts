@@ -9,6 +9,7 @@ import type { PolicySet } from '../core/policy/rule.ts';
 import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
+import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
 import type { ShellEnvelope } from '../wire/submit.ts';
 import type { ApprovalService } from './approval-service.ts';
 import type { DeferralService } from './deferral-service.ts';
@@ -26,12 +27,30 @@ export interface NormalizeFault {
   readonly message: string;
 }
 
+/** What is not one system call and has its Action already: the content of a file that acts later. */
+export interface GivenQuestion {
+  readonly kind: 'given';
+  readonly action: Action;
+}
+
+/** What the kernel guard intercepted, and for a MODIFY what is to be judged in its place. */
+export interface GuardEnvelope {
+  readonly surface: 'guard';
+  readonly question: ExecQuestion | FileQuestion | ConnectQuestion | ReadQuestion | GivenQuestion;
+  /** Text of the script that a shell was asked to run, where it could be read. */
+  readonly script: string | null;
+  readonly instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null } | null;
+}
+
+/** What was intercepted, whichever surface saw it. */
+export type Envelope = ShellEnvelope | GuardEnvelope;
+
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {
   readonly id: ActionId;
   readonly at: TimeMs;
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
   readonly modifiedFrom: Digest | null;
 }
 
@@ -49,6 +68,8 @@ export interface MediationPorts {
   readonly normalize: (input: NormalizeInput) => Result<Action, NormalizeFault>;
   /** Text that two interceptions of the same simple command share (program and words, not redirections). */
   readonly mandateText: (action: Action, command: number) => string | null;
+  /** The same text for a program start as the kernel saw it, once for each name that a line may have called it by. */
+  readonly startTexts: (action: Action, envelope: Envelope) => readonly string[];
   readonly environment: (action: Action, now: TimeMs) => readonly EnvironmentFact[];
   readonly evaluate: (policy: CompiledPolicy, facts: FactSet) => Decision;
   readonly patternFor: (action: Action, decision: Decision) => CommandPattern | null;
@@ -113,7 +134,7 @@ export interface Answer {
 /** One submitted action on its way through mediation. */
 export interface Passage {
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
   readonly action: Action;
   /** True when the person who waited for it went away. */
   readonly cancelled: () => boolean;

@@ -5,11 +5,12 @@ import type { Hasher } from '../core/ports.ts';
 import { ok, type Result } from '../core/result.ts';
 import type { Knowledge, Program } from '../core/semantic/knowledge.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
+import type { ShellEnvelope } from '../wire/submit.ts';
 import type { ArmedPolicy, NormalizeFault, NormalizeInput } from './mediation.ts';
 
 /** Turns a signed envelope into an Action (architecture.md, stage 2). `sessions` is where sessions keep their shims. */
 export function normalizeEnvelope(
-  input: NormalizeInput,
+  input: Omit<NormalizeInput, 'envelope'> & { readonly envelope: ShellEnvelope },
   knowledge: Knowledge,
   hasher: Hasher,
   sessions: string,
@@ -66,6 +67,11 @@ export function mandateText(action: Action, index: number): string | null {
   if (words.some((word) => !word.known || word.glob) || command.code?.known === false) return null;
   const elsewhere = command.via.filter((w) => w.place !== 'here').map((w) => [w.program, w.detail, w.place]);
   return JSON.stringify([command.cwd, elsewhere, words.map((word) => word.text)]);
+}
+
+/** The same text for a program start whose words are given. */
+export function mandateTextOf(cwd: string | null, words: readonly string[]): string {
+  return JSON.stringify([cwd, [], words]);
 }
 
 /** Effects that a person would want to be asked about, in some place or other. */

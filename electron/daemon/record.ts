@@ -46,7 +46,20 @@ export function actionText(action: Action): string {
   const { command, argv } = action.parameters;
   if (typeof command === 'string') return command;
   if (Array.isArray(argv)) return shellWords(argv.filter((word): word is string => typeof word === 'string'));
-  return `${action.tool} ${action.operation}`;
+  return objectText(action) ?? `${action.tool} ${action.operation}`;
+}
+
+/** What the kernel guard saw, in few words: `delete /home/u/x (by /usr/bin/rm)`. */
+function objectText(action: Action): string | null {
+  const { path, destination, host, port, socket, by } = action.parameters;
+  const what =
+    typeof path === 'string'
+      ? `${path}${typeof destination === 'string' ? ` → ${destination}` : ''}`
+      : typeof host === 'string'
+        ? `${host} port ${port}`
+        : socket;
+  if (typeof what !== 'string') return null;
+  return `${action.operation} ${what}${typeof by === 'string' ? ` (by ${by})` : ''}`;
 }
 
 function clipped(value: Json): Json {
@@ -187,7 +200,8 @@ export function approvalPart(approval: Approval): JsonObject {
 
 function scopePart(scope: Extract<Approval['state'], { kind: 'allowed' }>['scope']): JsonObject {
   if (scope.kind === 'once') return { kind: 'once' };
-  const { program, subcommand, flags, operands, rule } = scope.pattern;
+  const { program, subcommand, flags, operands, rule, object } = scope.pattern;
+  if (object !== undefined) return { kind: 'session', ...object, rule };
   return { kind: 'session', program, subcommand, flags, operands, rule };
 }
 
@@ -219,11 +233,21 @@ export function outcomePart(outcome: Outcome): JsonObject {
     bytes: outcome.bytes,
     started_at: outcome.startedAt,
     ended_at: outcome.endedAt,
-    effects: outcome.effects.map((e) => ({ kind: e.kind, count: e.count, sample: e.sample })),
+    effects: effectsPart(outcome.effects),
   };
 }
 
 /** The original request as the receipt keeps it (R2.d). */
 export function intentPart(intent: Intent | null): JsonObject | null {
   return intent === null ? null : { text: intent.text, source: intent.source, at: intent.at };
+}
+
+/** What was seen inside a decision, counted. */
+export function effectsPart(effects: Outcome['effects']): readonly JsonObject[] {
+  return effects.map(({ kind, count, sample, digest }) => ({
+    kind,
+    count,
+    sample,
+    ...(digest === undefined ? {} : { digest }),
+  }));
 }

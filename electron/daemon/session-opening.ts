@@ -3,8 +3,9 @@ import type { Identity } from '../core/identity.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { readProcess } from '../edge/process-tree.ts';
 import type { ControlRequest } from '../wire/control.ts';
+import { talliesOf } from './effect-tally.ts';
 import type { MediationPorts } from './mediation.ts';
-import { identityPart, intentPart } from './record.ts';
+import { effectsPart, identityPart, intentPart } from './record.ts';
 import type { Session } from './session-store.ts';
 import { accumulate, record } from './stages.ts';
 import { recordOutcome } from './submit-door.ts';
@@ -77,6 +78,10 @@ export async function openSession(
     gaps: 0,
     revoked: null,
     endedAt: null,
+    guard: request.guard,
+    effects: new Map(),
+    endings: new Set(),
+    farewells: new Set(),
   };
   accumulate(ports, session, 'session', {
     session: id,
@@ -94,10 +99,18 @@ export async function openSession(
     workspace: session.workspace,
     argv: request.argv.map((word) => word.slice(0, 4096)).slice(0, 256),
     assurance: session.assurance,
+    ...(session.guard === null ? {} : { guard: { ...session.guard } }),
     policy: armed === null ? null : { version: armed.set.version, hash: armed.set.hash },
   };
   const recorded = await record(ports, session, 'session', body);
   return recorded.ok ? ok(session) : err(recorded.error);
+}
+
+/** Tells whoever holds the session's process tree that it is over. */
+export function endTree(session: Session, why: string): void {
+  const endings = [...session.endings];
+  session.endings.clear();
+  for (const ending of endings) ending(why);
 }
 
 /** Ends a session: what waits is withdrawn, what has no outcome is recorded as unknown, and the end is a receipt. */
@@ -107,7 +120,12 @@ export async function closeSession(
   how: { readonly exitCode: number | null; readonly signal: string | null; readonly reason: string },
 ): Promise<void> {
   if (session.endedAt !== null) return;
+  const farewells = [...session.farewells];
+  session.farewells.clear();
+  for (const farewell of farewells) await farewell().catch(() => undefined);
+  if (session.endedAt !== null) return;
   session.endedAt = ports.clock.now();
+  endTree(session, how.reason);
   ports.approvals.withdrawSession(session.id, how.reason);
   ports.deferrals.cancelSession(session.id, how.reason);
   for (const [action, running] of session.running) {
@@ -121,7 +139,7 @@ export async function closeSession(
       bytes: null,
       startedAt: null,
       endedAt: session.endedAt,
-      effects: [],
+      effects: talliesOf(running.effects),
     } as const;
     await recordOutcome(ports, session, action, running.receipt, outcome);
   }
@@ -134,5 +152,6 @@ export async function closeSession(
     reason: how.reason,
     actions: session.context.actionCount,
     sequence_gaps: session.gaps,
+    ...(session.effects.size === 0 ? {} : { effects: effectsPart(talliesOf(session.effects)) }),
   });
 }

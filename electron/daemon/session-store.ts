@@ -2,9 +2,11 @@ import type { Assurance } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
 import type { ActionId, AgentId, Digest, SessionId, TimeMs } from '../core/brand.ts';
 import type { ContextEntry, ContextSummary } from '../core/context.ts';
+import type { Effect } from '../core/effect.ts';
 import type { Identity, IdentityFault } from '../core/identity.ts';
 import type { Claim, Intent } from '../core/intent.ts';
 import type { Mandate } from '../core/mandate.ts';
+import type { EffectTallies } from './effect-tally.ts';
 
 /** One agent's run under the firewall. Mutable state is kept here and nowhere else. */
 export interface Session {
@@ -29,21 +31,42 @@ export interface Session {
   /** Context entries not yet durable; they ride on the next receipt's commit. */
   unflushed: ContextEntry[];
   /** Actions let through whose outcome has not arrived, with the receipt to link to. */
-  readonly running: Map<
-    ActionId,
-    { readonly receipt: string; readonly digest: Digest; readonly effects: Map<string, EffectTally> }
-  >;
+  readonly running: Map<ActionId, RunningAction>;
   /** Classified reads that are in the context already. */
   readonly seenReads: Set<string>;
   /** Sequence numbers skipped so far: evidence of something that was never submitted. */
   gaps: number;
   revoked: string | null;
   endedAt: TimeMs | null;
+  /** What the kernel guard was told to hold; null for a session without one. */
+  readonly guard: GuardBounds | null;
+  /** What the kernel guard saw outside any action: the agent itself at work. Told when the session closes. */
+  readonly effects: EffectTallies;
+  /** Told when the session is over or its agent is revoked: its process tree must end. */
+  readonly endings: Set<(why: string) => void>;
+  /** What must be settled before the session is over; run once, while its identity still holds. */
+  readonly farewells: Set<() => Promise<void>>;
 }
 
-export interface EffectTally {
-  count: number;
-  readonly sample: string[];
+/** An action that was let through and has no outcome yet. */
+export interface RunningAction {
+  readonly receipt: string;
+  readonly digest: Digest;
+  /** What was seen inside it. */
+  readonly effects: EffectTallies;
+  /** What it said it would do, when it was judged: doing that is not judged again. */
+  readonly footprint: readonly Effect[];
+}
+
+/** What a session's process tree may touch without a question, as its launcher set it up. Absolute, canonical, as seen inside. */
+export interface GuardBounds {
+  readonly writable: readonly string[];
+  readonly tools: readonly string[];
+  /** The folder of this machine that is /tmp inside; null where it is the same. */
+  readonly temp: string | null;
+  readonly veiled: readonly string[];
+  /** `host:port` that the person configured. */
+  readonly hosts: readonly string[];
 }
 
 /** Past this many, what was read is told again: memory stays bounded. */

@@ -1,7 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
 import type { ContextKind, Level } from '../core/context.ts';
-import { higherLevel } from '../core/data/classification.ts';
+import { classifyReads, higherLevel } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { FactSet } from '../core/facts.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
@@ -9,7 +9,7 @@ import { err, ok, type Result } from '../core/result.ts';
 import { literalAlignment } from '../core/semantic/alignment.ts';
 import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
 import { actionPart, contextPart, decisionPart, identityPart, intentPart } from './record.ts';
-import type { Session } from './session-store.ts';
+import { MAX_SEEN_READS, type Session } from './session-store.ts';
 
 /** Evaluates an action against what is known at this moment (AARM R3); facts are gathered first, then nothing is fetched. */
 export function evaluateNow(
@@ -59,6 +59,17 @@ export function accumulate(
   const { entry, summary } = ports.appendEntry(session.context, kind, body, ports.clock.now());
   session.context = summary;
   session.unflushed.push(entry);
+}
+
+/** Puts what an action is about to read into the session's context (AARM R2.b); once for each thing. */
+export function noteReads(ports: MediationPorts, session: Session, action: Action, under: ActionId): void {
+  for (const { level, source, because } of classifyReads(action.effects)) {
+    const seen = `${level} ${source}`;
+    if (session.seenReads.has(seen)) continue;
+    if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();
+    session.seenReads.add(seen);
+    accumulate(ports, session, 'data', { class: level, source, because, action: under });
+  }
 }
 
 /** Makes a receipt durable, or says why not in time. The context entries gathered so far ride on the same commit. */

@@ -16,6 +16,7 @@ import {
   type SubmitReply,
   submitMessageSchema,
 } from '../wire/submit.ts';
+import { talliesOf } from './effect-tally.ts';
 import type { Gate } from './gate.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, MediationPorts } from './mediation.ts';
@@ -240,11 +241,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
       bytes: null,
       startedAt: envelope.started_at,
       endedAt: envelope.ended_at,
-      effects: [...running.effects].map(([kind, tally]) => ({
-        kind,
-        count: tally.count,
-        sample: tally.sample,
-      })),
+      effects: talliesOf(running.effects),
     });
     reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt });
   }

@@ -48,6 +48,11 @@ export const controlWelcomeSchema = z.strictObject({
 
 const request = z.string().min(1).max(64);
 const short = z.string().max(4096);
+/** Absolute and canonical, so that a row of the guard's tables means what it says. */
+const folder = short
+  .regex(/^\/(?!\/)/)
+  .refine((path) => path === '/' || !/\/(?:\.{0,2}(?:\/|$))|\0/.test(path), 'not a canonical path');
+const folders = z.array(folder).max(1024);
 
 export const controlRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -64,7 +69,22 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
       /** Ed25519 public key minted by the launcher for this instance, base64url raw. */
       public_key: z.string().length(43),
     }),
-    assurance: z.literal('cooperative'),
+    /** How far the launcher's interception reaches; more than `cooperative` needs a guard. */
+    assurance: z.enum(['cooperative', 'sandboxed', 'enforced']),
+    /** What the kernel guard of the session holds (docs/guard-protocol.md); null without one. Paths as seen inside. */
+    guard: z
+      .strictObject({
+        writable: folders,
+        tools: folders,
+        /** Folder of this machine that is /tmp inside. */
+        temp: folder.nullable(),
+        veiled: folders,
+        /** `host:port`, `[address]:port` or `host:*`. */
+        hosts: z
+          .array(z.string().regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?:\*|[0-9]{1,5})$/))
+          .max(1024),
+      })
+      .nullable(),
   }),
   z.strictObject({
     type: z.literal('session.close'),
@@ -189,6 +209,7 @@ export const sessionOpenedSchema = z.strictObject({
   /** HMAC key for the submit door, base64url, for this session only. */
   secret: z.string(),
   submit_socket: z.string(),
+  guard_socket: z.string(),
   /** Programs that the armed policy names: the launcher shims them. */
   shims: z.array(z.string()),
   policy: z.strictObject({ version: z.string(), hash: z.string(), rules: z.number() }),

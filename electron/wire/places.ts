@@ -7,6 +7,8 @@ export interface Places {
   /** Sockets, for this boot. */
   readonly run: string;
   readonly submitSocket: string;
+  /** In a directory of its own: only the guards of sessions speak there. */
+  readonly guardSocket: string;
   /** In a directory of its own, so that a sandbox can leave the whole directory out. */
   readonly controlDir: string;
   readonly controlSocket: string;
@@ -30,6 +32,7 @@ export function placesFrom(env: Readonly<Record<string, string | undefined>>, ho
     config,
     run,
     submitSocket: `${run}/submit/submit.sock`,
+    guardSocket: `${run}/guard/guard.sock`,
     controlDir: `${run}/control`,
     controlSocket: `${run}/control/control.sock`,
     capability: `${run}/control/capability`,

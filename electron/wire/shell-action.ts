@@ -36,6 +36,8 @@ export interface ShellSubmission {
   readonly partsFollow: boolean;
   readonly dependsOn: readonly ActionId[];
   readonly modifiedFrom: Digest | null;
+  /** What else was intercepted: it belongs to the parameters and to what an approval is bound to. */
+  readonly more?: JsonObject;
 }
 
 /** Two ways in which a line never ends: they are in the shape of the text, not in any program. */
@@ -79,7 +81,10 @@ export function buildShellAction(
       reversible: 'no',
       tags: ['fork-bomb'],
     });
-  const words: JsonObject = 'line' in command ? { command: command.line } : { argv: command.argv };
+  const words: JsonObject = {
+    ...('line' in command ? { command: command.line } : { argv: command.argv }),
+    ...submission.more,
+  };
   const parameters: JsonObject = script === null ? words : { ...words, script };
   return ok(
     actionOf(

@@ -131,7 +131,9 @@ export function planGuard(
           assurance: 'sandboxed',
           notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; docs/linux-sandbox.md says how to get the whole guard`,
         });
-      return ok(cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`));
+      return ok(
+        cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`),
+      );
     case 'full':
     case 'nested':
       if (best !== 'full') return err(`the guard cannot run as \`${choice}\` here: ${failed}`);
@@ -141,7 +143,8 @@ export function planGuard(
           : {
               mode: 'nested',
               assurance: 'sandboxed',
-              notice: 'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
+              notice:
+                'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
             },
       );
     case 'landlock':

@@ -223,6 +223,8 @@ function repositoryOf(workspace: string, world: LayoutWorld): readonly string[] 
   // A hostile `.git` file could name any folder: only what looks like a repository's own folder is taken.
   return [gitDir, shared].filter(
     (path) =>
-      (path.includes('/.git/') || path.endsWith('/.git')) && world.read(join(path, 'HEAD')) !== null && dirname(path) !== '/',
+      (path.includes('/.git/') || path.endsWith('/.git')) &&
+      world.read(join(path, 'HEAD')) !== null &&
+      dirname(path) !== '/',
   );
 }

@@ -1,21 +1,10 @@
+import { changedText, denialText, quoted, waitingText } from '../../electron/wire/answer-text.ts';
 import type { SubmitReply } from '../../electron/wire/submit.ts';
-import { clip, visibleLine } from '../../electron/wire/terminal-text.ts';
+
 import { type Field, field } from './frame.ts';
 
 export type Decided = Extract<SubmitReply, { type: 'decision' }>;
 export type Waiting = Extract<SubmitReply, { type: 'waiting' }>;
-
-const MAX_SHOWN = 2000;
-
-/** Text from outside on one line of a terminal, bounded. */
-function plain(text: string): string {
-  return clip(visibleLine(text), MAX_SHOWN);
-}
-
-/** A word quoted for a shell, so that it stays exactly this one word. */
-export function quoted(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
 
 /** What a shell must run in place of what it asked about; for a MODIFY only. */
 export function shellLine(decision: Decided): string {
@@ -28,9 +17,7 @@ export function denial(
   rule: string | null = null,
   instead: string | null = null,
 ): readonly Field[] {
-  const lines = [`countersign: denied: ${plain(reason)}${rule === null ? '' : ` [${plain(rule)}]`}`];
-  if (instead !== null) lines.push(`countersign: instead: ${plain(instead)}`);
-  return [field('D', 'DENY'), field('m', `${lines.join('\n')}\n`)];
+  return [field('D', 'DENY'), field('m', denialText(reason, rule, instead))];
 }
 
 /** The frame for a final decision. A MODIFY without anything to run is a denial: never the original. */
@@ -44,9 +31,7 @@ export function answerTo(decision: Decided): readonly Field[] {
       const argv = decision.argv ?? [];
       if (decision.command_line === null && argv.length === 0)
         return denial('the decision was MODIFY, but it does not say what to run instead', decision.rule);
-      const notice = `countersign: changed to \`${plain(shellLine(decision))}\`: ${plain(decision.reason)}${
-        decision.rule === null ? '' : ` [${plain(decision.rule)}]`
-      }\n`;
+      const notice = changedText(shellLine(decision), decision.reason, decision.rule);
       return [
         field('D', 'MODIFY'),
         field('t', '1'),
@@ -63,12 +48,8 @@ export function answerTo(decision: Decided): readonly Field[] {
 
 /** The frame that keeps a shim waiting, and tells the person once how to answer. `leftMs`: until the deadline. */
 export function waitingFor(waiting: Waiting, leftMs: number, named: boolean): readonly Field[] {
-  const what =
-    waiting.state === 'STEP_UP' ? 'waits for your approval' : 'waits until a missing fact is known';
-  const how = waiting.approval
-    ? `; answer with \`countersign approve ${plain(waiting.approval)}\` in another terminal`
-    : '; see `countersign approve` in another terminal';
-  const rule = waiting.rule === null ? '' : ` [${plain(waiting.rule)}]`;
-  const text = `countersign: ${what}: ${plain(waiting.reason)}${rule}${how}; denied in ${Math.ceil(leftMs / 1000)} s\n`;
-  return [field('w', named ? '' : text), field('d', String(Math.max(1, Math.round(leftMs))))];
+  return [
+    field('w', named ? '' : waitingText(waiting, leftMs)),
+    field('d', String(Math.max(1, Math.round(leftMs)))),
+  ];
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { quoted } from './answer.ts';
+import { quoted } from '../../electron/wire/answer-text.ts';
 import type { ShellQuestion } from './question.ts';
 
 /** Programs that run what they read: what comes through their pipe is code. */

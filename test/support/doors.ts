@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Receipt } from '../../electron/core/receipt/receipt.ts';
 import { openLedgerReader } from '../../electron/edge/ledger-reader.ts';
-import { sessionOpenedSchema } from '../../electron/wire/control.ts';
+import { type ControlRequest, sessionOpenedSchema } from '../../electron/wire/control.ts';
 import { type AgentKey, mintAgentKey } from '../../shims/cli/agent-key.ts';
 import { type ControlConnection, callFor } from '../../shims/cli/control-client.ts';
 import type { Installation } from './installation.ts';
@@ -124,11 +126,14 @@ export function actionMessage(
   return { v: 1, type: 'action', request: String(sequence), envelope, signature: session.key.sign(envelope) };
 }
 
+type OpenRequest = Extract<ControlRequest, { type: 'session.open' }>;
+
 /** Opens a session on a control connection of the test's own process. */
 export async function openTestSession(
   place: Installation,
   control: ControlConnection,
   name = 'tester',
+  more: Partial<Pick<OpenRequest, 'assurance' | 'guard'>> = {},
 ): Promise<TestSession> {
   const key = mintAgentKey();
   const opened = await callFor(
@@ -141,11 +146,53 @@ export async function openTestSession(
       runner_pid: process.pid,
       agent: { product: name, version: null, binary_hash: null, public_key: key.publicKey },
       assurance: 'cooperative',
+      guard: null,
+      ...more,
     },
     sessionOpenedSchema,
   );
   assert.ok(opened.ok, opened.ok ? '' : opened.error.message);
-  const { session: id, secret } = opened.value;
+  const { session, secret } = opened.value;
+  return sessionWith(place, session, secret, key);
+}
+
+/** A session that a process of its own runs: the test and its children stay outside, and may approve. */
+export interface HeldSession extends TestSession {
+  /** Ends the process that runs it. */
+  end(): Promise<void>;
+}
+
+/** Opens a session from another process (test/fixtures/session-holder.ts), which lives until `end`. */
+export async function holdTestSession(
+  place: Installation,
+  name: string,
+  more: Partial<Pick<OpenRequest, 'assurance' | 'guard'>> = {},
+): Promise<HeldSession> {
+  const key = mintAgentKey();
+  const terms = { workspace: place.work, name, publicKey: key.publicKey, ...more };
+  const child = spawn(process.execPath, [HOLDER, JSON.stringify(terms)], {
+    env: { ...place.env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let text = '';
+  for await (const chunk of child.stdout) {
+    text += String(chunk);
+    if (text.includes('\n')) break;
+  }
+  const { session, secret } = JSON.parse(text) as { session: string; secret: string };
+  return Object.assign(sessionWith(place, session, secret, key), {
+    async end() {
+      if (child.exitCode !== null) return;
+      const gone = once(child, 'exit');
+      child.stdin.end();
+      await gone;
+    },
+  });
+}
+
+const HOLDER = join(import.meta.dirname, '..', 'fixtures', 'session-holder.ts');
+
+function sessionWith(place: Installation, id: string, secret: string, key: AgentKey): TestSession {
   let sequence = -1;
   const next = () => {
     sequence += 1;

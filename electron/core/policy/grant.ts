@@ -1,3 +1,4 @@
+import type { Action } from '../action.ts';
 import type { CommandPattern } from '../approval.ts';
 import type { Command, Word } from '../command.ts';
 
@@ -80,10 +81,37 @@ export function patternFor(
  * equal unless free, every word known, and nothing brought along that the pattern cannot show.
  */
 export function grantCovers(pattern: CommandPattern, command: Command, cwd: string | null): boolean {
-  if (pattern.program !== command.program || carriesMore(command)) return false;
+  if (pattern.object !== undefined || pattern.program !== command.program || carriesMore(command))
+    return false;
   const shape = shapeOf(command);
   if (shape === null || shape.subcommand !== pattern.subcommand) return false;
   if (!equalLists(shape.flags, pattern.flags)) return false;
   if ((pattern.cwd ?? null) !== null && pattern.cwd !== cwd) return false;
   return pattern.operands === null || equalLists(shape.operands, pattern.operands);
+}
+
+/**
+ * Generalises an approved action that is no command (R4): the same is done to the same objects, by whatever program. Null for a command, and
+ * where an object is not known.
+ */
+export function objectPatternFor(action: Action, rule: string | null): CommandPattern | null {
+  const value = objectsText(action);
+  if (value === null) return null;
+  const { tool, operation } = action;
+  const object = { tool, operation, value };
+  return { program: '', subcommand: null, flags: [], operands: null, rule, object };
+}
+
+/** Whether a session grant covers an action that is no command: the same tool, operation and objects. */
+export function objectGrantCovers(pattern: CommandPattern, action: Action): boolean {
+  const { object } = pattern;
+  if (object === undefined || object.tool !== action.tool || object.operation !== action.operation)
+    return false;
+  return object.value === objectsText(action);
+}
+
+function objectsText(action: Action): string | null {
+  if (action.commands.length > 0 || action.effects.length === 0 || action.gaps.length > 0) return null;
+  if (action.effects.some(({ object }) => !object.known || object.many)) return null;
+  return action.effects.map(({ object }) => object.value).join(' \u2192 ');
 }

@@ -1,6 +1,6 @@
 import type { FactSet } from '../facts.ts';
 import { commandCwd } from './fact-view.ts';
-import { grantCovers } from './grant.ts';
+import { grantCovers, objectGrantCovers } from './grant.ts';
 import type { Outcome } from './outcome.ts';
 import type { Posture } from './rule.ts';
 import { missingFacts } from './static-rank.ts';
@@ -54,6 +54,10 @@ export function uncoveredLeaves(facts: FactSet, spoken: ReadonlySet<string>): re
 /** True when a person already allowed, for this session, what the posture would ask about. */
 export function grantedByPerson(facts: FactSet, index: number | null): boolean {
   const command = index === null ? undefined : facts.action.commands[index];
+  if (facts.action.commands.length === 0)
+    return (facts.grants ?? []).some(
+      (grant) => grant.rule === null && objectGrantCovers(grant, facts.action),
+    );
   if (command === undefined) return false;
   const cwd = commandCwd(command, facts);
   return (facts.grants ?? []).some((grant) => grant.rule === null && grantCovers(grant, command, cwd));

@@ -5,7 +5,7 @@ import { resolversFor } from './fact-schema.ts';
 import { isUnknown } from './fact-value.ts';
 import { commandCwd } from './fact-view.ts';
 import type { Finding } from './finding.ts';
-import { grantCovers } from './grant.ts';
+import { grantCovers, objectGrantCovers } from './grant.ts';
 import type { Rule } from './rule.ts';
 
 /** How restrictive each result is: DENY > DEFER > STEP_UP > MODIFY > ALLOW. */
@@ -95,8 +95,12 @@ export function statement(rule: Rule): string {
 
 function grantedCommand(facts: FactSet, finding: Finding): boolean {
   const grants = facts.grants ?? [];
-  if (grants.length === 0 || finding.subject.kind === 'action') return false;
   const { action } = facts;
+  if (grants.length > 0 && action.commands.length === 0)
+    return grants.some(
+      (grant) => grant.rule === finding.compiled.rule.id && objectGrantCovers(grant, action),
+    );
+  if (grants.length === 0 || finding.subject.kind === 'action') return false;
   const index =
     finding.subject.kind === 'command'
       ? finding.subject.index

@@ -47,6 +47,22 @@ export function indexPaths(entries: readonly PathEntry[]): PathIndex {
   return { absolute, home, names, patterns, folders };
 }
 
+/** Every line of the table, each once. */
+export function entriesOf(index: PathIndex): readonly PathEntry[] {
+  const entries = new Set<PathEntry>();
+  const visit = (node: Node) => {
+    for (const entry of node.under) entries.add(entry);
+    for (const entry of node.exact) entries.add(entry);
+    for (const child of node.children.values()) visit(child);
+  };
+  visit(index.absolute);
+  visit(index.home);
+  for (const list of index.names.values()) for (const entry of list) entries.add(entry);
+  for (const list of index.folders.values()) for (const entry of list) entries.add(entry);
+  for (const [, entry] of index.patterns) entries.add(entry);
+  return [...entries];
+}
+
 /** Adds the labels of a path (segments of an absolute or home-relative path) to `into`. */
 export function collectLabels(
   index: PathIndex,

@@ -76,6 +76,7 @@ void config_read(const char *path, struct config *config) {
       case 'r': add_text(&config->classified, text); break;
       case 'O': config->overlay = text; break;
       case 'd': config->resolv = text; break;
+      case 'n': config->name_server = text; break;
       case 'a': add_text(&argv, text); break;
       default: fail("the session's configuration says something unknown", text);
     }

@@ -3,7 +3,8 @@
  *
  *   S session · K key · D daemon socket · M full, landlock or nested · R ask before veiled reads · I terminal · c cwd ·
  *   T folder for /tmp · w writable (repeated) · v veiled (repeated) · h hidden (repeated) · x shown (repeated) · b kept, below /tmp (repeated) ·
- *   r base name of files whose reading is reported, `*` for anything (repeated) · O overlay folder · d resolv.conf · a argv of the agent (repeated)
+ *   r base name of files whose reading is reported, `*` for anything (repeated) · O overlay folder · d resolv.conf · n name server ·
+ *   a argv of the agent (repeated)
  */
 #ifndef CSG_CONFIG_H
 #define CSG_CONFIG_H

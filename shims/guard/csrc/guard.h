@@ -53,6 +53,8 @@ struct config {
   const char *overlay;
   /* Copy of resolv.conf that names our resolver; null: no network names. */
   const char *resolv;
+  /* `ADDRESS#PORT` of the resolver to ask instead of the host's own; null: the host's. */
+  const char *name_server;
   char **command;
 };
 

@@ -46,5 +46,7 @@ enum answered exec_notified(struct notice *notice);
 enum answered open_notified(struct notice *notice);
 enum answered change_notified(struct notice *notice);
 enum answered connect_notified(struct notice *notice);
+enum answered listen_notified(struct notice *notice);
+enum answered bind_notified(struct notice *notice);
 
 #endif

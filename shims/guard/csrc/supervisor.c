@@ -122,6 +122,10 @@ static enum answered dispatch(struct notice *notice) {
       return exec_notified(notice);
     case SYS_connect:
       return connect_notified(notice);
+    case SYS_listen:
+      return listen_notified(notice);
+    case SYS_bind:
+      return bind_notified(notice);
 #ifdef SYS_open
     case SYS_open:
     case SYS_creat:

@@ -45,7 +45,7 @@ static const struct syscall_row allowed[] = {
   {"io_pgetevents", 333, 292},
   /* Sockets that stand. */
   {"accept", 43, 202}, {"accept4", 288, 242}, {"recvfrom", 45, 207}, {"recvmsg", 47, 212}, {"recvmmsg", 299, 243},
-  {"shutdown", 48, 210}, {"listen", 50, 201}, {"getsockname", 51, 204}, {"getpeername", 52, 205}, {"setsockopt", 54, 208},
+  {"shutdown", 48, 210}, {"getsockname", 51, 204}, {"getpeername", 52, 205}, {"setsockopt", 54, 208},
   {"getsockopt", 55, 209},
   /* Signals to oneself, restarts. */
   {"rt_sigaction", 13, 134}, {"rt_sigprocmask", 14, 135}, {"rt_sigreturn", 15, 139}, {"rt_sigpending", 127, 136},
@@ -114,7 +114,7 @@ static const struct syscall_row sandbox[] = {
  * does not mean that the path is empty.
  */
 static const struct syscall_row notify[] = {
-  {"execve", 59, 221}, {"execveat", 322, 281}, {"connect", 42, 203}, {"creat", 85, -1}, {"openat2", 437, 437},
+  {"execve", 59, 221}, {"execveat", 322, 281}, {"connect", 42, 203}, {"listen", 50, 201}, {"creat", 85, -1}, {"openat2", 437, 437},
   {"unlink", 87, -1}, {"unlinkat", 263, 35}, {"rmdir", 84, -1}, {"rename", 82, -1}, {"renameat", 264, 38},
   {"renameat2", 316, 276}, {"mkdir", 83, -1}, {"mkdirat", 258, 34}, {"link", 86, -1}, {"linkat", 265, 37},
   {"symlink", 88, -1}, {"symlinkat", 266, 36}, {"mknod", 133, -1}, {"mknodat", 259, 33}, {"chmod", 90, -1},

@@ -100,11 +100,13 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
     approvals: createApprovalService(clock, timer),
     deferrals: createDeferralService(clock, timer),
     normalize: ({ id, at, session: owner, envelope, modifiedFrom }) => {
+      assert.equal(envelope.surface, 'shell');
       const line = envelope.command_line ?? (envelope.argv ?? []).join(' ');
       if (line === 'garbage') return err({ code: 'nul', message: 'a NUL byte' });
       return ok(actionOf(id, at, owner.id, line, envelope, modifiedFrom));
     },
     mandateText: (action, index) => action.commands[index]?.args.map((w) => w.text).join('\0') ?? null,
+    startTexts: () => [],
     environment: (_action, readAt) =>
       [...facts].map(([name, value]) => ({ name, value, source: 'test', readAt })),
     evaluate: (_policy, set) => decide(set.action),
@@ -299,6 +301,10 @@ function sessionAt(now: number): Session {
     gaps: 0,
     revoked: null,
     endedAt: null,
+    guard: null,
+    effects: new Map(),
+    endings: new Set(),
+    farewells: new Set(),
   };
 }
 

@@ -7,9 +7,18 @@ import { encodeFrame, type Field, field } from '../../../shims/shell/frame.ts';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const CSRC = join(ROOT, 'shims/guard/csrc');
 const LINK_SOURCES = [
-  ...['ask', 'effects', 'link', 'remembered', 'reply', 'rows', 'sha256', 'table', 'triggers', 'link-watch'].map(
-    (n) => join(CSRC, `${n}.c`),
-  ),
+  ...[
+    'ask',
+    'effects',
+    'link',
+    'remembered',
+    'reply',
+    'rows',
+    'sha256',
+    'table',
+    'triggers',
+    'link-watch',
+  ].map((n) => join(CSRC, `${n}.c`)),
   join(ROOT, 'shims/shell/csrc/frame.c'),
 ];
 const FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wconversion', '-pthread'];

@@ -1,0 +1,114 @@
+import type { Action } from '../core/action.ts';
+import type { ActionId } from '../core/brand.ts';
+import type { Effect, EffectKind } from '../core/effect.ts';
+import { hostOf } from '../core/semantic/objects.ts';
+import { isBelow } from '../wire/file-action.ts';
+import { countEffect } from './effect-tally.ts';
+import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
+import { actionText } from './record.ts';
+import type { Session } from './session-store.ts';
+import { evaluateNow, noteReads } from './stages.ts';
+
+/** Kinds of effect that doing what was said brings about in the kernel's terms. */
+const BRINGS: Readonly<Partial<Record<EffectKind, readonly EffectKind[]>>> = {
+  read: ['read'],
+  write: ['write'],
+  delete: ['delete'],
+  move: ['move', 'write', 'delete'],
+  permission: ['permission'],
+  persist: ['write'],
+  configure: ['write'],
+  install: ['write', 'connect'],
+  download: ['write', 'connect'],
+  upload: ['read', 'connect'],
+  publish: ['connect'],
+  send: ['connect'],
+  connect: ['connect'],
+};
+const MAX_FOOTPRINT = 256;
+/** Said by a guess of ours about a program that nobody described: not what was judged as its doing. */
+const GUESSED = 'assumed';
+
+/**
+ * What an action said it would do, by name, so that the kernel guard's questions about exactly that are not judged a second time. A guess
+ * counts only where a person saw it.
+ */
+export function footprintOf(action: Action, asked: boolean): readonly Effect[] {
+  // A script that was left to its parts was judged for none of them.
+  if (action.partsFollow && !asked) return [];
+  return action.effects
+    .filter(
+      ({ kind, object, tags }) =>
+        BRINGS[kind] !== undefined &&
+        object.known &&
+        !object.many &&
+        (asked || !tags.includes(GUESSED)) &&
+        (object.kind === 'path' || object.kind === 'host' || object.kind === 'url'),
+    )
+    .slice(0, MAX_FOOTPRINT);
+}
+
+/**
+ * Inside a running action, what by itself would be allowed, or is what the action was judged to do, is an effect of it: counted in its
+ * outcome, with no receipt of its own (AARM R5.g). Null where it must become an action of its own.
+ * INVARIANT (deny wins): what policy denies is never covered by what was said before.
+ */
+export function effectWithin(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  session: Session,
+  scope: ActionId | null,
+  action: Action,
+): Answer | null {
+  const running = scope === null ? undefined : session.running.get(scope);
+  if (scope === null || running === undefined || ports.deferrals.blockersOf(action).length > 0) return null;
+  const decision = evaluateNow(ports, policy, session, action);
+  const asks = decision.result === 'STEP_UP' || decision.result === 'DEFER';
+  const said = asks && isSaid(running.footprint, action);
+  if (decision.result !== 'ALLOW' && !said) return null;
+  countEffect(running.effects, ports.hasher, kindOf(action), effectName(action));
+  noteReads(ports, session, action, scope);
+  return {
+    action: scope,
+    result: 'ALLOW',
+    decided: decision.result,
+    rule: null,
+    reason: said ? 'the action that it belongs to was judged to do this' : decision.reason,
+    instead: null,
+    commandLine: null,
+    argv: null,
+    effect: true,
+    receipt: running.receipt,
+  };
+}
+
+/** The tally that an action is counted in. */
+function kindOf(action: Action): EffectKind {
+  if (action.operation === 'exec') return 'execute';
+  return action.effects[0]?.kind ?? 'execute';
+}
+
+/** The name under which an effect is counted. */
+function effectName(action: Action): string {
+  const { path, destination } = action.parameters;
+  if (typeof path !== 'string') return actionText(action);
+  return typeof destination === 'string' ? `${path} → ${destination}` : path;
+}
+
+function isSaid(footprint: readonly Effect[], action: Action): boolean {
+  if (footprint.length === 0 || action.commands.length > 0 || action.gaps.length > 0) return false;
+  return action.effects.every((effect) => footprint.some((said) => brings(said, effect)));
+}
+
+function brings(said: Effect, effect: Effect): boolean {
+  if (BRINGS[said.kind]?.includes(effect.kind) !== true) return false;
+  if (effect.object.kind === 'path')
+    return (
+      said.object.kind === 'path' &&
+      (said.object.value === effect.object.value ||
+        (said.recursive && isBelow(effect.object.value, said.object.value)))
+    );
+  if (said.object.kind === 'path') return false;
+  const host = hostOf(said.object.value);
+  return host !== '' && host === hostOf(effect.object.value);
+}

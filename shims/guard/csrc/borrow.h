@@ -1,0 +1,17 @@
+/*
+ * A worker acts with the rights of the process it acts for, never with its own: in the session's user namespace the supervisor holds every
+ * capability, and with them it would open what the process may not.
+ */
+#ifndef CSG_BORROW_H
+#define CSG_BORROW_H
+
+#include <sys/types.h>
+
+/* This thread has the capabilities of the session's processes, none, but for the one that lets it look into them. */
+void borrow(void);
+/* As `borrow`, without that one: for opening what belongs to other processes. */
+void borrow_exactly(void);
+/* This thread takes the tracee's umask: the kernel applies it where (and only where) no default ACL stands. */
+void borrow_umask(pid_t tid);
+
+#endif

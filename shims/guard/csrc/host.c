@@ -1,0 +1,57 @@
+#define _GNU_SOURCE
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "tracee.h"
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
+
+static int open_host(const char *name) {
+  struct open_as how = {
+      .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  return (int)syscall(SYS_openat2, guard.host_root, name[0] == '/' && name[1] == 0 ? "." : name, &how, sizeof how);
+}
+
+int host_name(const char *name, char out[PATH_ROOM]) {
+  static const char *const temps[] = {"/tmp", "/var/tmp"};
+  for (size_t i = 0; guard.config.temp != NULL && i < 2; i++)
+    if (is_below(name, temps[i])) return print_path(out, PATH_ROOM, "%s%s", guard.config.temp, name + strlen(temps[i]));
+  return print_path(out, PATH_ROOM, "%s", name);
+}
+
+int host_twin(int fd, const char *name) {
+  char outside[PATH_ROOM];
+  struct stat here, there;
+  if (name[0] != '/' || host_name(name, outside) < 0 || fstat(fd, &here) != 0) return -1;
+  int twin = open_host(outside);
+  if (twin < 0) return -1;
+  if (fstat(twin, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino) return twin;
+  close(twin);
+  return -1;
+}
+
+int host_move(const struct place *place, const char *target) {
+  char folder_name[PATH_ROOM], target_folder[PATH_ROOM], last[LAST_ROOM];
+  const char *base = strrchr(target, '/');
+  if (target[0] != '/' || base == NULL || base[1] == 0) return EACCES;
+  if (name_of(place->folder, folder_name, sizeof folder_name) < 0) return ENAMETOOLONG;
+  if (print_path(target_folder, sizeof target_folder, "%.*s", base == target ? 1 : (int)(base - target), target) < 0) return ENAMETOOLONG;
+  if (print_path(last, sizeof last, "%.*s", (int)strcspn(place->last, "/"), place->last) < 0) return ENAMETOOLONG;
+  int from = host_twin(place->folder, folder_name);
+  int to = open_host(target_folder);
+  int error = 0;
+  if (from < 0 || to < 0) error = EACCES;
+  else if (syscall(SYS_renameat2, from, last, to, base + 1, RENAME_NOREPLACE) != 0) error = errno;
+  if (from >= 0) close(from);
+  if (to >= 0) close(to);
+  return error;
+}
