@@ -174,6 +174,10 @@ async function lateAnswer(
 export function hostPath(session: Session, path: string): string {
   const temp = session.guard?.temp ?? null;
   if (temp === null || (path !== '/tmp' && !path.startsWith('/tmp/'))) return path;
+  // What lies below /tmp outside and belongs to the session is there inside too.
+  const { guard, home } = session;
+  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place)))
+    return path;
   return `${temp}${path.slice(4)}`;
 }
 
