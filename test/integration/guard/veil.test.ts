@@ -416,6 +416,31 @@ veilTest(
   },
 );
 
+veilTest(
+  'ends everything when the supervisor is killed while a read is held and names are looked at',
+  () => ({ decision: 'ALLOW', afterMs: 'never' }),
+  async (session, veiled) => {
+    const child = session.start(
+      ['sh', '-c', '(while :; do ls -lR ~ >/dev/null; done) & cat ~/.netrc && echo opened'],
+      { veiled },
+    );
+    let out = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await session.until('it is held', () => session.questions.length === 1);
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    // The first process has one thread; the supervisor has its crew.
+    const supervisor = children.find((pid) => readdirSync(`/proc/${pid}/task`).length > 1);
+    process.kill(Number(supervisor), 'SIGKILL');
+    assert.equal(await ended, 125);
+    for (const pid of [supervisor, session.questions[0]?.process])
+      await session.until(`${pid} is gone`, () => !existsSync(`/proc/${pid}`));
+    assert.equal(out, '');
+  },
+);
+
 veilTest('changes nothing through a veil', ALLOW, async (session, veiled) => {
   const done = await session.run(
     [
