@@ -235,7 +235,7 @@ static enum answered judge_and_open(struct opening *opening, const struct object
   struct deed deed = {.notice = opening->notice, .op = "write", .class = 'w', .name = object->name, .detail = opening->flags};
   char move_to[PATH_ROOM];
   if ((opening->flags & UNNAMED) != 0) deed.op = "create";
-  enum row row = is_nameless(object) ? ROW_ALLOW : table_file('w', object->name);
+  enum row row = is_nameless(object) ? ROW_ALLOW : row_of('w', object->name);
   enum verdict verdict = MAY;
   if (row != ROW_ALLOW) {
     int error = refusal_for_write(opening, object);
@@ -301,7 +301,7 @@ static int refusal_for_create(const struct place *place) {
 static enum answered create(struct opening *opening, const struct place *place, int *again) {
   struct deed deed = {.notice = opening->notice, .op = "create", .class = 'w', .name = place->name, .detail = opening->mode};
   char move_to[PATH_ROOM];
-  enum row row = table_file('w', place->name);
+  enum row row = row_of('w', place->name);
   enum verdict verdict = MAY;
   *again = 0;
   if (row != ROW_ALLOW) {
