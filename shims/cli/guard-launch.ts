@@ -4,6 +4,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -229,6 +230,13 @@ export function layoutWorld(home: string, uid: number): LayoutWorld {
         return realpathSync(path);
       } catch {
         return null;
+      }
+    },
+    list: (path) => {
+      try {
+        return readdirSync(path);
+      } catch {
+        return [];
       }
     },
     read: (path) => {
