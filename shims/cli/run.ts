@@ -147,7 +147,6 @@ async function runSession(
           {
             workspace: request.workspace,
             own,
-            sessionDir: places.sessions,
             installation: installation.root,
             env: process.env,
           },
@@ -235,7 +234,7 @@ async function runSession(
             daemonSocket: session.guard_socket,
             terminal: onTerminal,
             cwd: process.cwd(),
-            layout: { ...before, shown: [dir.value.path] },
+            layout: { ...before, shown: [...before.shown, realpathSync(dir.value.path)] },
             temp: temp ?? '/tmp',
             overlay: folder === null ? null : folder.layers,
             command: request.command,
