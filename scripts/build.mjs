@@ -63,32 +63,33 @@ function compileTypeScript() {
   must(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b'], 'type check');
 }
 
-function compileShim(out) {
-  const sources = filesUnder('shims/shell/csrc', ['.c']).map((file) => join(ROOT, file));
+const FLAGS = [
+  '-std=c11',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wshadow',
+  '-Wconversion',
+  '-D_FORTIFY_SOURCE=2',
+  '-fstack-protector-strong',
+];
+
+/** Compiles a native program; without a compiler says what that means and leaves nothing behind. */
+function compileNative(out, sources, more, what, without) {
   const cc = process.env.CC || 'cc';
-  const flags = [
-    '-std=c11',
-    '-O2',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-Wshadow',
-    '-Wconversion',
-    '-D_FORTIFY_SOURCE=2',
-    '-fstack-protector-strong',
-  ];
   if (spawnSync(cc, ['--version']).status !== 0) {
-    say(
-      `no C compiler (\`${cc}\`): shims run in Node, about 40 times slower; install gcc for the small ones`,
-    );
+    say(`no C compiler (\`${cc}\`): ${without}; install gcc for it`);
     rmSync(out, { force: true });
     return;
   }
-  say('compiling the shim …');
+  say(`compiling ${what} …`);
+  mkdirSync(dirname(out), { recursive: true });
   const fresh = `${out}.new`;
+  const files = sources.map((file) => join(ROOT, file));
   // Static: starts in half the time, and LD_PRELOAD has no hold on it. Some systems have no static C library.
-  const built = spawnSync(cc, [...flags, '-static', '-I', CSRC, '-o', fresh, ...sources]);
-  if (built.status !== 0) must(cc, [...flags, '-I', CSRC, '-o', fresh, ...sources], 'compiling the shim');
+  const built = spawnSync(cc, [...FLAGS, ...more, '-static', '-o', fresh, ...files]);
+  if (built.status !== 0) must(cc, [...FLAGS, ...more, '-o', fresh, ...files], `compiling ${what}`);
   // Renamed into place: a running session keeps the binary that it started with.
   renameSync(fresh, out);
 }
@@ -97,6 +98,7 @@ function compileShim(out) {
 export function build() {
   const shell = join(BUILD, 'shims/shell');
   const shim = join(shell, 'countersign-shim');
+  const guard = join(BUILD, 'shims/guard/countersign-guard');
   const integration = join(shell, 'bash-integration.bash');
   const sources = ['electron', 'shims', 'test', 'bench'].flatMap((dir) =>
     filesUnder(dir, ['.ts', 'tsconfig.json']),
@@ -104,6 +106,7 @@ export function build() {
   const steps = {
     typescript: hashOf([...sources, 'tsconfig.json', 'tsconfig.base.json', 'package.json']),
     shim: hashOf([...filesUnder('shims/shell/csrc', ['.c', '.h'])]) + (process.env.CC ?? ''),
+    guard: hashOf([...filesUnder('shims/guard/csrc', ['.c', '.h']), 'shims/shell/csrc/frame.c', 'shims/shell/csrc/frame.h']) + (process.env.CC ?? ''),
     integration: hashOf(['shims/shell/bash-integration.bash']),
   };
   let before = {};
@@ -116,7 +119,23 @@ export function build() {
   const typescript = before.typescript !== steps.typescript || !whole;
   if (typescript) compileTypeScript();
   mkdirSync(shell, { recursive: true });
-  if (typescript || before.shim !== steps.shim || !existsSync(shim)) compileShim(shim);
+  if (typescript || before.shim !== steps.shim || !existsSync(shim))
+    compileNative(
+      shim,
+      filesUnder('shims/shell/csrc', ['.c']),
+      ['-I', CSRC],
+      'the shim',
+      'shims run in Node, about 40 times slower',
+    );
+  // Namespaces, seccomp and Landlock are Linux's.
+  if (process.platform === 'linux' && (before.guard !== steps.guard || !existsSync(guard)))
+    compileNative(
+      guard,
+      [...filesUnder('shims/guard/csrc', ['.c']), 'shims/shell/csrc/frame.c'],
+      ['-pthread'],
+      'the guard',
+      'the kernel does not hold sessions, which stay `cooperative`',
+    );
   if (typescript || before.integration !== steps.integration)
     copyFileSync(join(ROOT, 'shims/shell/bash-integration.bash'), integration);
   const done = typescript || JSON.stringify(before) !== JSON.stringify(steps);

@@ -10,6 +10,8 @@ export interface Installation {
   /** The shim in Node, for machines without a compiler. */
   readonly shimFallback: string;
   readonly bashIntegration: string;
+  /** countersign-guard; null where it was not built (not Linux, or no compiler). */
+  readonly guard: string | null;
 }
 
 /** Finds the installation this file belongs to, run from `build/` or from source. */
@@ -22,12 +24,14 @@ export function findInstallation(from: string = import.meta.dirname): Installati
   }
   const shell = join(root, 'build/shims/shell');
   const shim = join(shell, 'countersign-shim');
+  const guard = join(root, 'build/shims/guard/countersign-guard');
   return {
     root,
     daemon: join(root, 'build/electron/daemon/main.js'),
     shim: existsSync(shim) ? shim : null,
     shimFallback: join(shell, 'shim-fallback.js'),
     bashIntegration: join(shell, 'bash-integration.bash'),
+    guard: existsSync(guard) ? guard : null,
   };
 }
 

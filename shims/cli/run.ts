@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline/promises';
 import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { sessionOpenedSchema } from '../../electron/wire/control.ts';
-import { placesFrom } from '../../electron/wire/places.ts';
+import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { openSurface, type SurfaceHost } from '../shell/surface-host.ts';
 import { mintAgentKey } from './agent-key.ts';
@@ -14,6 +14,19 @@ import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './age
 import { type ControlConnection, callFor } from './control-client.ts';
 import { reachDaemon } from './daemon-process.ts';
 import { EXIT } from './exit-codes.ts';
+import { layoutOf } from './guard-layout.ts';
+import {
+  configuredHosts,
+  type GuardChoice,
+  type GuardPlan,
+  guardedEnvironment,
+  layoutWorld,
+  makeTemp,
+  planGuard,
+  probeGuard,
+  removeTemp,
+  writeGuardConfig,
+} from './guard-launch.ts';
 import { findInstallation } from './installation.ts';
 import { makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
@@ -27,6 +40,8 @@ export const HELP = `countersign run — start an agent under the firewall
 
   --intent TEXT      what this session is for, in your words (asked for on a terminal; Enter: not said)
   --workspace DIR    the directory the work is about (default: this one)
+  --guard MODE       auto (default: the strongest that works here), full, nested (programs inside may make sandboxes
+                     of their own), landlock, or off (interception without the kernel: \`cooperative\`)
   --verbose          say which session this is, also without a terminal
 
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
@@ -35,6 +50,7 @@ Ends as the agent ended: same exit code, same signal. Before it started: 1 refus
 interface RunRequest {
   readonly intent: string | null;
   readonly workspace: string;
+  readonly guard: GuardChoice;
   readonly verbose: boolean;
   readonly command: readonly string[];
 }
@@ -62,7 +78,16 @@ export async function run(argv: readonly string[]): Promise<number> {
     return EXIT.notFound;
   }
   const places = placesFrom(process.env, homedir());
-  const connected = await reachDaemon(places, findInstallation(), say);
+  const installation = findInstallation();
+  const guard = installation.guard;
+  const plan = planGuard(request.value.guard, guard, () =>
+    guard === null ? { best: null, steps: [] } : probeGuard(guard, places.run),
+  );
+  if (!plan.ok) {
+    say(plan.error);
+    return EXIT.refused;
+  }
+  const connected = await reachDaemon(places, installation, say);
   if (!connected.ok) {
     say(connected.error.message);
     return connected.error.code === 'not_running' ? EXIT.notRunning : EXIT.refused;
@@ -71,8 +96,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const intent = request.value.intent ?? (onTerminal ? await askIntent() : null);
   const opened = await runSession(
     connected.value,
-    places.sessions,
+    places,
     { ...request.value, intent },
+    plan.value,
     program,
     onTerminal,
     say,
@@ -88,13 +114,32 @@ export async function run(argv: readonly string[]): Promise<number> {
 /** Opens the session, runs the agent in it, and closes it again, whatever happened in between. */
 async function runSession(
   control: ControlConnection,
-  sessions: string,
+  places: Places,
   request: RunRequest,
+  plan: GuardPlan,
   program: string,
   onTerminal: boolean,
   say: (line: string) => void,
 ): Promise<Result<AgentEnd, string>> {
   const key = mintAgentKey();
+  const installation = findInstallation();
+  const temp = plan.mode === null || plan.mode === 'landlock' ? null : makeTemp();
+  const home = homedir();
+  const world = layoutWorld(home, process.getuid?.() ?? -1);
+  const own = [places.state, places.config, places.run];
+  const before =
+    plan.mode === null
+      ? null
+      : layoutOf(
+          {
+            workspace: request.workspace,
+            own,
+            sessionDir: places.sessions,
+            installation: installation.root,
+            env: process.env,
+          },
+          world,
+        );
   const opened = await callFor(
     control,
     {
@@ -109,15 +154,29 @@ async function runSession(
         binary_hash: await hashOf(program),
         public_key: key.publicKey,
       },
-      assurance: 'cooperative',
-      guard: null,
+      assurance: plan.assurance,
+      guard:
+        before === null
+          ? null
+          : {
+              writable: [...before.workspace],
+              tools: [...before.tools],
+              temp,
+              veiled: [...before.veiled],
+              hosts: [...configuredHosts(process.env)],
+            },
     },
     sessionOpenedSchema,
   );
-  if (!opened.ok) return err(opened.error.message);
+  if (!opened.ok) {
+    if (temp !== null) removeTemp(temp);
+    return err(opened.error.message);
+  }
   const session = opened.value;
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const dir = makeSessionDir(sessions, session.session, session.shims, findInstallation(), path);
+  // Where the kernel holds every program, programs need no shims: the shells' own line is all that is asked before.
+  const shims = plan.mode === null ? session.shims : [];
+  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path);
   if (!dir.ok) return closing(dir);
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,
@@ -139,14 +198,32 @@ async function runSession(
     dir.value.remove();
     return closing(surface);
   }
-  announce(session, onTerminal || request.verbose, say);
+  announce(session, plan, onTerminal || request.verbose, say);
+  const command =
+    plan.mode === null || before === null || installation.guard === null
+      ? request.command
+      : [
+          installation.guard,
+          writeGuardConfig(dir.value.path, {
+            mode: plan.mode,
+            session: session.session,
+            key: session.secret,
+            daemonSocket: session.guard_socket,
+            terminal: onTerminal,
+            cwd: process.cwd(),
+            layout: { ...before, shown: [dir.value.path] },
+            temp: temp ?? '/tmp',
+            command: request.command,
+            watched: CLASSIFIED_NAMES,
+          }),
+        ];
   const launch = {
     init: dir.value.init,
     directory: dir.value.path,
-    command: request.command,
+    command,
     cwd: process.cwd(),
     signalAgent: (number: number) => surface.value.signalAgent(number),
-    env: agentEnvironment({
+    env: agentEnvironment(plan.mode !== null, {
       path,
       session: session.session,
       directory: dir.value.path,
@@ -173,9 +250,36 @@ async function runSession(
       { type: 'session.close', session: session.session, exit_code: how.code, signal: how.signal },
       DRAIN_MS,
     );
+    if (temp !== null) removeTemp(temp);
     return result;
   }
 }
+
+/** Names of files in a workspace whose content is classified: that they were read is told. */
+const CLASSIFIED_NAMES: readonly string[] = [
+  '.env',
+  '.env.*',
+  '*.env',
+  '*.pem',
+  '*.key',
+  '*.p12',
+  '*.pfx',
+  '*.jks',
+  '*.keystore',
+  '*.kdbx',
+  'id_rsa*',
+  'id_ed25519*',
+  'id_ecdsa*',
+  'credentials*',
+  'secrets.*',
+  '.npmrc',
+  '.pypirc',
+  '.netrc',
+  '*.tfvars',
+  '*.tfstate',
+  'kubeconfig*',
+  'service-account*.json',
+];
 
 interface AgentPlaces {
   readonly path: string;
@@ -188,11 +292,11 @@ interface AgentPlaces {
 }
 
 /** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
-function agentEnvironment(places: AgentPlaces): NodeJS.ProcessEnv {
+function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.ProcessEnv {
   const own = process.env['BASH_ENV'];
   return {
-    ...process.env,
-    PATH: `${places.shims}${delimiter}${places.path}`,
+    ...(guarded ? guardedEnvironment(process.env) : process.env),
+    PATH: guarded ? places.path : `${places.shims}${delimiter}${places.path}`,
     COUNTERSIGN_SESSION: places.session,
     COUNTERSIGN_SESSION_DIR: places.directory,
     COUNTERSIGN_SURFACE: places.socket,
@@ -207,15 +311,16 @@ function agentEnvironment(places: AgentPlaces): NodeJS.ProcessEnv {
 
 function announce(
   session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },
+  plan: GuardPlan,
   wanted: boolean,
   say: (line: string) => void,
 ): void {
   // Without a terminal standard error may be somebody's log: `countersign status` says it all.
   if (!wanted) return;
   for (const warning of session.warnings) say(visibleLine(warning));
-  const meaning = session.assurance === 'cooperative' ? ' (a determined agent could go round it)' : '';
+  if (plan.notice !== null) say(visibleLine(plan.notice));
   say(
-    `session ${session.session}, assurance ${session.assurance}${meaning}; receipts: countersign receipts list --session ${session.session}`,
+    `session ${session.session}, assurance ${session.assurance}; receipts: countersign receipts list --session ${session.session}`,
   );
 }
 
@@ -234,6 +339,7 @@ async function askIntent(): Promise<string | null> {
 function readArguments(argv: readonly string[]): Result<RunRequest, string> {
   let intent: string | null = null;
   let workspace = process.cwd();
+  let guard: GuardChoice = 'auto';
   let verbose = false;
   let at = 0;
   for (; at < argv.length; at += 1) {
@@ -246,17 +352,24 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
     const [name = word, inline] = word.startsWith('--') ? splitOption(word) : [word, undefined];
     if (name === '--help' || name === '-h') return err('help');
     if (name === '--verbose') verbose = true;
-    else if (name === '--intent' || name === '--workspace') {
+    else if (name === '--intent' || name === '--workspace' || name === '--guard') {
       const value = inline ?? argv[at + 1];
       if (value === undefined) return err(`\`${name}\` needs a value`);
       if (inline === undefined) at += 1;
       if (name === '--intent') intent = value;
-      else workspace = resolve(value);
+      else if (name === '--workspace') workspace = resolve(value);
+      else if (isGuardChoice(value)) guard = value;
+      else return err(`\`--guard\` is auto, full, nested, landlock or off, not \`${visibleLine(value)}\``);
     } else return err(`unknown option \`${visibleLine(word)}\``);
   }
   const command = argv.slice(at);
   if (command.length === 0 || command[0] === '') return err('nothing to run');
-  return ok({ intent, workspace, verbose, command });
+  if (guard !== 'off' && workspace === '/') return err('the workspace cannot be the whole file system');
+  return ok({ intent, workspace, guard, verbose, command });
+}
+
+function isGuardChoice(text: string): text is GuardChoice {
+  return ['auto', 'off', 'full', 'nested', 'landlock'].includes(text);
 }
 
 function splitOption(word: string): [string, string | undefined] {
