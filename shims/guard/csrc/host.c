@@ -21,9 +21,18 @@ static int open_host(const char *name) {
   return (int)syscall(SYS_openat2, guard.host_root, name[0] == '/' && name[1] == 0 ? "." : name, &how, sizeof how);
 }
 
+/* What lies below /tmp outside, and there inside too. */
+static int stays(const char *name) {
+  const struct texts *const lists[] = {&guard.config.kept, &guard.config.writable, &guard.config.shown};
+  for (size_t l = 0; l < 3; l++)
+    for (size_t i = 0; i < lists[l]->count; i++)
+      if (is_below(name, lists[l]->at[i])) return 1;
+  return 0;
+}
+
 int host_name(const char *name, char out[PATH_ROOM]) {
   static const char *const temps[] = {"/tmp", "/var/tmp"};
-  for (size_t i = 0; guard.config.temp != NULL && i < 2; i++)
+  for (size_t i = 0; guard.config.temp != NULL && i < 2 && !stays(name); i++)
     if (is_below(name, temps[i])) return print_path(out, PATH_ROOM, "%s%s", guard.config.temp, name + strlen(temps[i]));
   return print_path(out, PATH_ROOM, "%s", name);
 }

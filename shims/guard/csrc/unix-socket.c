@@ -133,6 +133,8 @@ static int is_bound_inside(pid_t tid, const struct object *object) {
 }
 
 static int is_hidden(const char *name) {
+  for (size_t i = 0; i < guard.config.shown.count; i++)
+    if (is_below(name, guard.config.shown.at[i])) return 0;
   for (size_t i = 0; i < guard.config.hidden.count; i++)
     if (is_below(name, guard.config.hidden.at[i])) return 1;
   return 0;
