@@ -263,7 +263,9 @@ for (const [rule, [hit, miss]] of Object.entries(rows)) {
 }
 
 test('every rule of every pack has its two lines', () => {
-  const ids = files.flatMap((file) => file.rules.map((rule) => rule.id as string));
+  // What a command line cannot do has its rows in late-writes.test.ts, which says the same of that pack.
+  const spoken = files.filter((file) => file.pack !== 'late-writes');
+  const ids = spoken.flatMap((file) => file.rules.map((rule) => rule.id as string));
   assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
 });
 
