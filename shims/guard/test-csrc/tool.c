@@ -1,6 +1,6 @@
 /*
- * Programs that the guard's integration tests put outside a session's reach, under several names: as `csn-denied` it prints that it ran; `euid`, `write FILE`,
- * `storm WIDTH EACH`, `datagram FILE`, `race …` are said by the first argument.
+ * A program that the guard's integration tests put outside a session's reach, under several names. It prints that it ran, as what, and its first
+ * argument; or does what that says: `euid`, `write FILE`, `storm WIDTH EACH`.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,24 +37,6 @@ static int storm(int width, int each) {
   return 0;
 }
 
-/* A datagram socket of the host: each message is one line in FILE.got. */
-static int datagram(const char *path) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  char text[64], got[sizeof address.sun_path + 8];
-  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-  snprintf(got, sizeof got, "%s.got", address.sun_path);
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) return 1;
-  puts("ready");
-  fflush(stdout);
-  for (;;) {
-    ssize_t n = recv(fd, text, sizeof text, 0);
-    int out = open(got, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    if (n < 0 || write(out, text, (size_t)n) != n) return 1;
-    close(out);
-  }
-}
-
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "euid") == 0) {
@@ -70,7 +50,10 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "storm") == 0 && argc == 4) return storm(atoi(argv[2]), atoi(argv[3]));
-  if (strcmp(what, "datagram") == 0 && argc == 3) return datagram(argv[2]);
-  printf("RAN %d\n", argc);
+  char self[4096];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  self[n < 0 ? 0 : n] = 0;
+  const char *slash = strrchr(self, '/');
+  printf("RAN %s %s\n", slash == NULL ? self : slash + 1, what);
   return 0;
 }

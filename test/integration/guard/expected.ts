@@ -218,7 +218,7 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
   'exec-denied-loader': DENIED,
   'exec-denied-preloaded': DENIED,
   // The same code under another name is another program: a name is no boundary, what it does is.
-  'exec-copied': 'exit 0 RAN 1',
+  'exec-copied': 'exit 0 RAN mytool ',
   'exec-bad-pointer': 'EFAULT',
   'exec-folder': 'EACCES',
   'exec-not-executable': 'EACCES',
