@@ -1,6 +1,6 @@
 /*
  * A program that the guard's integration tests put outside a session's reach, under several names. It prints that it ran, as what, and its first
- * argument; or does what that says: `euid`, `write FILE`, `storm WIDTH EACH`.
+ * argument; or does what that says: `euid`, `write FILE`, `storm WIDTH EACH`, `big PROGRAM`.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,6 +37,17 @@ static int storm(int width, int each) {
   return 0;
 }
 
+/* Starts a program with two megabytes of arguments. */
+static int big(const char *program) {
+  static char word[64 * 1024];
+  char *argv[34] = {"csn-benign", "big"};
+  memset(word, 'w', sizeof word - 1);
+  for (int i = 2; i < 33; i++) argv[i] = word;
+  execv(program, argv);
+  perror("exec");
+  return 1;
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "euid") == 0) {
@@ -50,6 +61,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(what, "storm") == 0 && argc == 4) return storm(atoi(argv[2]), atoi(argv[3]));
+  if (strcmp(what, "big") == 0 && argc == 3) return big(argv[2]);
   char self[4096];
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
   self[n < 0 ? 0 : n] = 0;
