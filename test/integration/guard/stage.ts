@@ -83,6 +83,8 @@ export interface GuardStage {
   outside(command: readonly string[], options?: RunOptions): ChildProcess;
   receipts(session?: string): Promise<readonly ListedReceipt[]>;
   receipt(id: string): Promise<string>;
+  /** Receipts from `from` on of what was not simply allowed; and where the next ones begin. */
+  stopped(from: number): Promise<{ readonly rows: readonly Partial<ListedReceipt>[]; readonly next: number }>;
   /** Writes a file of the person's. */
   put(path: string, text: string, mode?: number): void;
   folder(path: string): void;
@@ -247,6 +249,17 @@ export function guardStage(who: 'ordinary' | 'root' = 'ordinary'): GuardStage {
       const done = await cli(['receipts', 'show', id, '--json']);
       if (done.code !== 0) throw new Error(`no receipt \`${id}\`: ${done.stderr}`);
       return done.stdout;
+    },
+    async stopped(from) {
+      const all = await this.receipts();
+      const rows = all
+        .filter(({ seq }) => seq >= from)
+        .filter(
+          ({ kind, decided }) =>
+            kind === 'approval' || kind === 'deferral' || (decided !== null && decided !== 'ALLOW'),
+        )
+        .map(({ kind, tool, text, decided, rule, reason }) => ({ kind, tool, text, decided, rule, reason }));
+      return { rows, next: Math.max(from, ...all.map(({ seq }) => seq + 1)) };
     },
     close() {
       for (const terminal of terminals) {
