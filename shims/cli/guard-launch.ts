@@ -131,7 +131,9 @@ export function planGuard(
           assurance: 'sandboxed',
           notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; docs/linux-sandbox.md says how to get the whole guard`,
         });
-      return ok(cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`));
+      return ok(
+        cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`),
+      );
     case 'full':
     case 'nested':
       if (best !== 'full') return err(`the guard cannot run as \`${choice}\` here: ${failed}`);
@@ -141,7 +143,8 @@ export function planGuard(
           : {
               mode: 'nested',
               assurance: 'sandboxed',
-              notice: 'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
+              notice:
+                'programs in this session may make sandboxes of their own; rules by file name inside the workspace do not bind them there',
             },
       );
     case 'landlock':
@@ -264,13 +267,23 @@ const DOORS = [
   'SSH_ASKPASS',
 ] as const;
 
+/** Where programs remember what was typed: the person's own histories are not there to be read or added to, and nobody is asked about it. */
+const HISTORIES: readonly (readonly [string, string])[] = [
+  ['HISTFILE', '/tmp/.history'],
+  ['LESSHISTFILE', '/tmp/.lesshst'],
+  ['NODE_REPL_HISTORY', '/tmp/.node_repl_history'],
+  ['PYTHON_HISTORY', '/tmp/.python_history'],
+  ['SQLITE_HISTORY', '/tmp/.sqlite_history'],
+  ['PSQL_HISTORY', '/tmp/.psql_history'],
+  ['MYSQL_HISTFILE', '/tmp/.mysql_history'],
+];
+
 /** The person's environment without the doors that a guarded session does not have. */
 export function guardedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const inside: NodeJS.ProcessEnv = { ...env };
   for (const name of DOORS) delete inside[name];
   if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
-  // The person's own history is not there to be read or added to.
-  inside['HISTFILE'] = '/tmp/.history';
+  for (const [name, path] of HISTORIES) inside[name] = path;
   return inside;
 }
 

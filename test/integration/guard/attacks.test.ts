@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { collect } from '../surface-double.ts';
-import { type Expected, EXPECTED, ROOT_DIFFERS } from './expected.ts';
+import { EXPECTED, type Expected, ROOT_DIFFERS } from './expected.ts';
 import { CAN_BE_ROOT, compile, type Finished, type GuardStage, guardStage, sessionBelow } from './stage.ts';
 
 const POLICY = `pack: battery
@@ -69,7 +69,13 @@ async function openServices(stage: GuardStage): Promise<Services> {
   const tcp = (await listen('tcp', 0)).address();
   const abstract = `csn-battery-${process.pid}-${stage.root.slice(-6)}`;
   await listen('abstract', `\0${abstract}`);
-  for (const name of ['h/docker.sock', 'h/rt/bus', 'h/.ssh/agent.sock', 'h/.cache/bus.sock', 'w/outside.sock']) {
+  for (const name of [
+    'h/docker.sock',
+    'h/rt/bus',
+    'h/.ssh/agent.sock',
+    'h/.cache/bus.sock',
+    'w/outside.sock',
+  ]) {
     const path = join(stage.root, name);
     stage.folder(join(path, '..'));
     await listen(name, path);
@@ -104,7 +110,9 @@ function snapshot(folder: string): readonly string[] {
         : facts.isSymbolicLink()
           ? readlinkSync(path)
           : '';
-      return [path, facts.mode.toString(8), facts.uid, facts.isDirectory() ? '' : facts.mtimeMs, body].join(' ');
+      return [path, facts.mode.toString(8), facts.uid, facts.isDirectory() ? '' : facts.mtimeMs, body].join(
+        ' ',
+      );
     })
     .sort();
 }

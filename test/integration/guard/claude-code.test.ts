@@ -32,13 +32,19 @@ async function turn(stage: ReturnType<typeof guardStage>): Promise<void> {
       text += bytes.toString();
     });
     request.on('end', () => {
-      if (request.method !== 'POST' || !request.url?.startsWith('/v1/messages') || request.url.includes('count_tokens')) {
+      if (
+        request.method !== 'POST' ||
+        !request.url?.startsWith('/v1/messages') ||
+        request.url.includes('count_tokens')
+      ) {
         response.writeHead(request.url?.includes('count_tokens') ? 200 : 404).end('{"input_tokens":10}');
         return;
       }
       const asked = JSON.parse(text) as Record<string, unknown>;
       turns += 1;
-      answerAsModel(asked, (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify({ type: event, ...data })}\n\n`));
+      answerAsModel(asked, (event, data) =>
+        response.write(`event: ${event}\ndata: ${JSON.stringify({ type: event, ...data })}\n\n`),
+      );
       response.end();
     });
   });
@@ -74,19 +80,34 @@ function answerAsModel(
   const calls = tools.includes('"Bash"') && !messages.includes('tool_result');
   const usage = { input_tokens: 1, output_tokens: 1 };
   send('message_start', {
-    message: { id: 'msg_1', type: 'message', role: 'assistant', model: asked['model'], content: [], stop_reason: null, usage },
+    message: {
+      id: 'msg_1',
+      type: 'message',
+      role: 'assistant',
+      model: asked['model'],
+      content: [],
+      stop_reason: null,
+      usage,
+    },
   });
   const input = { command: 'echo from-agent > ./out.txt', description: 'writes a file' };
   send('content_block_start', {
     index: 0,
-    content_block: calls ? { type: 'tool_use', id: 'toolu_01', name: 'Bash', input: {} } : { type: 'text', text: '' },
+    content_block: calls
+      ? { type: 'tool_use', id: 'toolu_01', name: 'Bash', input: {} }
+      : { type: 'text', text: '' },
   });
   send('content_block_delta', {
     index: 0,
-    delta: calls ? { type: 'input_json_delta', partial_json: JSON.stringify(input) } : { type: 'text_delta', text: 'all done' },
+    delta: calls
+      ? { type: 'input_json_delta', partial_json: JSON.stringify(input) }
+      : { type: 'text_delta', text: 'all done' },
   });
   send('content_block_stop', { index: 0 });
-  send('message_delta', { delta: { stop_reason: calls ? 'tool_use' : 'end_turn' }, usage: { output_tokens: 5 } });
+  send('message_delta', {
+    delta: { stop_reason: calls ? 'tool_use' : 'end_turn' },
+    usage: { output_tokens: 5 },
+  });
   send('message_stop', {});
 }
 

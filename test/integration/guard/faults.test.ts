@@ -43,7 +43,8 @@ rules:
 
 function openStage(): GuardStage {
   const stage = guardStage();
-  for (const name of ['csn-denied', 'csn-asked', 'csn-benign', 'csn-plain']) compile('tool', join(stage.tools, name));
+  for (const name of ['csn-denied', 'csn-asked', 'csn-benign', 'csn-plain'])
+    compile('tool', join(stage.tools, name));
   stage.put(join(stage.own, 'config/policies/faults.yaml'), POLICY);
   return stage;
 }
@@ -99,11 +100,7 @@ describe('when a part of it fails, the guard', () => {
     const inside = treeOf(first);
     assert.ok(inside.length >= 4, `${inside.length} processes`);
     process.kill(await pick(agent), 'SIGKILL');
-    await eventually(
-      'the whole tree is gone',
-      () => ([guard, ...inside].some(isAlive) ? null : true),
-      1000,
-    );
+    await eventually('the whole tree is gone', () => ([guard, ...inside].some(isAlive) ? null : true), 1000);
     agent.child.stdin?.end();
     return agent.ended;
   };
@@ -161,7 +158,9 @@ describe('when a part of it fails, the guard', () => {
     await agent.hears('RAN csn-benign first');
     process.kill(stage.daemonPid(), 'SIGKILL');
     await eventually('it says so', () => (/does not answer any more/.test(agent.output()) ? true : null));
-    agent.say('csn-plain still; echo x > kept; rm kept; csn-benign no; csn-denied; echo y > ../h/made; echo "end $?"');
+    agent.say(
+      'csn-plain still; echo x > kept; rm kept; csn-benign no; csn-denied; echo y > ../h/made; echo "end $?"',
+    );
     await agent.hears('end 2');
     assert.match(agent.output(), /RAN csn-plain still/);
     assert.doesNotMatch(agent.output(), /RAN csn-benign no|RAN csn-denied/);
@@ -232,7 +231,8 @@ describe('under load, the guard', () => {
   });
 
   test('lets a file be run as soon as it is written', async () => {
-    const script = 'i=0; while [ $i -lt 150 ]; do cp ../t/csn-plain ./made$i && ./made$i >/dev/null || echo "failed $i"; rm -f made$i; i=$((i+1)); done; echo end';
+    const script =
+      'i=0; while [ $i -lt 150 ]; do cp ../t/csn-plain ./made$i && ./made$i >/dev/null || echo "failed $i"; rm -f made$i; i=$((i+1)); done; echo end';
     const done = await stage.cli(['run', '--', 'sh', '-c', script]);
     assert.equal(done.stdout, 'end\n', done.stderr);
   });
@@ -248,7 +248,12 @@ describe('under load, the guard', () => {
       child.on('close', (code) => console.log(JSON.stringify({ spawned, code, text, took: Number(process.hrtime.bigint() - before) / 1e6 })));
     `;
     const done = await stage.cli(['run', '--', stage.countersign[0] ?? '', '-e', script]);
-    const seen = JSON.parse(done.stdout || '{}') as { spawned: number; code: number; text: string; took: number };
+    const seen = JSON.parse(done.stdout || '{}') as {
+      spawned: number;
+      code: number;
+      text: string;
+      took: number;
+    };
     assert.equal(seen.code, 126, done.stderr);
     assert.match(seen.text, /countersign: denied: /);
     assert.ok(seen.took > 1000, `asked about for ${seen.took} ms`);

@@ -54,7 +54,10 @@ describe('a second thread that rewrites what was judged', () => {
   });
   after(() => stage.close());
 
-  const race = async (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Counted> => {
+  const race = async (
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Counted> => {
     const done = await stage.cli(['run', '--', join(stage.tools, 'race'), ...args], { env });
     const found = /^harmless (\d+) forbidden (\d+) refused (\d+)$/m.exec(done.stdout);
     assert.ok(found, `${done.stdout}${done.stderr}`);

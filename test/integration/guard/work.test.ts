@@ -89,8 +89,11 @@ describe('real work under the default posture', () => {
     assert.deepEqual(stopped.rows, []);
   });
 
-  const work = (script: string, cwd = stage.work, env: Readonly<Record<string, string>> = {}): Promise<Finished> =>
-    stage.cli(['run', '--', 'bash'], { cwd, env, input: `set -e\n${script}\n` });
+  const work = (
+    script: string,
+    cwd = stage.work,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Finished> => stage.cli(['run', '--', 'bash'], { cwd, env, input: `set -e\n${script}\n` });
   const must = async (...given: Parameters<typeof work>): Promise<string> => {
     const done = await work(...given);
     assert.equal(done.code, 0, `${done.stdout}\n${done.stderr}`);
@@ -172,10 +175,14 @@ git add . && git commit -qm first && git update-server-info`,
         packages: { '': manifest, ...Object.fromEntries(packages.map(entry)) },
       }),
     );
-    const said = await must(`npm ci --no-audit --no-fund --loglevel=error && node -e "console.log(require('two'))"`, cwd, {
-      npm_config_registry: `${site.url}/`,
-      npm_config_update_notifier: 'false',
-    });
+    const said = await must(
+      `npm ci --no-audit --no-fund --loglevel=error && node -e "console.log(require('two'))"`,
+      cwd,
+      {
+        npm_config_registry: `${site.url}/`,
+        npm_config_update_notifier: 'false',
+      },
+    );
     assert.match(said, /two\n$/);
     assert.ok(existsSync(join(cwd, 'node_modules/three/lib/19.js')));
   });
