@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { collect } from '../surface-double.ts';
-import { EXPECTED, type Expected, ROOT_DIFFERS } from './expected.ts';
+import { EXPECTED, type Expected, LANDLOCK_DIFFERS, ROOT_DIFFERS } from './expected.ts';
 import { CAN_BE_ROOT, compile, type Finished, type GuardStage, guardStage, sessionBelow } from './stage.ts';
 
 const POLICY = `pack: battery
@@ -117,6 +117,8 @@ function snapshot(folder: string): readonly string[] {
     .sort();
 }
 
+type Who = 'ordinary' | 'root';
+
 interface Battle {
   readonly stage: GuardStage;
   readonly services: Services;
@@ -128,7 +130,7 @@ interface Battle {
 }
 
 /** One session in which every attack is tried, and what the world was like before and after. */
-async function fight(who: 'ordinary' | 'root'): Promise<Battle> {
+async function fight(who: Who, mode: 'full' | 'landlock'): Promise<Battle> {
   const stage = guardStage(who);
   stage.put(join(stage.home, 'notes.txt'), 'notes of the person\n');
   stage.folder(join(stage.home, 'empty'));
@@ -143,7 +145,7 @@ async function fight(who: 'ordinary' | 'root'): Promise<Battle> {
   await stage.startDaemon();
   const homeBefore = snapshot(stage.home);
   const started = Date.now();
-  const child = stage.start(['run', '--', join(stage.tools, 'attack')], {
+  const child = stage.start(['run', '--guard', mode, '--', join(stage.tools, 'attack')], {
     env: {
       ATTACK_HOME: stage.home,
       ATTACK_WORK: stage.work,
@@ -187,12 +189,17 @@ function fits(result: string, expected: Expected): boolean {
   return typeof expected === 'string' ? expected.split('|').includes(result) : expected.test(result);
 }
 
-for (const who of CAN_BE_ROOT ? (['ordinary', 'root'] as const) : (['ordinary'] as const)) {
-  const rows = { ...EXPECTED, ...(who === 'root' ? ROOT_DIFFERS : {}) };
-  describe(`what an attacker inside a session tries, as ${who} user`, () => {
+const BATTLES: readonly (readonly [Who, 'full' | 'landlock', Readonly<Record<string, Expected>>])[] = [
+  ['ordinary', 'full', EXPECTED],
+  ['ordinary', 'landlock', { ...EXPECTED, ...LANDLOCK_DIFFERS }],
+  ...(CAN_BE_ROOT ? ([['root', 'full', { ...EXPECTED, ...ROOT_DIFFERS }]] as const) : []),
+];
+
+for (const [who, mode, rows] of BATTLES) {
+  describe(`what an attacker inside a session tries, as ${who} user, guard ${mode}`, () => {
     let battle: Battle;
     before(async () => {
-      battle = await fight(who);
+      battle = await fight(who, mode);
     });
     after(() => {
       battle.services.close();

@@ -93,7 +93,7 @@ describe('programs on a terminal, in a guarded session', () => {
     await node.see(/42/);
     node.type('.exit\r');
     assert.equal(await code(node), 0);
-    const python = await open('/usr/bin/python3', '-q');
+    const python = await open('/usr/bin/python3', '-q', '-I');
     await python.see(/>>> $/);
     python.type('print(40+2)\r');
     await python.see(/42\r\n/);

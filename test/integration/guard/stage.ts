@@ -314,7 +314,7 @@ export function sessionBelow(launcher: number, withinMs = 10_000): Promise<Sessi
       const parts = below(guard);
       // The supervisor leads a session of its own and stays in the host's pid namespace.
       const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
-      const first = parts.find((one) => one.depth === 2);
+      const first = parts.find((one) => supervisor !== undefined && one.pid !== supervisor.pid);
       const agent =
         first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
       if (supervisor === undefined || first === undefined || agent === undefined) return null;
