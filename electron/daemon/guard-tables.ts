@@ -157,6 +157,17 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   });
 }
 
+const LATE_PATTERNS = latePatterns();
+
+/** Whether every change of this path is judged by its content afterwards: a `late` row speaks of it. */
+export function isJudgedByContent(path: string): boolean {
+  return LATE_PATTERNS.some((pattern) => {
+    const tail = pattern.slice(1);
+    if (!pattern.startsWith('*/')) return false;
+    return tail.endsWith('/') ? path.includes(tail) : path.endsWith(tail);
+  });
+}
+
 /** Tags that tell two changes of one object apart. */
 const HOW: ReadonlySet<string> = new Set(['create', 'truncate', 'append', 'link', 'replace']);
 

@@ -55,6 +55,7 @@ export function tablesOf(
           destination: operation === 'symlink' ? exactly('x') : null,
           flags: operation === 'write' ? O_CREAT_TRUNC : operation === 'mode' ? ORDINARY_MODE : null,
           veiled: [],
+          byContent: () => false,
         },
         knowledge.paths,
         mediation.hasher,

@@ -145,6 +145,7 @@ test('hosts are host and port, an address of IPv6 in brackets', () => {
     tools: [],
     temp: null,
     veiled: [],
+    byContent: () => false,
     hosts: ['a.example:443', '[::1]:80', 'b:*'],
   };
   assert.deepEqual(tables([], { guard }).hosts, [
@@ -170,6 +171,7 @@ test('an ALLOW stands for the session only where nothing else could make it anot
         destination: null,
         flags: null,
         veiled: [],
+        byContent: () => false,
       },
       knowledge.paths,
       nodeHasher,
