@@ -71,7 +71,6 @@ void config_read(const char *path, struct config *config) {
       case 'w': add_text(&config->writable, text); break;
       case 'v': add_text(&config->veiled, text); break;
       case 'h': add_text(&config->hidden, text); break;
-      case 'r': free(text); break;
       case 'b': add_text(&config->kept, text); break;
       case 'x': add_text(&config->shown, text); break;
       case 'r': add_text(&config->classified, text); break;

@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "borrow.h"
 #include "connection.h"
 #include "guard.h"
 #include "resolve.h"
