@@ -1,0 +1,102 @@
+#define _GNU_SOURCE
+#include "devices.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "mounts.h"
+
+/* A terminal with a higher number keeps its descriptors and /dev/tty, and is named /dev/console: numbers are made one by one. */
+#define MOST_RESERVED 32
+
+static const char *const plain[PLAIN_DEVICES] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
+
+void devices_take(struct devices *devices) {
+  for (size_t i = 0; i < PLAIN_DEVICES; i++) devices->plain[i] = clone_tree(plain[i]);
+  devices->fuse = guard.config.reads && guard.config.veiled.count > 0 ? clone_tree("/dev/fuse") : -1;
+  devices->own_count = own_terminals(devices->own);
+  for (size_t i = 0; i < devices->own_count; i++)
+    devices->own_trees[i] = devices->own[i].name[0] == 0 ? -1 : clone_tree(devices->own[i].name);
+}
+
+static void link_to(const char *target, const char *name) {
+  if (symlink(target, name) != 0) cannot("cannot make", name);
+}
+
+static void attach_node(int tree, const char *path) {
+  if (tree < 0) return;
+  make_mount_point(path, 0);
+  attach(tree, path);
+}
+
+/*
+ * Makes terminals until one has the number, and keeps that one (as long as this process lives) so that none made inside gets it:
+ * its place is for the terminal of the same number outside, and numbers stay unambiguous. 0, or -1 when it cannot be had.
+ */
+static int reserve(unsigned number) {
+  int spare[MOST_RESERVED];
+  size_t count = 0;
+  int result = -1;
+  if (number >= MOST_RESERVED) return -1;
+  while (count < MOST_RESERVED) {
+    unsigned got = 0;
+    int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) break;
+    if (ioctl(master, TIOCGPTN, &got) == 0 && got == number) {
+      result = 0;
+      break;
+    }
+    spare[count++] = master;
+    if (got > number) break;
+  }
+  while (count > 0) close(spare[--count]);
+  return result;
+}
+
+/*
+ * The terminal keeps the name it has outside, so that ttyname(3), `tty`, $SSH_TTY, $GPG_TTY and what `ps` says agree. Where that
+ * name cannot be had it is /dev/console, where ttyname(3) looks last.
+ */
+static void attach_own(const struct own_terminal *terminal, int tree, int *console) {
+  unsigned number;
+  int reserved = is_pseudo_terminal(terminal->device, &number) && reserve(number) == 0;
+  if (tree < 0) return;
+  if (strncmp(terminal->name, "/dev/pts/", 9) != 0) {
+    attach_node(tree, terminal->name);
+  } else if (reserved) {
+    attach(tree, terminal->name);
+  } else if (!*console) {
+    attach_node(tree, "/dev/console");
+    *console = 1;
+  } else {
+    close(tree);
+  }
+}
+
+void devices_mount(struct devices *devices) {
+  int console = 0;
+  mount_tmpfs("/dev", "mode=0755,size=64k");
+  if (mkdir("/dev/pts", 0755) != 0 || mkdir("/dev/shm", 01777) != 0) cannot("cannot make folders in", "/dev");
+  if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620") != 0)
+    cannot("cannot mount terminals of the session's own on", "/dev/pts");
+  for (size_t i = 0; i < PLAIN_DEVICES; i++) attach_node(devices->plain[i], plain[i]);
+  link_to("pts/ptmx", "/dev/ptmx");
+  link_to("/proc/self/fd", "/dev/fd");
+  link_to("/proc/self/fd/0", "/dev/stdin");
+  link_to("/proc/self/fd/1", "/dev/stdout");
+  link_to("/proc/self/fd/2", "/dev/stderr");
+  for (size_t i = 0; i < devices->own_count; i++) attach_own(&devices->own[i], devices->own_trees[i], &console);
+  attach_node(devices->fuse, "/dev/fuse");
+}
+
+void devices_close(const struct devices *devices) {
+  if (devices->fuse >= 0 && (umount2("/dev/fuse", MNT_DETACH) != 0 || unlink("/dev/fuse") != 0)) cannot("cannot hide", "/dev/fuse");
+  set_readonly("/dev", 0);
+}

@@ -1,0 +1,31 @@
+/*
+ * A /dev of the session's own: the few devices that are nobody's, a devpts instance of its own, and the terminals it was started
+ * with. The person's other terminals, their microphone, camera, keyboard and disks have no name in it, so nothing has to watch
+ * who opens them, for reading or otherwise.
+ */
+#ifndef CSG_DEVICES_H
+#define CSG_DEVICES_H
+
+#include "own-terminal.h"
+
+#define PLAIN_DEVICES 6
+
+struct devices {
+  /* Detached mounts of single nodes; -1 where there is none. */
+  int plain[PLAIN_DEVICES];
+  int fuse;
+  struct own_terminal own[MOST_OWN_TERMINALS];
+  int own_trees[MOST_OWN_TERMINALS];
+  size_t own_count;
+};
+
+/* Takes hold of the nodes, before the host's mounts lose them. */
+void devices_take(struct devices *devices);
+
+/* Mounts the new /dev, still writable for mount points and with /dev/fuse in it, for the veils. */
+void devices_mount(struct devices *devices);
+
+/* Nothing changes in /dev any more, and /dev/fuse is gone. */
+void devices_close(const struct devices *devices);
+
+#endif
