@@ -13,8 +13,15 @@
 #include "guard.h"
 #include "mounts.h"
 
-/* A terminal with a higher number keeps its descriptors and /dev/tty, and is named /dev/console: numbers are made one by one. */
-#define MOST_RESERVED 32
+/*
+ * A terminal with a higher number is named /dev/console: numbers are made one by one, at 20 us each, and the start of a session has half a
+ * millisecond for all of this.
+ */
+#define MOST_RESERVED 16
+
+/* Terminals that were made on the way to the wanted number. */
+static int spare[MOST_RESERVED];
+static size_t spare_count;
 
 static const char *const plain[PLAIN_DEVICES] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
 
@@ -32,7 +39,7 @@ static void link_to(const char *target, const char *name) {
 
 static void attach_node(int tree, const char *path) {
   if (tree < 0) return;
-  make_mount_point(path, 0);
+  if (mknod(path, S_IFREG | 0600, 0) != 0) cannot("cannot make a place for", path);
   attach(tree, path);
 }
 
@@ -41,23 +48,20 @@ static void attach_node(int tree, const char *path) {
  * its place is for the terminal of the same number outside, and numbers stay unambiguous. 0, or -1 when it cannot be had.
  */
 static int reserve(unsigned number) {
-  int spare[MOST_RESERVED];
-  size_t count = 0;
-  int result = -1;
   if (number >= MOST_RESERVED) return -1;
-  while (count < MOST_RESERVED) {
+  while (spare_count < MOST_RESERVED) {
     unsigned got = 0;
     int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (master < 0) break;
-    if (ioctl(master, TIOCGPTN, &got) == 0 && got == number) {
-      result = 0;
-      break;
-    }
-    spare[count++] = master;
-    if (got > number) break;
+    if (master < 0) return -1;
+    if (ioctl(master, TIOCGPTN, &got) == 0 && got == number) return 0;
+    spare[spare_count++] = master;
+    if (got > number) return -1;
   }
-  while (count > 0) close(spare[--count]);
-  return result;
+  return -1;
+}
+
+void devices_settle(void) {
+  while (spare_count > 0) close(spare[--spare_count]);
 }
 
 /*

@@ -25,6 +25,9 @@ void devices_take(struct devices *devices);
 /* Mounts the new /dev, still writable for mount points and with /dev/fuse in it, for the veils. */
 void devices_mount(struct devices *devices);
 
+/* Gives back what the start needed of terminals. It costs time: for when nobody waits for this process, in each that has them. */
+void devices_settle(void);
+
 /* Nothing changes in /dev any more, and /dev/fuse is gone. */
 void devices_close(const struct devices *devices);
 

@@ -50,7 +50,7 @@ void set_readonly(const char *path, unsigned flags) {
 }
 
 /* Makes every missing folder of `path`, and at its end a folder or an empty file to mount upon. */
-void make_mount_point(const char *path, int is_folder) {
+static void make_mount_point(const char *path, int is_folder) {
   char part[PATH_ROOM];
   if (print_path(part, sizeof part, "%s", path) < 0) cannot("path too long", path);
   for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {

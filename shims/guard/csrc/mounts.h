@@ -9,7 +9,6 @@ int clone_tree(const char *path);
 /* Mounts a detached tree and closes it. Device nodes can be opened in it only when it lies in /dev. */
 void attach(int tree, const char *path);
 void set_readonly(const char *path, unsigned flags);
-void make_mount_point(const char *path, int is_folder);
 void mount_tmpfs(const char *path, const char *options);
 
 #endif

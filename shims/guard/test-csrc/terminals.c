@@ -5,6 +5,7 @@
  *                                                      `\cX` in a text are what they say. Prints what it showed; ends as it ended, 99 when a wait was in vain
  *   terminals victim                                   prints a terminal's name and types into it until standard input ends
  *   terminals steal NAME                               tries to read what is typed there, each way on a line of its own
+ *   terminals hold COUNT                               makes that many terminals, says `held`, and ends with standard input
  *   terminals made                                     makes a terminal and opens its far end each way that programs do
  */
 #define _GNU_SOURCE
@@ -125,6 +126,14 @@ static int victim(void) {
     if (read(master, echoed, sizeof echoed) < 0 && errno != EAGAIN) return 1;
   }
   return 0;
+}
+
+static int hold(int count) {
+  char c;
+  while (count-- > 0)
+    if (posix_openpt(O_RDWR | O_NOCTTY) < 0) return 1;
+  if (write(1, "held\n", 5) != 5) return 1;
+  return read(0, &c, 1) < 0;
 }
 
 static int reads_typed(int fd) {
@@ -260,6 +269,7 @@ int main(int count, char **words) {
   if (count < 2) return 96;
   if (strcmp(words[1], "drive") == 0) return drive(words + 2);
   if (strcmp(words[1], "victim") == 0) return victim();
+  if (strcmp(words[1], "hold") == 0 && count == 3) return hold(atoi(words[2]));
   if (strcmp(words[1], "steal") == 0 && count == 3) return steal(words[2]);
   if (strcmp(words[1], "made") == 0) return made(count == 3);
   return 96;
