@@ -27,7 +27,6 @@ static const char *const plain[PLAIN_DEVICES] = {"/dev/null", "/dev/zero", "/dev
 
 void devices_take(struct devices *devices) {
   for (size_t i = 0; i < PLAIN_DEVICES; i++) devices->plain[i] = clone_tree(plain[i]);
-  devices->fuse = guard.config.reads && guard.config.veiled.count > 0 ? clone_tree("/dev/fuse") : -1;
   devices->own_count = own_terminals(devices->own);
   for (size_t i = 0; i < devices->own_count; i++)
     devices->own_trees[i] = devices->own[i].name[0] == 0 ? -1 : clone_tree(devices->own[i].name);
@@ -97,10 +96,6 @@ void devices_mount(struct devices *devices) {
   link_to("/proc/self/fd/1", "/dev/stdout");
   link_to("/proc/self/fd/2", "/dev/stderr");
   for (size_t i = 0; i < devices->own_count; i++) attach_own(&devices->own[i], devices->own_trees[i], &console);
-  attach_node(devices->fuse, "/dev/fuse");
 }
 
-void devices_close(const struct devices *devices) {
-  if (devices->fuse >= 0 && (umount2("/dev/fuse", MNT_DETACH) != 0 || unlink("/dev/fuse") != 0)) cannot("cannot hide", "/dev/fuse");
-  set_readonly("/dev", 0);
-}
+void devices_close(void) { set_readonly("/dev", 0); }

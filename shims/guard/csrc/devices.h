@@ -13,7 +13,6 @@
 struct devices {
   /* Detached mounts of single nodes; -1 where there is none. */
   int plain[PLAIN_DEVICES];
-  int fuse;
   struct own_terminal own[MOST_OWN_TERMINALS];
   int own_trees[MOST_OWN_TERMINALS];
   size_t own_count;
@@ -22,13 +21,13 @@ struct devices {
 /* Takes hold of the nodes, before the host's mounts lose them. */
 void devices_take(struct devices *devices);
 
-/* Mounts the new /dev, still writable for mount points and with /dev/fuse in it, for the veils. */
+/* Mounts the new /dev, still writable, for mount points. */
 void devices_mount(struct devices *devices);
 
 /* Gives back what the start needed of terminals. It costs time: for when nobody waits for this process, in each that has them. */
 void devices_settle(void);
 
-/* Nothing changes in /dev any more, and /dev/fuse is gone. */
-void devices_close(const struct devices *devices);
+/* Nothing changes in /dev any more. */
+void devices_close(void);
 
 #endif

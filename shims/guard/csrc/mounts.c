@@ -175,5 +175,5 @@ void mounts_make(const struct config *config, int *veils) {
   /* Last: nobody answers behind a veil yet, so nothing below one can be mounted or looked at any more. */
   for (size_t i = 0; i < config->veiled.count; i++) veils[i] = veiling ? veil_or_mask(config, i, shut) : -1;
   unlink(shut);
-  devices_close(&devices);
+  devices_close();
 }
