@@ -53,7 +53,12 @@ export function normalizeGuarded(
     case 'file':
       return ok(
         buildFileAction(
-          { ...submission, ...question, veiled: [], byContent: isJudgedByContent },
+          {
+            ...submission,
+            ...question,
+            veiled: [],
+            byContent: (path) => isJudgedByContent(path, session.home),
+          },
           knowledge.paths,
           hasher,
         ),

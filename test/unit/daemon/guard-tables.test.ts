@@ -46,6 +46,7 @@ const tables = (rules: readonly Rule[], more: Partial<TableTerms> = {}) =>
     policy: policy(rules),
     knowledge,
     workspace: '/w',
+    home: '/home/ada',
     guard: { writable: ['/w', '/cache'], tools: ['/home/ada/.npm'], temp: '/private', veiled: [], hosts: [] },
     programs: ['git'],
     own: ['/home/ada/.local/state/countersign'],
