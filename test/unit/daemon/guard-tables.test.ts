@@ -70,7 +70,7 @@ test('our own files are denied, the session’s places allowed, all else a quest
   assert.equal(verdict(rows, 'w', '/home/ada/.local/state/countersign/ledger'), 'deny');
   for (const path of ['/w/a', '/cache/x', '/home/ada/.npm/y', '/tmp/z'])
     assert.equal(verdict(rows, 'd', path), 'allow');
-  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'ask');
+  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'late');
   assert.equal(verdict(rows, 'm', '/wx'), 'ask');
 });
 
