@@ -20,6 +20,7 @@ import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, GuardEnvelope, MediationPorts, WaitingNotice } from './mediation.ts';
 import { identityFault, type Session } from './session-store.ts';
+import { evaluateNow } from './stages.ts';
 
 /** One question on its way, as the connection that asked it sees it. */
 export interface Asking {
@@ -48,7 +49,7 @@ export async function answerQuestion(
   asking: Asking,
 ): Promise<GuardAnswer> {
   if (question.kind === 'late' && ports.late !== null)
-    return lateAnswer(ports.late, session, guard, question);
+    return lateAnswer(ports.mediation, ports.late, session, guard, question);
   // What was written a moment ago may be what this program is about to run.
   if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
@@ -145,7 +146,48 @@ function asFile(question: LateQuestion): FileQuestion {
   };
 }
 
+/**
+ * What policy says of such a change whatever its content is: rules that are content with `by-content` leave it to that. Null when nothing
+ * is to be asked.
+ */
+async function byContent(
+  mediation: MediationPorts,
+  session: Session,
+  question: LateQuestion,
+): Promise<Answer | null> {
+  const policy = mediation.policy();
+  const envelope: GuardEnvelope = {
+    surface: 'guard',
+    question: asFile(question),
+    script: null,
+    instead: null,
+  };
+  const id = `act_${mediation.random.token(12)}` as ActionId;
+  const at = mediation.clock.now();
+  const built = mediation.normalize({ id, at, session, envelope, modifiedFrom: null });
+  if (policy === null || !built.ok) return judgeOriginal(mediation, session, envelope);
+  const tagged = built.value.effects.map((e) => ({ ...e, tags: [...e.tags, 'by-content'] }));
+  const action: Action = { ...built.value, effects: tagged };
+  if (evaluateNow(mediation, policy, session, action).result === 'ALLOW') return null;
+  return judgeGiven(mediation, session, action, () => undefined);
+}
+
+function judgeOriginal(
+  mediation: MediationPorts,
+  session: Session,
+  envelope: GuardEnvelope,
+): Promise<Answer> {
+  return mediate(mediation, {
+    session,
+    envelope,
+    notify: () => undefined,
+    cancelled: () => session.endedAt !== null,
+    onCancel: () => undefined,
+  });
+}
+
 async function lateAnswer(
+  mediation: MediationPorts,
   late: LatePort,
   session: Session,
   guard: GuardSession,
@@ -157,6 +199,11 @@ async function lateAnswer(
   const host = hostPath(session, path.text);
   let result: 'ALLOW' | 'DENY';
   try {
+    const before = await byContent(mediation, session, question);
+    if (before !== null && before.result !== 'ALLOW') {
+      noteAnswered(guard, question, null);
+      return denied(before.reason, before.rule, before.instead);
+    }
     result =
       operation === 'write'
         ? late.begin(session, path.text, host) === 'noted'

@@ -2,10 +2,11 @@ import type { ActionId } from '../core/brand.ts';
 import { hexOfBytes } from '../core/receipt/bytes.ts';
 import type { DaemonMessage, GuardQuestion, HowEnded, ReportedEffect } from '../wire/guard-message.ts';
 import { hostAndPort } from '../wire/network-action.ts';
-import type { Octets } from '../wire/octets.ts';
+import { exactly, type Octets } from '../wire/octets.ts';
 import { countEffect, talliesOf } from './effect-tally.ts';
 import type { MediationPorts } from './mediation.ts';
 import type { RunningAction, Session } from './session-store.ts';
+import { noteReads } from './stages.ts';
 import { recordOutcome } from './submit-door.ts';
 
 /** What the daemon remembers of one session's guard while it is connected. */
@@ -84,6 +85,8 @@ export function takeEffects(
   effects: readonly ReportedEffect[],
 ): void {
   for (const effect of effects) {
+    noteAttempt(session, effect);
+    if (effect.operation === 'read' && effect.error === 0) noteRead(ports, session, effect);
     const key = `${effect.operation}\0${effect.scope ?? ''}\0${effect.path.text}`;
     const answered = guard.answered.get(key);
     if (answered !== undefined) {
@@ -103,6 +106,33 @@ export function takeEffects(
       effect.operation === 'dropped' ? Number(effect.path.text) : 1,
     );
   }
+}
+
+const MAX_ATTEMPTS = 256;
+/** EACCES and EROFS: what a preview refuses of files. */
+const REFUSED = new Set([13, 30]);
+
+/** Keeps what a preview tried outside of it, for the person who looks at it. */
+function noteAttempt(session: Session, { operation, path, destination, error }: ReportedEffect): void {
+  const { attempts } = session;
+  if (attempts === undefined || error === 0 || attempts.size >= MAX_ATTEMPTS) return;
+  if (operation === 'connect' || REFUSED.has(error)) attempts.add(`${operation} ${shown(path, destination)}`);
+}
+
+/**
+ * What was read without a question (classified files of the workspace) is in the session from now on: the next action is judged with it
+ * (AARM R2.b). Only that it was read is known, not by whom.
+ */
+function noteRead(ports: MediationPorts, session: Session, effect: ReportedEffect): void {
+  const id = `act_${ports.random.token(12)}` as ActionId;
+  const question = {
+    kind: 'read' as const,
+    asker: { pid: 0, program: exactly(''), scope: effect.scope },
+    path: effect.path,
+  };
+  const envelope = { surface: 'guard' as const, question, script: null, instead: null };
+  const action = ports.normalize({ id, at: ports.clock.now(), session, envelope, modifiedFrom: null });
+  if (action.ok) noteReads(ports, session, action.value, (effect.scope as ActionId | null) ?? id);
 }
 
 /** Records how the program of a decision ended. */

@@ -19,7 +19,6 @@ static __thread struct {
   int ready;
   uint64_t permitted;
   uint64_t effective;
-  /* The supervisor begins with 0. */
   mode_t umask;
 } own;
 
@@ -57,6 +56,8 @@ static void prepare(void) {
   pthread_once(&once, raise_limits);
   /* Its own umask and working directory from here on; the folder stays the host's /proc. */
   if (unshare(CLONE_FS) != 0) abort();
+  /* Until now it had that of the thread that made it, which may have borrowed one. */
+  umask(0);
   if (read_own() != 0) abort();
   own.ready = 1;
 }
@@ -70,6 +71,11 @@ void borrow(void) {
 void borrow_exactly(void) {
   if (!own.ready) prepare();
   set_effective(0);
+}
+
+void borrow_nothing(void) {
+  if (!own.ready && read_own() != 0) abort();
+  set_effective(own.permitted);
 }
 
 void borrow_umask(const struct notice *notice) {

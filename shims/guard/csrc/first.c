@@ -12,6 +12,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
+#include "devices.h"
 #include "parts.h"
 
 #define SWEEP_TERM_MS 400
@@ -64,6 +65,7 @@ void first_main(int channel, int supervisor, const struct sock_filter *filter, s
   close(guard.host_proc);
   close(guard.host_root);
   prctl(PR_SET_DUMPABLE, 0);
+  devices_settle();
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);

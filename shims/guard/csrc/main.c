@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "config.h"
+#include "layer.h"
 #include "outside.h"
 #include "parts.h"
 #include "probe.h"
@@ -52,6 +54,13 @@ static void hand_namespaces(pid_t pid, int channel) {
   }
   if (channel_send(channel, 'n', fds, 2) != 0) fail("the supervisor", "it ended while the session was being prepared");
   for (int i = 0; i < 2; i++) close(fds[i]);
+}
+
+/* From a folder of the host's that is open, the agent would come to files and terminals past every mount. */
+static void refuse_folders(void) {
+  struct stat facts;
+  for (int fd = 0; fd < 3; fd++)
+    if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) fail("a standard stream of the session is a folder; give it a file, a pipe or a terminal", NULL);
 }
 
 /* The ends of the start: [0] leads to the process, [1] is its own. */
@@ -92,8 +101,12 @@ static void expect(int channel, char word, struct parcel *parcel, const char *wh
 int main(int argc, char **argv) {
   static struct sock_filter filter[FILTER_ROOM];
   if (argc == 2 && strcmp(argv[1], "--probe") == 0) return probe_main();
+  if (argc == 4 && strcmp(argv[1], "--layer") == 0) return layer_main(argv[2], argv[3]);
   if (argc != 2) fail("usage: countersign-guard CONFIG", NULL);
+  refuse_folders();
   config_read(argv[1], &guard.config);
+  /* Without mounts of its own it would work on the places themselves. */
+  if (guard.config.overlay != NULL && guard.config.mode == FILTER_LANDLOCK) fail("a preview needs namespaces", NULL);
   guard.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   guard.host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (guard.host_proc < 0 || guard.host_root < 0) fail("cannot open /proc", strerror(errno));

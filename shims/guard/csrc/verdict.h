@@ -34,6 +34,10 @@ enum verdict {
 };
 
 /* The stricter of two rows. */
+/* What the tables say of a canonical name; a place that is only shown below /tmp is not part of /tmp to them. */
+enum row row_of(char ops, const char *name);
+/* 1 for MAY and MAY_OUTSIDE. */
+int is_permission(enum verdict verdict);
 enum row stricter(enum row a, enum row b);
 
 /*
@@ -50,5 +54,8 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
 
 /* Reports that a deed was done. */
 void done(struct deed *deed);
+
+/* Reports what a preview does not let happen: a change outside of it (`error` EROFS). Nothing otherwise. */
+void undone(struct deed *deed, int error);
 
 #endif

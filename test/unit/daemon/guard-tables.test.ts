@@ -46,6 +46,7 @@ const tables = (rules: readonly Rule[], more: Partial<TableTerms> = {}) =>
     policy: policy(rules),
     knowledge,
     workspace: '/w',
+    home: '/home/ada',
     guard: { writable: ['/w', '/cache'], tools: ['/home/ada/.npm'], temp: '/private', veiled: [], hosts: [] },
     programs: ['git'],
     own: ['/home/ada/.local/state/countersign'],
@@ -69,7 +70,7 @@ test('our own files are denied, the session’s places allowed, all else a quest
   assert.equal(verdict(rows, 'w', '/home/ada/.local/state/countersign/ledger'), 'deny');
   for (const path of ['/w/a', '/cache/x', '/home/ada/.npm/y', '/tmp/z'])
     assert.equal(verdict(rows, 'd', path), 'allow');
-  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'ask');
+  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'late');
   assert.equal(verdict(rows, 'm', '/wx'), 'ask');
 });
 
@@ -103,7 +104,12 @@ test('a rule that looks at what happened before is never decided beforehand', ()
   const { rows } = tables([
     rule('t.after', { match: { effects: ['write'], labels: ['ci'] }, when: 'history.size() > 3' }),
   ]);
-  assert.equal(verdict(rows, 'w', '/w/.gitlab-ci.yml'), 'ask');
+  // `late` asks the daemon as well, which looks at such rules before it looks at the content.
+  assert.equal(verdict(rows, 'w', '/w/.gitlab-ci.yml'), 'late');
+  const labelled = tables([
+    rule('t.after', { match: { effects: ['write'], labels: ['env-file'] }, when: 'history.size() > 3' }),
+  ]);
+  assert.equal(verdict(labelled.rows, 'w', '/w/.env'), 'ask');
   const generic = tables([
     rule('t.after', { match: { effects: ['write'] }, when: '"RESTRICTED" in data.classes' }),
   ]);
@@ -140,6 +146,7 @@ test('hosts are host and port, an address of IPv6 in brackets', () => {
     tools: [],
     temp: null,
     veiled: [],
+    byContent: () => false,
     hosts: ['a.example:443', '[::1]:80', 'b:*'],
   };
   assert.deepEqual(tables([], { guard }).hosts, [
@@ -165,6 +172,7 @@ test('an ALLOW stands for the session only where nothing else could make it anot
         destination: null,
         flags: null,
         veiled: [],
+        byContent: () => false,
       },
       knowledge.paths,
       nodeHasher,
