@@ -114,7 +114,8 @@ export function guardTables(terms: TableTerms): GuardTables {
       ...(workspace === null ? [] : [workspace]),
       ...guard.writable,
       ...guard.tools,
-      ...(guard.temp === null ? [] : ['/tmp']),
+      // With mounts of its own a session has both for itself.
+      ...(guard.temp === null ? [] : ['/tmp', '/dev/shm']),
     ]),
   ];
   const entries = entriesOf(terms.knowledge.paths);

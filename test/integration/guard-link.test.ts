@@ -40,11 +40,12 @@ test('the guard is welcomed, takes the tables of the shipped policies, and its r
     // A report that is none: its scope is no action's.
     guard.tell('effects 1 10');
     await guard.next('end');
+    guard.child.kill('SIGKILL');
+    await waitFor(() => receiptsOf(place).some(({ receipt }) => receipt.body.event === 'guard_lost'));
   } finally {
     guard.child.kill('SIGKILL');
     await session.end();
   }
-  await waitFor(() => receiptsOf(place).some(({ receipt }) => receipt.body.event === 'guard_lost'));
 });
 
 test('a question that is none ends as DENY on the guard’s side, and a revoked agent’s tree is ended', async () => {
