@@ -28,6 +28,7 @@ import { resourcesDirectory } from '../edge/resources.ts';
 import type { DaemonStatus } from '../wire/control.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
+import { calmFor } from './calm.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { createDeferralService } from './deferral-service.ts';
@@ -39,6 +40,7 @@ import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
 import { createSessionStore } from './session-store.ts';
+import { evaluateNow } from './stages.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -272,6 +274,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     deadlineMs: SURFACE_DEADLINE_MS,
     keysKind: keys.value.kind,
     shims: () => shimmedPrograms(knowledge.value, armedNow()),
+    calm: (session, armed) =>
+      calmFor(session, armed, knowledge.value, hasher, (action) =>
+        evaluateNow(mediation, armed, session, action),
+      ),
     warnings: () => warnings,
     reloadPolicy: reload,
     checkpoint: () => ledger.checkpoint(),

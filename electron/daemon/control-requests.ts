@@ -2,10 +2,11 @@ import type { ApprovalScope } from '../core/approval.ts';
 import type { Checkpoint } from '../core/receipt/checkpoint.ts';
 import { type Result, unreachable } from '../core/result.ts';
 import { canSeeProcesses } from '../edge/process-tree.ts';
+import type { Calm } from '../wire/calm.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
-import type { MediationPorts } from './mediation.ts';
+import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import { identityPart } from './record.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import { closeSession, type Household, openSession } from './session-opening.ts';
@@ -21,6 +22,7 @@ export interface ControlRequestPorts {
   readonly deadlineMs: number;
   readonly keysKind: 'keychain' | 'passphrase' | 'memory';
   readonly shims: () => readonly string[];
+  readonly calm: (session: Session, armed: ArmedPolicy) => Calm;
   readonly warnings: () => readonly string[];
   readonly reloadPolicy: () => Promise<{ readonly ok: boolean; readonly message: string }>;
   readonly rotateKey: () => Promise<{ readonly ok: boolean; readonly message: string }>;
@@ -192,6 +194,7 @@ async function onOpen(
     secret: session.secret,
     submit_socket: ports.submitSocket,
     shims: [...ports.shims()],
+    calm: ports.calm(session, armed),
     policy: { version: armed.set.version, hash: armed.set.hash, rules: armed.set.rules.length },
     keys: ports.keysKind,
     assurance: session.assurance,

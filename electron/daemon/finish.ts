@@ -156,6 +156,7 @@ export function rebuild(
   passage: Passage,
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
+  if (passage.envelope.surface !== 'shell') return err('only a command can be changed');
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),

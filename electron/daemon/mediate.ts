@@ -1,6 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, JsonObject } from '../core/brand.ts';
-import type { ShellEnvelope } from '../wire/submit.ts';
+import type { Envelope } from '../wire/submit.ts';
 import { enforce } from './enforce.ts';
 import type { Answer, MediationPorts, Passage, WaitingNotice } from './mediation.ts';
 import { actionPart, actionText, identityPart } from './record.ts';
@@ -10,7 +10,7 @@ import { accumulate, denial, evaluateNow, record } from './stages.ts';
 /** What the door gives for one submitted action. */
 export interface Submission {
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
   readonly notify: (notice: WaitingNotice) => void;
   readonly cancelled: () => boolean;
   readonly onCancel: (callback: () => void) => void;
@@ -63,9 +63,10 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   if (mandated !== null) return mandated;
 
   // accumulate
-  if (envelope.claim !== null && envelope.claim !== session.claim?.text) {
-    session.claim = { text: envelope.claim, at: now };
-    accumulate(ports, session, 'claim', { text: envelope.claim });
+  const claim = envelope.surface === 'shell' ? envelope.claim : null;
+  if (claim !== null && claim !== session.claim?.text) {
+    session.claim = { text: claim, at: now };
+    accumulate(ports, session, 'claim', { text: claim });
   }
   accumulate(ports, session, 'action', {
     id: action.id,

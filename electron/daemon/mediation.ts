@@ -9,7 +9,7 @@ import type { PolicySet } from '../core/policy/rule.ts';
 import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
-import type { ShellEnvelope } from '../wire/submit.ts';
+import type { Envelope } from '../wire/submit.ts';
 import type { ApprovalService } from './approval-service.ts';
 import type { DeferralService } from './deferral-service.ts';
 import type { Session } from './session-store.ts';
@@ -31,7 +31,7 @@ export interface NormalizeInput {
   readonly id: ActionId;
   readonly at: TimeMs;
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
   readonly modifiedFrom: Digest | null;
 }
 
@@ -113,7 +113,7 @@ export interface Answer {
 /** One submitted action on its way through mediation. */
 export interface Passage {
   readonly session: Session;
-  readonly envelope: ShellEnvelope;
+  readonly envelope: Envelope;
   readonly action: Action;
   /** True when the person who waited for it went away. */
   readonly cancelled: () => boolean;

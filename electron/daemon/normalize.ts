@@ -4,7 +4,10 @@ import type { EffectKind } from '../core/effect.ts';
 import type { Hasher } from '../core/ports.ts';
 import { ok, type Result } from '../core/result.ts';
 import type { Knowledge, Program } from '../core/semantic/knowledge.ts';
+import { buildFileAction } from '../wire/file-action.ts';
+import { buildNetworkAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
+import type { ConnectEnvelope, FileEnvelope } from '../wire/submit.ts';
 import type { ArmedPolicy, NormalizeFault, NormalizeInput } from './mediation.ts';
 
 /** Turns a signed envelope into an Action (architecture.md, stage 2). `sessions` is where sessions keep their shims. */
@@ -15,6 +18,7 @@ export function normalizeEnvelope(
   sessions: string,
 ): Result<Action, NormalizeFault> {
   const { envelope, session } = input;
+  if (envelope.surface === 'file') return ok(fileShimAction(input, envelope, knowledge, hasher));
   const unshimmed = (word: string): string => withoutShim(word, `${sessions}/${session.id}/shims/`);
   const [name = '', ...words] = envelope.argv ?? [];
   const command =
@@ -47,6 +51,31 @@ export function normalizeEnvelope(
   if (!built.ok || envelope.argv_base64 === null) return built;
   // Words that are not text cannot be understood; the lossy rendering must not pass for the real ones.
   return ok({ ...built.value, gaps: [...built.value.gaps, 'its words are not valid UTF-8'] });
+}
+
+/** What the file shim of a cooperative session intercepted, as an Action; the one place that knows both builders. */
+function fileShimAction(
+  input: NormalizeInput,
+  envelope: FileEnvelope | ConnectEnvelope,
+  knowledge: Knowledge,
+  hasher: Hasher,
+): Action {
+  const { session } = input;
+  const common = {
+    id: input.id,
+    sessionId: session.id,
+    at: input.at,
+    surface: 'file' as const,
+    cwd: envelope.cwd,
+    home: session.home,
+    user: session.identity.human.name,
+    workspace: session.workspace,
+    modifiedFrom: input.modifiedFrom,
+  };
+  if (envelope.operation === 'connect')
+    return buildNetworkAction({ ...common, host: envelope.host, port: envelope.port }, knowledge, hasher);
+  const { operation, path, destination, recursive, mode } = envelope;
+  return buildFileAction({ ...common, operation, path, destination, recursive, mode }, knowledge, hasher);
 }
 
 /** A program that was looked up found our shim: what is meant is the program behind it, by its name. */

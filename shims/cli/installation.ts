@@ -10,6 +10,8 @@ export interface Installation {
   /** The shim in Node, for machines without a compiler. */
   readonly shimFallback: string;
   readonly bashIntegration: string;
+  /** The file shim's preloads, for Node and for Python. */
+  readonly fileShim: string;
 }
 
 /** Finds the installation this file belongs to, run from `build/` or from source. */
@@ -28,6 +30,7 @@ export function findInstallation(from: string = import.meta.dirname): Installati
     shim: existsSync(shim) ? shim : null,
     shimFallback: join(shell, 'shim-fallback.js'),
     bashIntegration: join(shell, 'bash-integration.bash'),
+    fileShim: join(root, 'build/shims/file'),
   };
 }
 

@@ -15,7 +15,7 @@ import { type ControlConnection, callFor } from './control-client.ts';
 import { reachDaemon } from './daemon-process.ts';
 import { EXIT } from './exit-codes.ts';
 import { findInstallation } from './installation.ts';
-import { makeSessionDir } from './session-dir.ts';
+import { type FileShim, makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
 
 export const HELP = `countersign run — start an agent under the firewall
@@ -27,6 +27,9 @@ export const HELP = `countersign run — start an agent under the firewall
 
   --intent TEXT      what this session is for, in your words (asked for on a terminal; Enter: not said)
   --workspace DIR    the directory the work is about (default: this one)
+  COUNTERSIGN_FILE_SHIM=off in *your* environment leaves out the part that asks about files and connections inside
+  Node and Python programs (NODE_OPTIONS, PYTHONPATH), for tools that do not run with it.
+
   --verbose          say which session this is, also without a terminal
 
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
@@ -116,7 +119,7 @@ async function runSession(
   if (!opened.ok) return err(opened.error.message);
   const session = opened.value;
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const dir = makeSessionDir(sessions, session.session, session.shims, findInstallation(), path);
+  const dir = makeSessionDir(sessions, session.session, session.shims, findInstallation(), path, session.calm);
   if (!dir.ok) return closing(dir);
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,
@@ -152,6 +155,7 @@ async function runSession(
       socket: dir.value.socket,
       shims: dir.value.shims,
       bashIntegration: dir.value.bashIntegration,
+      fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
       deadlineMs: session.deadline_ms,
     }),
   };
@@ -183,6 +187,8 @@ interface AgentPlaces {
   readonly socket: string;
   readonly shims: string;
   readonly bashIntegration: string;
+  /** Null: the person switched it off before the session began. */
+  readonly fileShim: FileShim | null;
   readonly deadlineMs: number;
 }
 
@@ -201,6 +207,19 @@ function agentEnvironment(places: AgentPlaces): NodeJS.ProcessEnv {
     // The first bash of a login with a socket as standard input would read ~/.bashrc in place of BASH_ENV.
     SHLVL: String(Math.max(1, Number(process.env['SHLVL']) || 1)),
     ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
+    ...(places.fileShim === null ? {} : fileShimEnvironment(places.fileShim, process.env)),
+  };
+}
+
+/** What makes Node and Python load the file shim, the person's own values kept behind it. */
+export function fileShimEnvironment(shim: FileShim, env: NodeJS.ProcessEnv): Record<string, string> {
+  // `--require` and not `--import`: the one way that every Node from 18 on takes for scripts, modules and threads alike.
+  const quoted = `--require "${shim.node.replace(/["\\]/g, '\\$&')}"`;
+  const options = env['NODE_OPTIONS'];
+  const python = env['PYTHONPATH'];
+  return {
+    NODE_OPTIONS: options ? `${quoted} ${options}` : quoted,
+    PYTHONPATH: python ? `${shim.python}${delimiter}${python}` : shim.python,
   };
 }
 

@@ -82,6 +82,7 @@ export async function openDouble(
     onAgent: (state) => void agent.push(state),
     submitter: {
       submit(question, onWaiting) {
+        if (question.surface !== 'shell') throw new Error('this double hears shells only');
         const text = question.command_line ?? (question.argv ?? []).join(' ');
         const row: Heard = {
           text,

@@ -21,6 +21,8 @@ interface Node {
 
 /** The path table, indexed by segment. */
 export interface PathIndex {
+  /** The lines themselves, for those who hand them on. */
+  readonly entries: readonly PathEntry[];
   readonly absolute: Node;
   readonly home: Node;
   readonly names: ReadonlyMap<string, readonly PathEntry[]>;
@@ -44,7 +46,7 @@ export function indexPaths(entries: readonly PathEntry[]): PathIndex {
     }
     for (const name of entry.folder) push(folders, name, entry);
   }
-  return { absolute, home, names, patterns, folders };
+  return { entries, absolute, home, names, patterns, folders };
 }
 
 /** Adds the labels of a path (segments of an absolute or home-relative path) to `into`. */
