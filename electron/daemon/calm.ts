@@ -93,8 +93,16 @@ function rootsOf(session: Pick<Session, 'home' | 'workspace'>, knowledge: Knowle
   found.add(tmpdir());
   for (const entry of knowledge.paths.entries)
     if (entry.labels.some((label) => label === 'temp' || label === 'build-artifact'))
-      for (const path of entry.under) found.add(path.startsWith('~/') ? session.home + path.slice(1) : path);
-  return [...found].filter((path) => path.startsWith('/') && path !== '/' && !path.includes('*'));
+      for (const path of entry.under) found.add(expanded(path, session.home));
+  // What holds the home holds folders of every kind, which no sample stands for.
+  return [...found].filter(
+    (path) =>
+      path.startsWith('/') && path !== '/' && !path.includes('*') && !session.home.startsWith(`${path}/`),
+  );
+}
+
+function expanded(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? home + path.slice(1) : path;
 }
 
 /** The lines of the path table whose labels any rule about such effects could be asking for. */
@@ -120,12 +128,13 @@ function sensitive(
   const names = new Set<string>();
   const folders = new Set<string>();
   const paths = new Set<string>();
+  const exact = new Set<string>();
   for (const entry of knowledge.paths.entries) {
     if (!entry.labels.some((label) => labels.has(label))) continue;
     for (const name of entry.named) names.add(name.toLowerCase());
     for (const folder of entry.folder) folders.add(folder);
-    for (const path of [...entry.under, ...entry.exact])
-      paths.add(path === '~' || path.startsWith('~/') ? place.home + path.slice(1) : path);
+    for (const path of entry.under) paths.add(expanded(path, place.home));
+    for (const path of entry.exact) exact.add(expanded(path, place.home));
   }
   // The person's own folders are theirs wherever they lie: nothing is hidden in them.
   const own = [place.home, place.workspace].filter((folder) => folder !== null && folder !== '/');
@@ -135,5 +144,11 @@ function sensitive(
     ...(labels.has('hidden') ? [`^(?!${elsewhere})(?:${HIDDEN.source})`] : []),
     ...(labels.has('block-device') ? [BLOCK_DEVICE.source] : []),
   ];
-  return { odd, names: [...names].sort(), folders: [...folders].sort(), paths: [...paths].sort() };
+  return {
+    odd,
+    names: [...names].sort(),
+    folders: [...folders].sort(),
+    paths: [...paths].sort(),
+    exact: [...exact].sort(),
+  };
 }

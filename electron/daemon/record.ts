@@ -46,6 +46,10 @@ export function actionText(action: Action): string {
   const { command, argv } = action.parameters;
   if (typeof command === 'string') return command;
   if (Array.isArray(argv)) return shellWords(argv.filter((word): word is string => typeof word === 'string'));
+  const { path, destination, host, port } = action.parameters;
+  if (typeof path === 'string')
+    return `${action.operation} ${shellWords(typeof destination === 'string' ? [path, destination] : [path])}`;
+  if (typeof host === 'string') return `${action.operation} ${host}:${port}`;
   return `${action.tool} ${action.operation}`;
 }
 

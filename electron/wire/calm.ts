@@ -17,6 +17,8 @@ export const calmSchema = z.strictObject({
     folders: z.array(z.string()),
     /** Absolute paths: they and all below. A segment may be `*`. */
     paths: z.array(z.string()),
+    /** Absolute paths alone. */
+    exact: z.array(z.string()),
     /** Regular expressions (what JavaScript and Python share) on the whole path. */
     odd: z.array(z.string()),
   }),
@@ -25,6 +27,7 @@ export const calmSchema = z.strictObject({
     names: z.array(z.string()),
     folders: z.array(z.string()),
     paths: z.array(z.string()),
+    exact: z.array(z.string()),
     odd: z.array(z.string()),
   }),
 });
@@ -35,6 +38,6 @@ export const NOTHING_CALM: Calm = {
   write: [],
   delete: [],
   move: [],
-  change: { names: [], folders: [], paths: [], odd: [] },
-  read: { names: ['*'], folders: [], paths: ['/'], odd: [] },
+  change: { names: [], folders: [], paths: [], exact: [], odd: [] },
+  read: { names: ['*'], folders: [], paths: ['/'], exact: [], odd: [] },
 };

@@ -74,6 +74,13 @@ export function actionTextOf(action: JsonObject): string {
   if (command !== null) return command;
   const words = listAt(parameters, 'argv').filter((word): word is string => typeof word === 'string');
   if (words.length > 0) return shellWords(words);
+  const operation = textAt(action, 'operation') ?? '';
+  const path = textAt(parameters, 'path');
+  const destination = textAt(parameters, 'destination');
+  if (path !== null)
+    return `${operation} ${shellWords(destination === null ? [path] : [path, destination])}`.trimStart();
+  const host = textAt(parameters, 'host');
+  if (host !== null) return `${operation} ${host}:${parameters?.['port']}`.trimStart();
   return `${textAt(action, 'tool') ?? 'unknown tool'} ${textAt(action, 'operation') ?? ''}`.trimEnd();
 }
 

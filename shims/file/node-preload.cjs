@@ -41,7 +41,7 @@ function readSession() {
     return JSON.parse(readFileSync(join(__dirname, 'session.json'), 'utf8'));
   } catch (_) {
     // Nobody says what is calm: everything is asked about.
-    const all = { names: ['*'], folders: [], paths: [], odd: [] };
+    const all = { names: ['*'], folders: [], paths: [], exact: [], odd: [] };
     return { own: [], calm: { write: [], delete: [], move: [], change: all, read: all } };
   }
 }
@@ -61,7 +61,8 @@ function compile(table) {
   const odd = table.odd.map((source) => new RegExp(source));
   for (const p of table.paths)
     if (p.includes('*')) odd.push(new RegExp('^' + p.replace(/[^\w/*]/g, '\\$&').replace(/\*/g, '[^/]+') + '(?:/|$)'));
-  return { names, starts, ends, parts, paths, odd, folders: new Set(table.folders), seen: new Map() };
+  const exact = new Set(table.exact);
+  return { names, starts, ends, parts, paths, exact, odd, folders: new Set(table.folders), seen: new Map() };
 }
 
 const session = readSession();
@@ -91,7 +92,7 @@ function isNamed(table, file) {
   const cut = file.lastIndexOf('/');
   const own = file.slice(cut + 1);
   const name = own.toLowerCase();
-  if (table.names.has(name) || table.paths.has(file) || table.folders.has(own)) return true;
+  if (table.names.has(name) || table.paths.has(file) || table.exact.has(file) || table.folders.has(own)) return true;
   for (const text of table.ends) if (name.endsWith(text)) return true;
   for (const text of table.starts) if (name.startsWith(text)) return true;
   for (const text of table.parts) if (name.includes(text)) return true;
