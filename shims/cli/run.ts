@@ -119,7 +119,14 @@ async function runSession(
   if (!opened.ok) return err(opened.error.message);
   const session = opened.value;
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const dir = makeSessionDir(sessions, session.session, session.shims, findInstallation(), path, session.calm);
+  const dir = makeSessionDir(
+    sessions,
+    session.session,
+    session.shims,
+    findInstallation(),
+    path,
+    session.calm,
+  );
   if (!dir.ok) return closing(dir);
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,

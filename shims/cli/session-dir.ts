@@ -70,7 +70,8 @@ export function makeSessionDir(
     const fileShim = copyFileShim(join(dir, 'file'), installation, calm);
     for (const name of new Set([...SHELLS, ...programs]))
       if (PROGRAM_NAME.test(name) && isInstalled(name, path)) makeShim(shims, name, installation);
-    for (const name of ['countersign-ask', 'countersign-exec', 'countersign-init']) makeShim(shims, name, installation);
+    for (const name of ['countersign-ask', 'countersign-exec', 'countersign-init'])
+      makeShim(shims, name, installation);
     return ok({
       path: dir,
       socket,

@@ -430,7 +430,7 @@ const FILE_CALLS = {
       const list = [];
       const folder = name(a[0]);
       // `mkdir -p` of what is there does nothing, and half of all programs begin with it.
-      if (folder === null || (wantsTree(a[1]) && exists(folder))) return list;
+      if (folder === null || isCalm('write', folder) || (wantsTree(a[1]) && exists(folder))) return list;
       changing(list, 'mkdir', 'write', folder);
       return list;
     },

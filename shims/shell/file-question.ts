@@ -41,7 +41,8 @@ export function readConnectQuestion(fields: readonly Field[], pid: number): Resu
   const host = text(fields, 'h');
   const port = text(fields, 'j');
   if (host === null || host === '' || host.length > 1024) return err('the question has no host');
-  if (port === null || !/^\d{1,5}$/.test(port) || Number(port) > 65535) return err('the question has no port');
+  if (port === null || !/^\d{1,5}$/.test(port) || Number(port) > 65535)
+    return err('the question has no port');
   return ok({ surface: 'file', operation: 'connect', host, port: Number(port), cwd: cwdIn(fields), pid });
 }
 

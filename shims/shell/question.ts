@@ -1,8 +1,8 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
-import { type FileQuestion, readConnectQuestion, readFileQuestion } from './file-question.ts';
 import { MAX_COMMAND_LINE, type ShellEnvelope } from '../../electron/wire/submit.ts';
+import { type FileQuestion, readConnectQuestion, readFileQuestion } from './file-question.ts';
 import type { Field } from './frame.ts';
 
 /** What a shim asks, before the session adds its own part (session, sequence) and signs. */

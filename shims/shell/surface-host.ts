@@ -1,7 +1,15 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
-import { answerTo, type Decided, denial, plainAnswer, shellLine, type Waiting, waitingFor } from './answer.ts';
+import {
+  answerTo,
+  type Decided,
+  denial,
+  plainAnswer,
+  shellLine,
+  type Waiting,
+  waitingFor,
+} from './answer.ts';
 import { createFrameReader, encodeFrame, type Field, field } from './frame.ts';
 import { withPipeWriter } from './pipe-writer.ts';
 import { type Question, readShimMessage, type ShellQuestion } from './question.ts';

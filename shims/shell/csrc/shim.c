@@ -82,8 +82,9 @@ static int shim(const struct called *called, char **argv, char *path) {
   struct answer answer = ask_host(called, &question);
   switch (answer.verdict) {
     case ANSWER_ALLOW: {
-      /* argv[0] as the caller gave it, but never the shim's own path: programs re-execute themselves by it. */
-      if (argv[0] == NULL || strchr(argv[0], '/') != NULL) {
+      /* argv[0] as the caller gave it, but never the shim's own path: programs re-execute themselves by it. Python looks
+       * itself up on PATH by a bare name, would find the shim, and would link each virtual environment to it. */
+      if (argv[0] == NULL || strchr(argv[0], '/') != NULL || strncmp(argv[0], "python", 6) == 0) {
         static char *only[2];
         if (argv[0] == NULL) argv = only;
         argv[0] = path;
