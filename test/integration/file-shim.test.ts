@@ -14,9 +14,9 @@ const PYTHON = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'],
 }).stdout.trim();
 
 /** A place with a home worth attacking, its daemon running. */
-async function openPlace(): Promise<Installation & { readonly path: string }> {
+async function openPlace(denying = true): Promise<Installation & { readonly path: string }> {
   const place = installation();
-  denyInFiles(place);
+  if (denying) denyInFiles(place);
   mkdirSync(join(place.home, '.ssh'));
   mkdirSync(join(place.home, 'folder/inner'), { recursive: true });
   writeFileSync(join(place.home, '.ssh/id_ed25519'), 'KEY MATERIAL\n', { mode: 0o600 });
@@ -66,7 +66,7 @@ function deniedObjects(place: Installation): readonly string[] {
 }
 
 const NODE_BODY = `
-const H = process.env.HOME, PORT = Number(process.argv[2]);
+const H = (process.env.H = process.env.HOME), PORT = Number(process.argv[2]);
 const say = (name, ran, code, text) => console.log(JSON.stringify({ name, ran, code, text }));
 const attempt = async (name, act) => {
   try { await act(); say(name, true, null, ''); } catch (e) { say(name, false, e.code ?? null, e.message); }
@@ -175,7 +175,7 @@ describe('the file shim in Node', () => {
       );
       for (const attempt of attempts) {
         assert.match(attempt.text, /countersign|exit 126/, JSON.stringify(attempt));
-        if (/^(?!.*(?:rm|exec|spawn|child))/i.test(attempt.name))
+        if (/^(?!.*(?:rm|exec|spawn|child|thread))/i.test(attempt.name))
           assert.equal(attempt.code, 'EACCES', attempt.name);
       }
       assertUntouched(place);
@@ -212,41 +212,44 @@ describe('the file shim in Node', () => {
     assertUntouched(place);
   });
 
-  test('lets ordinary work go on without a question', async () => {
-    const before = receiptsOf(place).length;
-    writeFileSync(
-      join(place.work, 'ordinary.sh'),
-      [
-        'set -e',
-        'mkdir -p dep/bin proj && cd proj',
-        `printf '{"name":"dep","version":"1.0.0","bin":{"depbin":"bin/x.js"}}' > ../dep/package.json`,
-        `printf '#!/usr/bin/env node\\nconsole.log("depbin")\\n' > ../dep/bin/x.js`,
-        `printf '{"name":"p","version":"1.0.0","scripts":{"hi":"node -p 40+2"},"dependencies":{"dep":"file:../dep"}}' > package.json`,
-        'npm install --offline --no-audit --no-fund > /dev/null',
-        'npm run --silent hi',
-        'npx --offline depbin',
-        `printf 'require("node:test").test("a", () => {});' > a.test.js`,
-        'node --test --test-reporter tap a.test.js | grep "^# pass"',
-        `printf 'if (process.send) process.send("x"); else require("child_process").fork(__filename).on("message", (m) => console.log("fork", m));' > f.js`,
-        'node f.js',
-        `printf 'new (require("worker_threads").Worker)("console.log(1)", { eval: true }).on("exit", (c) => console.log("thread", c));' > t.js`,
-        'node t.js',
-        `printf 'const fs = require("fs"); fs.mkdirSync("d/e", { recursive: true }); fs.writeFileSync("d/e/f", "x"); fs.renameSync("d/e/f", "d/g"); fs.cpSync("d", "h", { recursive: true }); fs.rmSync("d", { recursive: true }); console.log(fs.readFileSync("h/g", "utf8"));' > w.js`,
-        'node w.js',
-      ].join('\n'),
-    );
-    const done = await agent(['bash', 'ordinary.sh']);
-    assert.equal(done.code, 0, done.stderr);
-    assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\n');
-    const decided = receiptsOf(place)
-      .slice(before)
-      .map(({ receipt }) => receipt)
-      .filter(
-        (receipt) =>
-          receipt.kind === 'decision' || receipt.kind === 'approval' || receipt.kind === 'deferral',
-      )
-      .map((receipt) => (receipt.body.decision as { result?: string } | undefined)?.result);
-    assert.deepEqual([...new Set(decided)], ['ALLOW']);
+  test('lets ordinary work go on without a question, under the packs as they are', async () => {
+    const place = await openPlace(false);
+    try {
+      writeFileSync(
+        join(place.work, 'ordinary.sh'),
+        [
+          'set -e',
+          'mkdir -p dep/bin proj && cd proj',
+          `printf '{"name":"dep","version":"1.0.0","bin":{"depbin":"bin/x.js"}}' > ../dep/package.json`,
+          `printf '#!/usr/bin/env node\\nconsole.log("depbin")\\n' > ../dep/bin/x.js`,
+          `printf '{"name":"p","version":"1.0.0","scripts":{"hi":"node -p 40+2"},"dependencies":{"dep":"file:../dep"}}' > package.json`,
+          'npm install --offline --no-audit --no-fund > /dev/null',
+          'npm run --silent hi',
+          'npx --offline depbin',
+          `printf 'require("node:test").test("a", () => {});' > a.test.js`,
+          'node --test --test-reporter tap a.test.js | grep "^# pass"',
+          `printf 'if (process.send) process.send("x"); else require("child_process").fork(__filename).on("message", (m) => console.log("fork", m));' > f.js`,
+          'node f.js',
+          `printf 'new (require("worker_threads").Worker)("console.log(1)", { eval: true }).on("exit", (c) => console.log("thread", c));' > t.js`,
+          'node t.js',
+          `printf 'const fs = require("fs"); fs.mkdirSync("d/e", { recursive: true }); fs.writeFileSync("d/e/f", "x"); fs.renameSync("d/e/f", "d/g"); fs.cpSync("d", "h", { recursive: true }); fs.rmSync("d", { recursive: true }); console.log(fs.readFileSync("h/g", "utf8"));' > w.js`,
+          'node w.js',
+        ].join('\n'),
+      );
+      const done = await place.cli(['run', '--', 'bash', 'ordinary.sh'], { env: { PATH: place.path } });
+      assert.equal(done.code, 0, done.stderr);
+      assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\n');
+      const decided = receiptsOf(place)
+        .map(({ receipt }) => receipt)
+        .filter(
+          (receipt) =>
+            receipt.kind === 'decision' || receipt.kind === 'approval' || receipt.kind === 'deferral',
+        )
+        .map((receipt) => (receipt.body.decision as { result?: string } | undefined)?.result);
+      assert.deepEqual([...new Set(decided)], ['ALLOW']);
+    } finally {
+      await place.dispose();
+    }
   });
 
   test('the program ends when it would have ended, with a question behind it', async () => {
@@ -272,7 +275,7 @@ describe('the file shim in Node', () => {
   test('what goes round it is what the known issues say: inner bindings are not seen', async () => {
     writeFileSync(
       join(place.work, 'binding.cjs'),
-      "process.binding('fs').writeString; const { fs } = { fs: process.binding('fs') }; fs.mkdir(process.env.HOME + '/seen-by-nobody', 0o777, false, undefined, {}); console.log('ran');",
+      "process.binding('fs').mkdir(process.env.HOME + '/seen-by-nobody', 0o777, false); console.log('ran');",
     );
     const done = await agent(['node', '--no-deprecation', 'binding.cjs']);
     assert.match(done.stdout, /ran/);
