@@ -46,6 +46,7 @@ export function calmFor(
         destination: null,
         recursive: false,
         mode: null,
+        program: null,
         cwd: session.workspace,
         home: session.home,
         user: session.identity.human.name,

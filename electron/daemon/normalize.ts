@@ -74,8 +74,12 @@ function fileShimAction(
   };
   if (envelope.operation === 'connect')
     return buildNetworkAction({ ...common, host: envelope.host, port: envelope.port }, knowledge, hasher);
-  const { operation, path, destination, recursive, mode } = envelope;
-  return buildFileAction({ ...common, operation, path, destination, recursive, mode }, knowledge, hasher);
+  const { operation, path, destination, recursive, mode, program } = envelope;
+  return buildFileAction(
+    { ...common, operation, path, destination, recursive, mode, program },
+    knowledge,
+    hasher,
+  );
 }
 
 /** A program that was looked up found our shim: what is meant is the program behind it, by its name. */

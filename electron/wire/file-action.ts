@@ -22,6 +22,8 @@ export interface FileSubmission {
   readonly recursive: boolean;
   /** Permission bits that `mode` sets. */
   readonly mode: number | null;
+  /** Real path of the script that asks, where a surface knows it. */
+  readonly program: string | null;
   readonly cwd: string | null;
   readonly home: string;
   readonly user: string;
@@ -32,6 +34,29 @@ export interface FileSubmission {
 /** Labels that are tags too, as for commands: rules about secrets and about our own files ask for the tag. */
 const CERTAIN = ['secret', 'self'] as const;
 
+/** Package managers read their own settings at each start; the settings of another program are a credential like any other. */
+const OWN_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
+  [/\/(?:npm|pnpm|yarn|corepack)\/(?:[^/]+\/)*[\w.-]+\.c?js$/, /^\/\.(?:npmrc|yarnrc\.yml)$/],
+  [/\/(?:pip|pip3|twine|uv)[\d.]*$/, /^\/\.(?:netrc|pypirc)$/],
+  [/\/aws$/, /^\/\.aws\//],
+];
+
+/** True when an installed program reads what belongs to it. One that lies where the agent writes may only bear the name. */
+function readsItsOwn(submission: FileSubmission, knowledge: Knowledge): boolean {
+  const { operation, path, program, home } = submission;
+  if (operation !== 'read' || program === null || !path.startsWith(`${home}/`)) return false;
+  const lies = objectOf(
+    { text: program, raw: program, known: true, glob: false },
+    'path',
+    [],
+    'here',
+    submission,
+    knowledge,
+  );
+  if (lies.labels.some((label) => label === 'workspace' || label === 'temp')) return false;
+  return OWN_SETTINGS.some(([who, what]) => who.test(program) && what.test(path.slice(home.length)));
+}
+
 /** Builds the Action of one file operation (AARM R1, R3.k, R5.a). The names are the kernel's or a program's, never patterns. */
 export function buildFileAction(submission: FileSubmission, knowledge: Knowledge, hasher: Hasher): Action {
   const { id, sessionId, at, surface, cwd, operation, path, destination, modifiedFrom } = submission;
@@ -39,6 +64,7 @@ export function buildFileAction(submission: FileSubmission, knowledge: Knowledge
     path,
     ...(destination === null ? {} : { destination }),
     ...(submission.recursive ? { recursive: true } : {}),
+    ...(submission.program === null ? {} : { program: submission.program }),
     ...(submission.mode === null ? {} : { mode: submission.mode.toString(8) }),
   };
   return {
@@ -99,7 +125,7 @@ function effectsOfOperation(submission: FileSubmission, knowledge: Knowledge): r
     case 'owner':
       return [say('permission', path)];
     case 'read':
-      return [say('read', path)];
+      return [say('read', path, readsItsOwn(submission, knowledge) ? ['own-use'] : [])];
     default:
       return unreachable(operation);
   }

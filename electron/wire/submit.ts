@@ -109,6 +109,8 @@ export const fileEnvelopeSchema = z.strictObject({
   recursive: z.boolean(),
   /** Permission bits that `mode` sets; null elsewhere. */
   mode: z.number().int().min(0).max(0o7777).nullable(),
+  /** Real path of the script that the interpreter was started with, as the shim says; null when there is none. */
+  program: path.nullable(),
 });
 
 /** A connection that a program is about to make, as the file shim saw it (AARM R1). */

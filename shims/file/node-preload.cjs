@@ -312,7 +312,9 @@ function refusal(syscall, why, more, above) {
 
 /** One question, or nothing when no rule could mind. */
 function about(operation, file, more) {
-  return Object.assign({ k: 'file', O: operation, p: file, c: cwd() }, more);
+  const script = process.argv[1];
+  const known = { k: 'file', O: operation, p: file, c: cwd(), e: typeof script === 'string' && script.startsWith('/') ? real(script) : null };
+  return Object.assign(known, more);
 }
 
 function changing(list, operation, kind, file, more) {
@@ -321,7 +323,8 @@ function changing(list, operation, kind, file, more) {
 }
 
 function looking(list, file, more) {
-  if (file !== null && isNamed(reading, file)) list.push(about('read', file, more));
+  // What is not there gives nothing away: half of all programs look for settings that nobody made.
+  if (file !== null && isNamed(reading, file) && exists(file)) list.push(about('read', file, more));
 }
 
 function target(given) {

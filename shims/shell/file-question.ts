@@ -31,7 +31,8 @@ export function readFileQuestion(fields: readonly Field[], pid: number): Result<
     destination: destination.value,
     recursive: fields.some((f) => f.tag === 'R'),
     mode: mode === null ? null : Number.parseInt(mode, 8),
-    cwd: cwdIn(fields),
+    program: absoluteIn(fields, 'e'),
+    cwd: absoluteIn(fields, 'c'),
     pid,
   });
 }
@@ -43,7 +44,14 @@ export function readConnectQuestion(fields: readonly Field[], pid: number): Resu
   if (host === null || host === '' || host.length > 1024) return err('the question has no host');
   if (port === null || !/^\d{1,5}$/.test(port) || Number(port) > 65535)
     return err('the question has no port');
-  return ok({ surface: 'file', operation: 'connect', host, port: Number(port), cwd: cwdIn(fields), pid });
+  return ok({
+    surface: 'file',
+    operation: 'connect',
+    host,
+    port: Number(port),
+    cwd: absoluteIn(fields, 'c'),
+    pid,
+  });
 }
 
 function text(fields: readonly Field[], tag: string): string | null {
@@ -61,7 +69,8 @@ function pathIn(fields: readonly Field[], tag: string): Result<string | null, st
   return ok(path);
 }
 
-function cwdIn(fields: readonly Field[]): string | null {
-  const cwd = text(fields, 'c');
-  return cwd !== null && isAbsolute(cwd) && cwd.length <= MAX_PATH ? cwd : null;
+/** A path that only adds to what is known: left out when it is none. */
+function absoluteIn(fields: readonly Field[], tag: string): string | null {
+  const path = text(fields, tag);
+  return path !== null && isAbsolute(path) && path.length <= MAX_PATH && !path.includes('\0') ? path : null;
 }

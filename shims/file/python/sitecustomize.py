@@ -215,8 +215,12 @@ def _install():
             raise PermissionError(errno.EACCES, message, path)
         raise PermissionError(errno.EACCES, message, path, None, destination)
 
+    def script():
+        started = getattr(sys, "argv", [""])[:1]
+        return [("e", realpath(started[0]))] if started and "/" in started[0] else []
+
     def about(operation, path, *more):
-        settle([("k", "file"), ("O", operation), ("p", path)] + list(more), path)
+        settle([("k", "file"), ("O", operation), ("p", path)] + script() + list(more), path)
 
     def changing(operation, kind, path, *more):
         if path is not None and not is_calm(kind, path):
@@ -234,7 +238,8 @@ def _install():
             return
         if writes:
             changing("write", "write", path)
-        elif reading.has(path):
+        # What is not there gives nothing away: half of all programs look for settings that nobody made.
+        elif reading.has(path) and os.path.lexists(path):
             about("read", path)
 
     def two_names(operation, kind, args):

@@ -66,7 +66,7 @@ static int ask_about_file(const struct called *called, int count, char **words) 
   put_text(&question, 'k', words[0]);
   put_text(&question, 'q', words[1]);
   for (int i = 2; i < count; i++) {
-    if (words[i][0] == '\0' || strchr("OptRMhjc", words[i][0]) == NULL) return malformed();
+    if (words[i][0] == '\0' || strchr("OptRMehjc", words[i][0]) == NULL) return malformed();
     put_text(&question, (unsigned char)words[i][0], words[i] + 1);
   }
   say_reasons_to(1);
