@@ -214,6 +214,7 @@ describe('the file shim in Node', () => {
 
   test('lets ordinary work go on without a question, under the packs as they are', async () => {
     const place = await openPlace(false);
+    writeFileSync(join(place.home, '.npmrc'), '//localhost/:_authToken=x\n');
     try {
       writeFileSync(
         join(place.work, 'ordinary.sh'),

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { join, resolve } from 'node:path';
+import { describe, test } from 'node:test';
+import type { ActionId, SessionId } from '../../../electron/core/brand.ts';
+import { nodeHasher } from '../../../electron/edge/hasher.ts';
+import { loadKnowledge } from '../../../electron/edge/knowledge-dir.ts';
+import { buildFileAction, type FileSubmission } from '../../../electron/wire/file-action.ts';
+import { buildNetworkAction } from '../../../electron/wire/network-action.ts';
+import { envelopeSchema } from '../../../electron/wire/submit.ts';
+import { field } from '../../../shims/shell/frame.ts';
+import { readShimMessage } from '../../../shims/shell/question.ts';
+
+const loaded = loadKnowledge(join(resolve(import.meta.dirname, '../../..'), 'resources/knowledge'));
+assert.ok(loaded.ok);
+const knowledge = loaded.value;
+const common = {
+  id: 'act_x' as ActionId,
+  sessionId: 'sess_x' as SessionId,
+  at: 0,
+  surface: 'file' as const,
+  cwd: '/home/u/work',
+  home: '/home/u',
+  user: 'u',
+  workspace: '/home/u/work',
+  modifiedFrom: null,
+};
+
+function effectsOf(given: Partial<FileSubmission>): readonly string[] {
+  const plain = {
+    operation: 'write' as const,
+    path: '/x',
+    destination: null,
+    recursive: false,
+    mode: null,
+    program: null,
+  };
+  return buildFileAction({ ...common, ...plain, ...given }, knowledge, nodeHasher).effects.map(
+    (effect) =>
+      `${effect.kind} ${effect.object.value}${effect.tags.length > 0 ? ` ${effect.tags.join(',')}` : ''}`,
+  );
+}
+
+describe('the Action of a file operation', () => {
+  const NPM = '/usr/lib/node_modules/npm/bin/npm-cli.js';
+  for (const [what, given, effects] of [
+    ['a write', { path: '/home/u/.bashrc' }, ['write /home/u/.bashrc']],
+    ['a secret', { operation: 'read', path: '/home/u/.ssh/id_rsa' }, ['read /home/u/.ssh/id_rsa secret']],
+    ['a rename', { operation: 'rename', path: '/a', destination: '/b' }, ['move /a', 'write /b']],
+    [
+      'a second name',
+      { operation: 'link', path: '/home/u/.ssh/id_rsa', destination: '/b' },
+      ['read /home/u/.ssh/id_rsa secret', 'write /b'],
+    ],
+    [
+      'permissions',
+      { operation: 'mode', path: '/a', mode: 0o4777 },
+      ['permission /a setuid,world-writable,executable'],
+    ],
+    ['a deletion', { operation: 'delete', path: '/home/u/a' }, ['delete /home/u/a']],
+    ['a name with a star', { operation: 'delete', path: '/home/u/*' }, ['delete /home/u/*']],
+    [
+      'npm and its settings',
+      { operation: 'read', path: '/home/u/.npmrc', program: NPM },
+      ['read /home/u/.npmrc own-use,secret'],
+    ],
+    [
+      'npm and another’s settings',
+      { operation: 'read', path: '/home/u/.netrc', program: NPM },
+      ['read /home/u/.netrc secret'],
+    ],
+    [
+      'a script that is called npm',
+      { operation: 'read', path: '/home/u/.npmrc', program: '/home/u/work/npm/npm-cli.js' },
+      ['read /home/u/.npmrc secret'],
+    ],
+  ] as const)
+    test(`says what ${what} does`, () => assert.deepEqual(effectsOf(given), effects));
+
+  test('a name is not a pattern', () => {
+    const action = buildFileAction(
+      {
+        ...common,
+        operation: 'delete',
+        path: '/home/u/*',
+        destination: null,
+        recursive: false,
+        mode: null,
+        program: null,
+      },
+      knowledge,
+      nodeHasher,
+    );
+    assert.equal(action.effects[0]?.object.many, false);
+  });
+
+  test('a connection names its host and what kind of host it is', () => {
+    const action = buildNetworkAction(
+      { ...common, host: '169.254.169.254', port: 80 },
+      knowledge,
+      nodeHasher,
+    );
+    assert.deepEqual(
+      action.effects.map((e) => [e.kind, e.object.value, e.object.labels.includes('metadata')]),
+      [['connect', '169.254.169.254', true]],
+    );
+  });
+});
+
+describe('a question of the file shim', () => {
+  const ask = (...pairs: readonly (readonly [string, string | Buffer])[]) =>
+    readShimMessage([...pairs, ['q', '7'] as const].map(([tag, value]) => field(tag, value)));
+
+  test('is read whole', () => {
+    const read = ask(['k', 'file'], ['O', 'rename'], ['p', '/a'], ['t', '/b'], ['c', '/w']);
+    assert.ok(read.ok && read.value.kind === 'file');
+    const envelope = { session: `sess_${'a'.repeat(16)}`, sequence: 1, ...read.value.question };
+    assert.equal(
+      envelopeSchema.safeParse(envelope).success,
+      true,
+      JSON.stringify(envelopeSchema.safeParse(envelope).error),
+    );
+  });
+
+  for (const [what, ...pairs] of [
+    ['no operation', ['k', 'file'], ['p', '/a']],
+    ['an unknown operation', ['k', 'file'], ['O', 'format'], ['p', '/a']],
+    ['a relative path', ['k', 'file'], ['O', 'delete'], ['p', 'a']],
+    ['no path', ['k', 'file'], ['O', 'delete']],
+    ['a NUL', ['k', 'file'], ['O', 'delete'], ['p', '/a\0b']],
+    ['bytes that are no text', ['k', 'file'], ['O', 'delete'], ['p', Buffer.from([0x2f, 0xff])]],
+    ['a path without end', ['k', 'file'], ['O', 'delete'], ['p', `/${'a'.repeat(9000)}`]],
+    ['a rename to nowhere', ['k', 'file'], ['O', 'rename'], ['p', '/a']],
+    ['a mode that is none', ['k', 'file'], ['O', 'mode'], ['p', '/a'], ['M', '9']],
+    ['no host', ['k', 'connect'], ['j', '80']],
+    ['no port', ['k', 'connect'], ['h', 'a']],
+    ['a port past the last', ['k', 'connect'], ['h', 'a'], ['j', '65536']],
+  ] as const)
+    test(`is refused with ${what}`, () => {
+      assert.equal(ask(...(pairs as readonly (readonly [string, string | Buffer])[])).ok, false);
+    });
+});
