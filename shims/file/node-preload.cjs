@@ -731,7 +731,7 @@ function wrapPrograms() {
       const settings = Object.assign({}, given);
       const environment = withShim(settings.env || process.env);
       settings.env = environment;
-      if (settings.shell) return apply(original, this, [file, words, withShell(settings, environment)]);
+      if (settings.shell) return byShell(original, this, [file].concat(words).join(' '), settings, [file, words, settings]);
       const instead = redirect(file, settings.cwd, environment);
       if (instead === null) return apply(original, this, [file, words, settings]);
       const own = settings.argv0 || file;
@@ -739,27 +739,28 @@ function wrapPrograms() {
       const more = instead.before.length > 0 ? [instead.before[1], own] : [];
       return apply(original, this, [instead.file, more.concat(words), settings]);
     });
-  const withShell = (settings, environment) => {
+  const { spawnSync, execFileSync, execSync } = cp;
+  /** A shell with a shim of its name is stood in for; any other is started by its path, with what Node would have given it. */
+  const byShell = (original, self, command, settings, args) => {
     const shell = typeof settings.shell === 'string' ? settings.shell : '/bin/sh';
-    const instead = redirect(shell, settings.cwd, environment);
-    // Node adds `-c` by itself, so only a shell that has a shim of its name can be stood in for; another one is asked about here.
-    if (instead !== null && instead.before.length === 0) settings.shell = instead.file;
-    else if (instead !== null) {
-      const why = askSync({ k: 'file', O: 'read', p: resolve(shell), c: cwd() });
-      if (why !== null) throw refusal('spawn', why, { path: shell }, withShell);
+    const instead = redirect(shell, settings.cwd, settings.env);
+    if (instead !== null && instead.before.length > 0) {
+      delete settings.shell;
+      settings.argv0 = instead.before[0];
+      return apply(original === execSync ? execFileSync : original, self, [EXEC, [instead.before[1], shell, '-c', command], settings]);
     }
-    return settings;
+    if (instead !== null) settings.shell = instead.file;
+    return apply(original, self, args);
   };
-  put(cp, 'spawnSync', fileCall(cp.spawnSync));
-  put(cp, 'execFileSync', fileCall(cp.execFileSync));
-  const { execSync } = cp;
+  put(cp, 'spawnSync', fileCall(spawnSync));
+  put(cp, 'execFileSync', fileCall(execFileSync));
   put(
     cp,
     'execSync',
     like(execSync, function (command, options) {
       const settings = Object.assign({}, options);
       settings.env = withShim(settings.env || process.env);
-      return apply(execSync, this, [command, withShell(settings, settings.env)]);
+      return byShell(execSync, this, command, settings, [command, settings]);
     }),
   );
   if (typeof process.execve === 'function') {

@@ -102,6 +102,7 @@ await attempt('rm', () => { const r = cp.spawnSync('rm', ['-f', H + '/outside.tx
 await attempt('rm without PATH', () => { const r = cp.spawnSync('rm', ['-f', H + '/outside.txt'], { env: { PATH: '/bin' } }); if (r.status !== 0) throw new Error(String(r.stderr)); });
 await attempt('execFileSync', () => cp.execFileSync('/bin/rm', ['-f', H + '/outside.txt']));
 await attempt('execSync', () => cp.execSync('/bin/rm -f ' + H + '/outside.txt'));
+await attempt('a shell by its path', () => { const r = cp.spawnSync('/bin/rm -f ' + H + '/outside.txt', { shell: '/bin/bash' }); if (r.status !== 0) throw new Error(String(r.stderr)); });
 await attempt('execFile', () => called((done) => cp.execFile('/bin/rm', ['-f', H + '/outside.txt'], done)));
 await attempt('spawn by a shell', () => called((done) => cp.spawn('/bin/rm -f ' + H + '/outside.txt', { shell: true }).on('exit', (c) => done(c ? new Error('exit ' + c) : null))));
 await attempt('net.connect', () => called((done) => { const s = net.connect(PORT, '127.0.0.1'); s.on('error', done).on('connect', () => { s.destroy(); done(); }); }));
@@ -168,7 +169,7 @@ describe('the file shim in Node', () => {
       reached = 0;
       const done = await agent(['node', file, String(port)]);
       const attempts = attemptsIn(done.stdout);
-      assert.ok(attempts.length >= 43, `${attempts.length} attempts\n${done.stdout}\n${done.stderr}`);
+      assert.ok(attempts.length >= 44, `${attempts.length} attempts\n${done.stdout}\n${done.stderr}`);
       assert.deepEqual(
         attempts.filter((attempt) => attempt.ran),
         [],
@@ -235,11 +236,14 @@ describe('the file shim in Node', () => {
           'node t.js',
           `printf 'const fs = require("fs"); fs.mkdirSync("d/e", { recursive: true }); fs.writeFileSync("d/e/f", "x"); fs.renameSync("d/e/f", "d/g"); fs.cpSync("d", "h", { recursive: true }); fs.rmSync("d", { recursive: true }); console.log(fs.readFileSync("h/g", "utf8"));' > w.js`,
           'node w.js',
+          'cp /bin/sh mysh',
+          `printf 'const cp = require("child_process"); const shell = process.cwd() + "/mysh"; console.log(cp.execSync("echo $0", { shell, encoding: "utf8" }).trim() === shell, cp.spawnSync("echo a b", { shell }).stdout.toString());' > s.js`,
+          'node s.js',
         ].join('\n'),
       );
       const done = await place.cli(['run', '--', 'bash', 'ordinary.sh'], { env: { PATH: place.path } });
       assert.equal(done.code, 0, done.stderr);
-      assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\n');
+      assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\ntrue a b\n\n');
       const decided = receiptsOf(place)
         .map(({ receipt }) => receipt)
         .filter(
