@@ -57,7 +57,7 @@ export async function answerQuestion(
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
       : null;
-  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, instead: null };
+  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, ownUse: false, instead: null };
   const scope = asked.asker.scope as ActionId | null;
   const { notify, settled } = notices(ports.mediation, asking);
   let seen: Action | null = null;
@@ -93,6 +93,7 @@ export async function judgeGiven(
     surface: 'guard',
     question: { kind: 'given', action },
     script: null,
+    ownUse: false,
     instead: null,
   };
   return mediate(mediation, {

@@ -3,7 +3,7 @@ import type { Hasher } from '../core/ports.ts';
 import { ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { buildExecAction, startsOf } from '../wire/exec-action.ts';
-import { buildFileAction, type GuardSubmission } from '../wire/file-action.ts';
+import { buildFileAction, type ObjectSubmission } from '../wire/file-action.ts';
 import type { ExecQuestion } from '../wire/guard-message.ts';
 import { buildConnectAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
@@ -21,10 +21,11 @@ export function normalizeGuarded(
   const { session, envelope, id, at, modifiedFrom } = input;
   const { question } = envelope;
   if (question.kind === 'given') return ok({ ...question.action, id, at, modifiedFrom });
-  const submission: GuardSubmission = {
+  const submission: ObjectSubmission = {
     id,
     sessionId: session.id,
     at,
+    surface: 'guard',
     place: {
       cwd: null,
       home: session.home,
@@ -50,7 +51,13 @@ export function normalizeGuarded(
         hasher,
       );
     case 'file':
-      return ok(buildFileAction({ ...submission, ...question, veiled: [] }, knowledge.paths, hasher));
+      return ok(
+        buildFileAction(
+          { ...submission, ...question, recursive: false, veiled: [], ownUse: false },
+          knowledge.paths,
+          hasher,
+        ),
+      );
     case 'read':
       return ok(
         buildFileAction(
@@ -60,7 +67,9 @@ export function normalizeGuarded(
             path: question.path,
             destination: null,
             flags: null,
+            recursive: false,
             veiled: session.guard?.veiled ?? [],
+            ownUse: envelope.ownUse,
           },
           knowledge.paths,
           hasher,
@@ -75,7 +84,7 @@ export function normalizeGuarded(
 
 /** What runs in place of a program start: words of ours, or a line that a person wrote. */
 function normalizeChanged(
-  submission: GuardSubmission,
+  submission: ObjectSubmission,
   question: ExecQuestion,
   instead: NonNullable<GuardEnvelope['instead']>,
   knowledge: Knowledge,

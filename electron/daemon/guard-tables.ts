@@ -2,7 +2,7 @@ import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { latePatterns } from '../core/semantic/late-files.ts';
-import { entriesOf, type PathEntry } from '../core/semantic/path-index.ts';
+import type { PathEntry } from '../core/semantic/path-index.ts';
 import type { FileOperation, FileRow, GuardTables } from '../wire/guard-message.ts';
 import type { GuardBounds } from './session-store.ts';
 
@@ -114,7 +114,7 @@ export function guardTables(terms: TableTerms): GuardTables {
       ...(guard.temp === null ? [] : ['/tmp']),
     ]),
   ];
-  const entries = entriesOf(terms.knowledge.paths);
+  const { entries } = terms.knowledge.paths;
   return {
     programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),

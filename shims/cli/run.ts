@@ -28,7 +28,7 @@ import {
 } from './guard-launch.ts';
 import { layoutOf } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
-import { makeSessionDir } from './session-dir.ts';
+import { type FileShim, makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
 
 export const HELP = `countersign run — start an agent under the firewall
@@ -43,6 +43,9 @@ export const HELP = `countersign run — start an agent under the firewall
   --guard MODE       auto (default: the strongest that works here), full, nested (programs inside may make sandboxes
                      of their own), landlock, or off (interception without the kernel: \`cooperative\`)
   --verbose          say which session this is, also without a terminal
+
+  In a \`cooperative\` session Node and Python programs load a part of ours (NODE_OPTIONS, PYTHONPATH) that asks about their
+  files and connections; COUNTERSIGN_FILE_SHIM=off in *your* environment leaves it out, for tools that do not run with it.
 
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
 126 cannot be run, 127 no such program. A denied command ends with 126 inside the session.`;
@@ -176,7 +179,7 @@ async function runSession(
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   // Where the kernel holds every program, programs need no shims: the shells' own line is all that is asked before.
   const shims = plan.mode === null ? session.shims : [];
-  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path);
+  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path, session.calm);
   if (!dir.ok) return closing(dir);
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,
@@ -230,6 +233,7 @@ async function runSession(
       socket: dir.value.socket,
       shims: dir.value.shims,
       bashIntegration: dir.value.bashIntegration,
+      fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
       deadlineMs: session.deadline_ms,
     }),
   };
@@ -288,6 +292,8 @@ interface AgentPlaces {
   readonly socket: string;
   readonly shims: string;
   readonly bashIntegration: string;
+  /** Null: the kernel guard holds the session, or the person switched it off before the session began. */
+  readonly fileShim: FileShim | null;
   readonly deadlineMs: number;
 }
 
@@ -306,6 +312,19 @@ function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.Process
     // The first bash of a login with a socket as standard input would read ~/.bashrc in place of BASH_ENV.
     SHLVL: String(Math.max(1, Number(process.env['SHLVL']) || 1)),
     ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
+    ...(places.fileShim === null ? {} : fileShimEnvironment(places.fileShim, process.env)),
+  };
+}
+
+/** What makes Node and Python load the file shim, the person's own values kept behind it. */
+export function fileShimEnvironment(shim: FileShim, env: NodeJS.ProcessEnv): Record<string, string> {
+  // `--require` and not `--import`: the one way that every Node from 18 on takes for scripts, modules and threads alike.
+  const quoted = `--require "${shim.node.replace(/["\\]/g, '\\$&')}"`;
+  const options = env['NODE_OPTIONS'];
+  const python = env['PYTHONPATH'];
+  return {
+    NODE_OPTIONS: options ? `${quoted} ${options}` : quoted,
+    PYTHONPATH: python ? `${shim.python}${delimiter}${python}` : shim.python,
   };
 }
 

@@ -19,6 +19,7 @@ const base = {
   id: 'act_00000000' as ActionId,
   sessionId: 'sess_00000000' as SessionId,
   at: 0,
+  surface: 'guard' as const,
   place: { cwd: null, home: '/home/ada', workspace: '/w', user: 'ada' },
   own: ['/var/csn'],
   by: exactly('/usr/bin/x'),
@@ -144,7 +145,17 @@ test('what a shell does by itself or with several commands is not left to the co
 
 const file = (operation: FileOperation | 'read', path: string, more: object = {}) =>
   buildFileAction(
-    { ...base, operation, path: exactly(path), destination: null, flags: null, veiled: [], ...more },
+    {
+      ...base,
+      operation,
+      path: exactly(path),
+      destination: null,
+      flags: null,
+      recursive: false,
+      veiled: [],
+      ownUse: false,
+      ...more,
+    },
     knowledge.paths,
     nodeHasher,
   );
@@ -164,9 +175,9 @@ const FILES: readonly [string, ReturnType<typeof file>, readonly string[]][] = [
     ['move /w/a  yes', 'write /w/b replace unknown'],
   ],
   [
-    'a hard link makes the old file writable',
+    'a hard link makes the old file readable and writable',
     file('link', '/home/ada/.bashrc', { destination: exactly('/w/b') }),
-    ['write /home/ada/.bashrc link unknown', 'write /w/b create,link yes'],
+    ['read /home/ada/.bashrc link yes', 'write /home/ada/.bashrc link unknown', 'write /w/b create,link yes'],
   ],
   [
     'a mode says what it gives',
