@@ -42,7 +42,6 @@ const layout = layoutOf(
   {
     workspace: work,
     own: [places.state, places.config, places.run],
-    sessionDir: places.sessions,
     installation: installation.root,
     env: process.env,
   },

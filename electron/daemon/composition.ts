@@ -26,6 +26,7 @@ import { openDoor } from '../edge/line-socket.ts';
 import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
+import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
 import type { DaemonStatus } from '../wire/control.ts';
 import { NONCE_BYTES } from '../wire/guard-frame.ts';
@@ -297,6 +298,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     guards,
     nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
     tablesFor,
+    processes: {
+      startTicks: (pid) => readProcess(pid)?.startTicks ?? null,
+      environmentNames,
+      isSealed,
+    },
     ownPrograms: (session) => `${places.sessions}/${session.id}`,
     late: lateWritesFor({ mediation, knowledge: knowledge.value, hasher, clock, random, timers, ledger }),
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),

@@ -12,14 +12,16 @@ import type {
   GuardQuestion,
   LateQuestion,
 } from '../wire/guard-message.ts';
+import { keepsItsOwn, readsItsOwn } from '../wire/own-use.ts';
 import { countEffect } from './effect-tally.ts';
 import type { GuardDoorPorts } from './guard-door.ts';
 import { writableBy } from './guard-normalize.ts';
-import { type GuardSession, lateOperation, noteAnswered, takeNothing } from './guard-session.ts';
+import { type GuardSession, lateOperation, noteAnswered, noteKeeper, takeNothing } from './guard-session.ts';
 import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, GuardEnvelope, MediationPorts, WaitingNotice } from './mediation.ts';
 import { identityFault, type Session } from './session-store.ts';
+import { evaluateNow } from './stages.ts';
 
 /** One question on its way, as the connection that asked it sees it. */
 export interface Asking {
@@ -48,7 +50,7 @@ export async function answerQuestion(
   asking: Asking,
 ): Promise<GuardAnswer> {
   if (question.kind === 'late' && ports.late !== null)
-    return lateAnswer(ports.late, session, guard, question);
+    return lateAnswer(ports.mediation, ports.late, session, guard, question);
   // What was written a moment ago may be what this program is about to run.
   if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
@@ -57,7 +59,8 @@ export async function answerQuestion(
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
       : null;
-  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, ownUse: false, instead: null };
+  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, ownUse: isOwnUse(ports, session, guard, asked), instead: null };
+  const keeper = asked.kind === 'exec' ? keeperSince(ports, session, asked) : null;
   const scope = asked.asker.scope as ActionId | null;
   const { notify, settled } = notices(ports.mediation, asking);
   let seen: Action | null = null;
@@ -75,6 +78,7 @@ export async function answerQuestion(
   settled();
   const own = answer.result !== 'DENY' && !answer.effect ? answer.action : null;
   if (asked.kind === 'exec') {
+    noteKeeper(guard, asked.asker.pid, answer.result === 'ALLOW' ? keeper : null);
     noteAnswered(guard, question, null);
     return execAnswer(ports, session, guard, asked, answer);
   }
@@ -103,6 +107,42 @@ export async function judgeGiven(
     cancelled: () => session.endedAt !== null,
     onCancel: () => undefined,
   });
+}
+
+/**
+ * When the process began whose program is about to start as one that cannot hand its own credentials on; null where it can, or where
+ * anything about it is not certain. Looked at while it stands before its first instruction: later it could say what it likes.
+ */
+function keeperSince(ports: GuardDoorPorts, session: Session, question: ExecQuestion): number | null {
+  const { program, argv, asker } = question;
+  // Where the session's programs can lay other files over names, a name says nothing.
+  if (session.assurance !== 'enforced' || question.writable || question.script !== null) return null;
+  if (!program.exact || argv.some((word) => !word.exact)) return null;
+  if (writableBy(session).some((place) => isBelow(program.text, place))) return null;
+  const startTicks = ports.processes.startTicks(asker.pid);
+  const variables = ports.processes.environmentNames(asker.pid);
+  if (startTicks === null || variables === null) return null;
+  return keepsItsOwn({ program: program.text, argv: argv.map((word) => word.text), variables })
+    ? startTicks
+    : null;
+}
+
+/** True for a read of a program's own credential by that program, started so that it keeps it, with its memory closed to the others. */
+function isOwnUse(
+  ports: GuardDoorPorts,
+  session: Session,
+  guard: GuardSession,
+  question: Exclude<GuardQuestion, LateQuestion>,
+): boolean {
+  if (question.kind !== 'read' || !question.path.exact || !question.asker.program.exact) return false;
+  const { pid, program } = question.asker;
+  const since = guard.keepers.get(pid);
+  return (
+    since !== undefined &&
+    since === ports.processes.startTicks(pid) &&
+    readsItsOwn(program.text, question.path.text, session.home) &&
+    ports.processes.isSealed(pid)
+  );
 }
 
 /**
@@ -146,7 +186,49 @@ function asFile(question: LateQuestion): FileQuestion {
   };
 }
 
+/**
+ * What policy says of such a change whatever its content is: rules that are content with `by-content` leave it to that. Null when nothing
+ * is to be asked.
+ */
+async function byContent(
+  mediation: MediationPorts,
+  session: Session,
+  question: LateQuestion,
+): Promise<Answer | null> {
+  const policy = mediation.policy();
+  const envelope: GuardEnvelope = {
+    surface: 'guard',
+    question: asFile(question),
+    script: null,
+    ownUse: false,
+    instead: null,
+  };
+  const id = `act_${mediation.random.token(12)}` as ActionId;
+  const at = mediation.clock.now();
+  const built = mediation.normalize({ id, at, session, envelope, modifiedFrom: null });
+  if (policy === null || !built.ok) return judgeOriginal(mediation, session, envelope);
+  const tagged = built.value.effects.map((e) => ({ ...e, tags: [...e.tags, 'by-content'] }));
+  const action: Action = { ...built.value, effects: tagged };
+  if (evaluateNow(mediation, policy, session, action).result === 'ALLOW') return null;
+  return judgeGiven(mediation, session, action, () => undefined);
+}
+
+function judgeOriginal(
+  mediation: MediationPorts,
+  session: Session,
+  envelope: GuardEnvelope,
+): Promise<Answer> {
+  return mediate(mediation, {
+    session,
+    envelope,
+    notify: () => undefined,
+    cancelled: () => session.endedAt !== null,
+    onCancel: () => undefined,
+  });
+}
+
 async function lateAnswer(
+  mediation: MediationPorts,
   late: LatePort,
   session: Session,
   guard: GuardSession,
@@ -158,6 +240,11 @@ async function lateAnswer(
   const host = hostPath(session, path.text);
   let result: 'ALLOW' | 'DENY';
   try {
+    const before = await byContent(mediation, session, question);
+    if (before !== null && before.result !== 'ALLOW') {
+      noteAnswered(guard, question, null);
+      return denied(before.reason, before.rule, before.instead);
+    }
     result =
       operation === 'write'
         ? late.begin(session, path.text, host) === 'noted'

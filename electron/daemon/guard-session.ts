@@ -2,10 +2,11 @@ import type { ActionId } from '../core/brand.ts';
 import { hexOfBytes } from '../core/receipt/bytes.ts';
 import type { DaemonMessage, GuardQuestion, HowEnded, ReportedEffect } from '../wire/guard-message.ts';
 import { hostAndPort } from '../wire/network-action.ts';
-import type { Octets } from '../wire/octets.ts';
+import { exactly, type Octets } from '../wire/octets.ts';
 import { countEffect, talliesOf } from './effect-tally.ts';
 import type { MediationPorts } from './mediation.ts';
 import type { RunningAction, Session } from './session-store.ts';
+import { noteReads } from './stages.ts';
 import { recordOutcome } from './submit-door.ts';
 
 /** What the daemon remembers of one session's guard while it is connected. */
@@ -16,6 +17,8 @@ export interface GuardSession {
   readonly nonces: Set<string>;
   /** Actions whose end the guard was told to report. */
   readonly ends: Set<ActionId>;
+  /** Processes whose program was started so that it cannot hand its own credentials on, and when each began (a number comes again). */
+  readonly keepers: Map<number, number>;
   /** Answered questions whose report is still to come: they are counted already, or have a receipt of their own. */
   readonly answered: Map<string, { count: number; readonly actions: ActionId[] }>;
 }
@@ -47,7 +50,7 @@ const KINDS: Readonly<Record<ReportedEffect['operation'], string>> = {
 
 /** A guard that said nothing yet. */
 export function newGuardSession(): GuardSession {
-  return { push: null, nonces: new Set(), ends: new Set(), answered: new Map() };
+  return { push: null, nonces: new Set(), ends: new Set(), keepers: new Map(), answered: new Map() };
 }
 
 /** Takes a hello's nonce; false when it was taken before, or there were too many. */
@@ -56,6 +59,15 @@ export function takeNonce(guard: GuardSession, nonce: Uint8Array): boolean {
   if (guard.nonces.has(text) || guard.nonces.size >= MAX_NONCES) return false;
   guard.nonces.add(text);
   return true;
+}
+
+/** Notes for a program that starts whether it may read its own credentials unasked; `startTicks` null: it may not. */
+export function noteKeeper(guard: GuardSession, pid: number, startTicks: number | null): void {
+  guard.keepers.delete(pid);
+  if (startTicks === null) return;
+  guard.keepers.set(pid, startTicks);
+  const oldest = guard.keepers.keys().next().value;
+  if (guard.keepers.size > MAX_ANSWERED && oldest !== undefined) guard.keepers.delete(oldest);
 }
 
 /** Notes that a question was answered, so that its report is not counted a second time. */
@@ -84,6 +96,7 @@ export function takeEffects(
   effects: readonly ReportedEffect[],
 ): void {
   for (const effect of effects) {
+    if (effect.operation === 'read' && effect.error === 0) noteRead(ports, session, effect);
     const key = `${effect.operation}\0${effect.scope ?? ''}\0${effect.path.text}`;
     const answered = guard.answered.get(key);
     if (answered !== undefined) {
@@ -103,6 +116,22 @@ export function takeEffects(
       effect.operation === 'dropped' ? Number(effect.path.text) : 1,
     );
   }
+}
+
+/**
+ * What was read without a question (classified files of the workspace) is in the session from now on: the next action is judged with it
+ * (AARM R2.b). Only that it was read is known, not by whom.
+ */
+function noteRead(ports: MediationPorts, session: Session, effect: ReportedEffect): void {
+  const id = `act_${ports.random.token(12)}` as ActionId;
+  const question = {
+    kind: 'read' as const,
+    asker: { pid: 0, program: exactly(''), scope: effect.scope },
+    path: effect.path,
+  };
+  const envelope = { surface: 'guard' as const, question, script: null, ownUse: false, instead: null };
+  const action = ports.normalize({ id, at: ports.clock.now(), session, envelope, modifiedFrom: null });
+  if (action.ok) noteReads(ports, session, action.value, (effect.scope as ActionId | null) ?? id);
 }
 
 /** Records how the program of a decision ended. */

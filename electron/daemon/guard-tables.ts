@@ -140,6 +140,8 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   const { operation, effects } = action;
   if (operation === 'mode' || operation === 'owner' || operation === 'xattr' || operation === 'times')
     return false;
+  // It is the program's alone: what stands for the session stands for every program in it.
+  if (effects.some(({ tags }) => tags.includes('own-use'))) return false;
   return !policy.rules.some((rule) => {
     const { match, when } = rule;
     if (rule.class === 'allow' || match.programs !== undefined || !speaksToGuard(rule)) return false;

@@ -30,6 +30,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'guard',
+    words: '[--json]',
+    what: 'how far the kernel can hold a session here',
+    load: async () => (await import('./guard.ts')).guard,
+  },
+  {
     name: 'receipts',
     words: 'list|show|follow',
     what: 'what was decided and what came of it',

@@ -4,6 +4,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -48,14 +49,8 @@ export function probeGuard(guard: string, cacheDir: string): GuardProbe {
   const key = probeKey(guard);
   const before = readKept(kept, key);
   if (before !== null) return before;
-  const ran = spawnSync(guard, ['--probe'], { encoding: 'utf8', timeout: PROBE_MS });
-  const steps = (ran.stdout ?? '')
-    .split('\n')
-    .map((line) => line.split('\t'))
-    .filter((parts) => parts.length >= 2)
-    .map(([name = '', works, detail = '']) => ({ name, works: works === 'ok', detail }));
-  const best = ran.status === FULL ? 'full' : ran.status === LANDLOCK_ONLY ? 'landlock' : null;
-  const probe: GuardProbe = { best, steps };
+  const probe = runProbe(guard);
+  const { best } = probe;
   // Only what works is kept: what does not may have been mended meanwhile.
   if (best === 'full') {
     try {
@@ -66,6 +61,17 @@ export function probeGuard(guard: string, cacheDir: string): GuardProbe {
     }
   }
   return probe;
+}
+
+/** Tries every step now. */
+export function runProbe(guard: string): GuardProbe {
+  const ran = spawnSync(guard, ['--probe'], { encoding: 'utf8', timeout: PROBE_MS });
+  const steps = (ran.stdout ?? '')
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter((parts) => parts.length >= 2)
+    .map(([name = '', works, detail = '']) => ({ name, works: works === 'ok', detail }));
+  return { best: ran.status === FULL ? 'full' : ran.status === LANDLOCK_ONLY ? 'landlock' : null, steps };
 }
 
 function probeKey(guard: string): string {
@@ -229,6 +235,13 @@ export function layoutWorld(home: string, uid: number): LayoutWorld {
         return realpathSync(path);
       } catch {
         return null;
+      }
+    },
+    list: (path) => {
+      try {
+        return readdirSync(path);
+      } catch {
+        return [];
       }
     },
     read: (path) => {

@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /** What the layout looks up in the world; filled by `guard-launch.ts` and by tests. */
 export interface LayoutWorld {
@@ -8,6 +8,8 @@ export interface LayoutWorld {
   readonly real: (path: string) => string | null;
   /** Text of a small file, or null. */
   readonly read: (path: string) => string | null;
+  /** Names in a folder; none when there is no such folder. */
+  readonly list: (path: string) => readonly string[];
 }
 
 /** What a session sees of the files, as the guard's configuration names it (shims/guard/csrc/config.h). All canonical. */
@@ -20,7 +22,7 @@ export interface Layout {
   readonly veiled: readonly string[];
   /** Not there at all. */
   readonly hidden: readonly string[];
-  /** Below something hidden, and yet there. */
+  /** Below something veiled or hidden, and yet there. */
   readonly shown: readonly string[];
   /** Below /tmp outside, and there inside too, read-only. */
   readonly kept: readonly string[];
@@ -30,8 +32,6 @@ export interface LayoutRequest {
   readonly workspace: string;
   /** Our own folders: state, configuration, sockets. */
   readonly own: readonly string[];
-  /** The session's folder: its socket and its integration files. */
-  readonly sessionDir: string;
   readonly installation: string;
   /** Environment of the person, for where tools keep their caches. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -110,6 +110,9 @@ const VEILED: readonly string[] = [
   '.password-store',
   '.local/share/password-store',
 ];
+
+/** No secret: which hosts are known, and how they are reached. */
+const PLAIN_OF_SSH: readonly string[] = ['known_hosts', 'known_hosts.old', 'config'];
 
 /** Nobody's work needs these, and what reads them reads all of them. */
 const HIDDEN_AT_HOME: readonly string[] = [
@@ -190,12 +193,30 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
   const kept = existing([world.home, request.installation]).filter(
     (path) => inTemp(path) && !workspace.includes(path),
   );
+  // A place where nothing lies yet is veiled too: what is put there while the session runs is a secret all the same.
+  const maybe = (path: string): string | null => {
+    const folder = world.real(dirname(path));
+    return world.real(path) ?? (folder === null ? null : join(folder, basename(path)));
+  };
+  const veiled = [
+    ...new Set(
+      VEILED.map(atHome)
+        .map(maybe)
+        .filter((path) => path !== null),
+    ),
+  ];
+  const ssh = atHome('.ssh');
+  const plain = world
+    .list(ssh)
+    .filter((name) => name.endsWith('.pub') || PLAIN_OF_SSH.includes(name))
+    .map((name) => join(ssh, name));
   return {
     workspace,
     tools,
-    veiled: existing(VEILED.map(atHome)).filter((path) => !holds(path)),
+    veiled: outermost(veiled.filter((path) => !holds(path))),
     hidden: outermost(hidden.filter((path) => !holds(path))),
-    shown: existing([request.sessionDir]),
+    // A link to another secret would show that one.
+    shown: existing(plain).filter((path) => path.startsWith(`${world.real(ssh) ?? ssh}/`)),
     kept: outermost(kept),
   };
 }

@@ -137,7 +137,6 @@ async function runSession(
           {
             workspace: request.workspace,
             own,
-            sessionDir: places.sessions,
             installation: installation.root,
             env: process.env,
           },
@@ -214,7 +213,7 @@ async function runSession(
             daemonSocket: session.guard_socket,
             terminal: onTerminal,
             cwd: process.cwd(),
-            layout: { ...before, shown: [dir.value.path] },
+            layout: { ...before, shown: [...before.shown, realpathSync(dir.value.path)] },
             temp: temp ?? '/tmp',
             command: request.command,
             watched: CLASSIFIED_NAMES,

@@ -145,7 +145,7 @@ describe('the file shim in Node', () => {
     server.close();
     await place.dispose();
   });
-  const agent = (args: readonly string[]) => place.cli(['run', '--', ...args], { env: { PATH: place.path } });
+  const agent = (args: readonly string[]) => place.cli(['run', '--guard', 'off', '--', ...args], { env: { PATH: place.path } });
 
   for (const [kind, file, head, tail] of [
     [
@@ -241,7 +241,7 @@ describe('the file shim in Node', () => {
           'node s.js',
         ].join('\n'),
       );
-      const done = await place.cli(['run', '--', 'bash', 'ordinary.sh'], { env: { PATH: place.path } });
+      const done = await place.cli(['run', '--guard', 'off', '--', 'bash', 'ordinary.sh'], { env: { PATH: place.path } });
       assert.equal(done.code, 0, done.stderr);
       assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\ntrue a b\n\n');
       const decided = receiptsOf(place)
@@ -267,11 +267,11 @@ describe('the file shim in Node', () => {
   });
 
   test('is left out when the person says so before the session, and keeps their own options', async () => {
-    const off = await place.cli(['run', '--', 'node', '-p', 'process.env.NODE_OPTIONS'], {
+    const off = await place.cli(['run', '--guard', 'off', '--', 'node', '-p', 'process.env.NODE_OPTIONS'], {
       env: { PATH: place.path, COUNTERSIGN_FILE_SHIM: 'off', NODE_OPTIONS: '--no-warnings' },
     });
     assert.equal(off.stdout, '--no-warnings\n');
-    const on = await place.cli(['run', '--', 'node', '-p', 'process.env.NODE_OPTIONS'], {
+    const on = await place.cli(['run', '--guard', 'off', '--', 'node', '-p', 'process.env.NODE_OPTIONS'], {
       env: { PATH: place.path, NODE_OPTIONS: '--no-warnings' },
     });
     assert.match(on.stdout, /^--require ".*node-preload\.cjs" --no-warnings\n$/);
@@ -361,7 +361,7 @@ describe('the file shim in Python', () => {
   });
   after(() => place.dispose());
   const agent = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
-    place.cli(['run', '--', ...args], { env: { PATH: place.path, ...env } });
+    place.cli(['run', '--guard', 'off', '--', ...args], { env: { PATH: place.path, ...env } });
 
   test('denies each attempt, and nothing of it happens', async () => {
     writeFileSync(join(place.work, 'attack.py'), PYTHON_ATTACK);
@@ -427,7 +427,7 @@ test('without a host every question of the file shim is answered no', async () =
       join(place.work, 'after.cjs'),
       `process.kill(${daemon}, 'SIGKILL'); setTimeout(() => { const fs = require('fs'); try { fs.unlinkSync(process.env.HOME + '/outside.txt'); console.log('ran'); } catch (e) { console.log(e.code); } fs.promises.writeFile(process.env.HOME + '/made', 'x').then(() => console.log('ran'), (e) => console.log(e.code)); }, 300);`,
     );
-    const done = await place.cli(['run', '--', 'node', 'after.cjs'], { env: { PATH: place.path } });
+    const done = await place.cli(['run', '--guard', 'off', '--', 'node', 'after.cjs'], { env: { PATH: place.path } });
     assert.equal(done.stdout, 'EACCES\nEACCES\n', done.stderr);
     assertUntouched(place);
   } finally {

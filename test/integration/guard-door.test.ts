@@ -298,6 +298,24 @@ test('files: own ones are denied, start-up files asked, ordinary ones allowed fo
   assert.deepEqual([refused.result, refused.remember], ['DENY', false]);
 });
 
+test('a file whose content acts later: a rule about every change of it is asked about first, ordinary content is not', async () => {
+  const session = await guarded('late');
+  const late = (path: string) =>
+    ({
+      kind: 'late',
+      asker: asker(null, '/usr/bin/git'),
+      operation: 'write',
+      path: exactly(path),
+      from: null,
+    }) as const;
+  mkdirSync(join(place.work, '.git'), { recursive: true });
+  const settings = await session.ask.ask(late(join(place.work, '.git', 'config')));
+  assert.equal(settings.result, 'ALLOW');
+  const frozen = await session.ask.ask(late(join(place.work, '.gitlab-ci.yml')));
+  assert.equal(frozen.result, 'DENY');
+  assert.match(frozen.message, /own.workspace-frozen/);
+});
+
 test('a change of a file that was asked about has the guard’s report as its outcome', async () => {
   const session = await guarded('file outcome');
   const path = join(place.home, 'other.txt');

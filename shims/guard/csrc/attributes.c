@@ -296,7 +296,7 @@ static enum answered carry_out(struct attributing *a) {
   if (is_on_proc(object->fd)) return notice_error(notice, EPERM);
   struct deed deed = {.notice = notice, .op = ops[a->what], .class = a->what == LENGTH ? 'w' : 'm', .name = object->name, .detail = a->mode};
   int nameless = object->name[0] != '/' || (object->facts.st_nlink == 0 && !S_ISDIR(object->facts.st_mode));
-  enum row row = nameless ? ROW_ALLOW : table_file(deed.class, object->name);
+  enum row row = nameless ? ROW_ALLOW : row_of(deed.class, object->name);
   enum verdict verdict = MAY;
   if (row != ROW_ALLOW) {
     int error = refusal(a);

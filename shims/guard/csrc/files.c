@@ -20,6 +20,7 @@
 #include "resolve.h"
 #include "terminal.h"
 #include "tracee.h"
+#include "veil.h"
 #include "verdict.h"
 
 #ifndef FUSE_SUPER_MAGIC
@@ -154,17 +155,20 @@ static int open_fifo(const struct opening *opening, int fd) {
 }
 
 /* What lies on a veil is answered by a thread of ours that may ask a person. */
-static int is_on_veil(int fd) {
+static int is_on_veil(const struct object *object) {
   struct statfs facts;
-  return guard.config.veiled.count > 0 && fstatfs(fd, &facts) == 0 && facts.f_type == FUSE_SUPER_MAGIC;
+  int veiled = 0;
+  for (size_t i = 0; i < guard.config.veiled.count; i++) veiled |= is_below(object->name, guard.config.veiled.at[i]);
+  return veiled && S_ISREG(object->facts.st_mode) && fstatfs(object->fd, &facts) == 0 && facts.f_type == FUSE_SUPER_MAGIC;
 }
 
 static int open_object(const struct opening *opening, const struct object *object) {
   if (S_ISFIFO(object->facts.st_mode)) return open_fifo(opening, object->fd);
-  if (!is_on_veil(object->fd)) return reopen(object->fd, flags_here(opening->flags), opening->mode);
+  if (!is_on_veil(object)) return reopen(object->fd, flags_here(opening->flags), opening->mode);
   supervisor_waits();
-  int fd = reopen(object->fd, flags_here(opening->flags), opening->mode);
-  int error = errno;
+  int error = (opening->flags & O_ACCMODE) == O_RDONLY ? veil_ask(opening->notice, object->name) : 0;
+  int fd = error == 0 ? reopen(object->fd, flags_here(opening->flags), opening->mode) : -1;
+  if (error == 0) error = errno;
   supervisor_goes_on();
   errno = error;
   return fd;
@@ -231,7 +235,7 @@ static enum answered judge_and_open(struct opening *opening, const struct object
   struct deed deed = {.notice = opening->notice, .op = "write", .class = 'w', .name = object->name, .detail = opening->flags};
   char move_to[PATH_ROOM];
   if ((opening->flags & UNNAMED) != 0) deed.op = "create";
-  enum row row = is_nameless(object) ? ROW_ALLOW : table_file('w', object->name);
+  enum row row = is_nameless(object) ? ROW_ALLOW : row_of('w', object->name);
   enum verdict verdict = MAY;
   if (row != ROW_ALLOW) {
     int error = refusal_for_write(opening, object);
@@ -297,7 +301,7 @@ static int refusal_for_create(const struct place *place) {
 static enum answered create(struct opening *opening, const struct place *place, int *again) {
   struct deed deed = {.notice = opening->notice, .op = "create", .class = 'w', .name = place->name, .detail = opening->mode};
   char move_to[PATH_ROOM];
-  enum row row = table_file('w', place->name);
+  enum row row = row_of('w', place->name);
   enum verdict verdict = MAY;
   *again = 0;
   if (row != ROW_ALLOW) {

@@ -159,17 +159,17 @@ static void look_below(struct naming *n, struct rows *rows) {
 
 static struct rows rows_of(struct naming *n) {
   static const char classes[] = {'d', 'd', 'c', 'w', 'c', 'c', 'c'};
-  struct rows rows = {.here = table_file(classes[n->kind], n->place.name), .old = ROW_ALLOW};
+  struct rows rows = {.here = row_of(classes[n->kind], n->place.name), .old = ROW_ALLOW};
   if (n->kind == RENAME) {
-    rows.old = table_file('d', n->old_place.name);
+    rows.old = row_of('d', n->old_place.name);
     if ((n->flags & RENAME_EXCHANGE) != 0) {
-      rows.here = stricter(rows.here, table_file('d', n->place.name));
-      rows.old = stricter(rows.old, table_file('c', n->old_place.name));
+      rows.here = stricter(rows.here, row_of('d', n->place.name));
+      rows.old = stricter(rows.old, row_of('c', n->old_place.name));
     }
     if (rows.old != ROW_DENY && rows.here != ROW_DENY) look_below(n, &rows);
   }
   /* By its new name the old one's content can be written: what may not be written may not get another name. */
-  if (n->kind == LINK && n->old_object.facts.st_nlink > 0) rows.old = table_file('w', n->old_object.name);
+  if (n->kind == LINK && n->old_object.facts.st_nlink > 0) rows.old = row_of('w', n->old_object.name);
   return rows;
 }
 
@@ -181,8 +181,8 @@ static int text_from_folder(const struct naming *n, char out[PATH_ROOM]) {
 
 /* One name goes from here to there. */
 static enum verdict settle_move(struct deed *deed, const char *from, const char *to) {
-  enum verdict verdict = table_file('d', from) == ROW_LATE ? settle_late(deed, "replace", from, NULL) : MAY;
-  return verdict == MAY && table_file('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
+  enum verdict verdict = row_of('d', from) == ROW_LATE ? settle_late(deed, "replace", from, NULL) : MAY;
+  return verdict == MAY && row_of('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
 }
 
 /* Everything that a rename moves and whose content acts later, but for the new name itself. */
@@ -190,7 +190,7 @@ static enum verdict settle_moved(const struct naming *n, struct deed *deed) {
   const char *old = n->old_place.name;
   enum verdict verdict = MAY;
   if ((n->flags & RENAME_EXCHANGE) != 0) verdict = settle_move(deed, n->place.name, old);
-  else if (table_file('d', old) == ROW_LATE) verdict = settle_late(deed, "replace", old, NULL);
+  else if (row_of('d', old) == ROW_LATE) verdict = settle_late(deed, "replace", old, NULL);
   for (size_t i = 0; i < 2; i++)
     for (size_t k = 0; verdict == MAY && k < n->below[i].late_count; k++)
       verdict = settle_move(deed, n->below[i].late[k].from, n->below[i].late[k].to);

@@ -220,6 +220,8 @@ void supervisor_main(int channel) {
   struct parcel parcel;
   while (channel_receive(channel, &parcel) == 0) continue;
   link_stop(500);
+  /* Whoever reads to the end what the session wrote does not wait for what the kernel has to take apart here. */
+  for (int fd = 0; fd <= STDERR_FILENO; fd++) close(fd);
   channel_send(channel, 'b', NULL, 0);
   _exit(0);
 }

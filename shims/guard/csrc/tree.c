@@ -39,7 +39,7 @@ static void note_late(struct look *look) {
 }
 
 static void judge(struct look *look) {
-  enum row away = table_file('d', look->from), here = table_file('c', look->to);
+  enum row away = row_of('d', look->from), here = row_of('c', look->to);
   if (away == ROW_LATE || here == ROW_LATE) note_late(look);
   if (away != ROW_LATE) look->tree->row = stricter(look->tree->row, away);
   if (here != ROW_LATE) look->tree->row = stricter(look->tree->row, here);

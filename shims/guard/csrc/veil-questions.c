@@ -2,6 +2,7 @@
 #include "veil-questions.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,21 @@
 
 #include "ask.h"
 #include "guard.h"
+#include "notice.h"
 #include "scope.h"
 #include "tracee.h"
 #include "veil-family.h"
 #include "veil-files.h"
 #include "veil-grants.h"
+#include "veil-real.h"
+#include "veil.h"
 
 #define MOST_QUESTIONS 16u
 #define MOST_WAITING 1024u
 #define ASKER_STACK (128u * 1024u)
 #define PROGRAM_ROOM 1024
+#define MOST_PASSES 64u
+#define ASKER_BEAT_MS 200
 
 struct held {
   struct touch touch;
@@ -45,12 +51,56 @@ static struct question *questions;
 static unsigned question_count, held_count, stirred_count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* What workers may open now, once each. Bounded: the oldest is forgotten. */
+static struct pass {
+  char *path;
+  char scope[SCOPE_ROOM];
+} passes[MOST_PASSES];
+static unsigned pass_at;
+static pthread_mutex_t pass_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void give_pass(const char *path, const char *scope) {
+  pthread_mutex_lock(&pass_lock);
+  struct pass *pass = &passes[pass_at++ % MOST_PASSES];
+  free(pass->path);
+  pass->path = must_copy(path);
+  memcpy(pass->scope, scope, SCOPE_ROOM);
+  pthread_mutex_unlock(&pass_lock);
+}
+
+static int take_pass(const char *path, char scope[SCOPE_ROOM]) {
+  int found = 0;
+  pthread_mutex_lock(&pass_lock);
+  for (unsigned i = 0; i < MOST_PASSES && !found; i++) {
+    if (passes[i].path == NULL || strcmp(passes[i].path, path) != 0) continue;
+    found = 1;
+    memcpy(scope, passes[i].scope, SCOPE_ROOM);
+    free(passes[i].path);
+    passes[i].path = NULL;
+  }
+  pthread_mutex_unlock(&pass_lock);
+  return found;
+}
+
+/* The asker is not touched after this: it may be gone. */
+static void tell(struct asker *asker, int error) {
+  uint64_t one = 1;
+  asker->error = error;
+  if (write(asker->done, &one, sizeof one) != sizeof one) fail("the veils cannot be served", strerror(errno));
+}
+
 static void refuse(const struct touch *touch, const char *scope, const char *path, int error) {
   effect("read", scope, error, path, NULL);
-  wire_fail(touch->fuse, touch->unique, error);
+  if (touch->asker != NULL) tell(touch->asker, error);
+  else wire_fail(touch->fuse, touch->unique, error);
 }
 
 static void open_for(const struct touch *touch, const char *scope, const char *path) {
+  if (touch->asker != NULL) {
+    give_pass(path, scope);
+    tell(touch->asker, 0);
+    return;
+  }
   effect("read", scope, veil_file_open(touch->fuse, touch->unique, touch->node, path), path, NULL);
 }
 
@@ -152,7 +202,11 @@ void question_touch(const struct touch *touch, const char *path) {
   struct question wanted = {.path = (char *)(uintptr_t)path};
   pid_t parent;
   enum granted granted = grants_of(path);
-  /* Not of the session: the supervisor itself, which must not get by what the agent does not. */
+  /* Not of the session: the supervisor itself, which opens nothing but what was just allowed to a thread it works for. */
+  if (touch->tid <= 0 && touch->asker == NULL && take_pass(path, wanted.scope)) {
+    open_for(touch, wanted.scope, path);
+    return;
+  }
   if (touch->tid <= 0 || tracee_family(touch->tid, &wanted.process, &parent) != 0) {
     refuse(touch, "", path, EACCES);
     return;
@@ -199,6 +253,33 @@ static void let_go_locked(struct question *question, struct held **link) {
   }
   refuse(&held->touch, question->scope, question->path, EINTR);
   free(held);
+}
+
+/* Lets go of a worker whose thread is gone; nothing when its answer is on the way. */
+static void let_go_of(const struct asker *asker) {
+  pthread_mutex_lock(&lock);
+  for (struct question *question = questions; question != NULL; question = question->next) {
+    struct held **link = &question->held;
+    while (*link != NULL && (*link)->touch.asker != asker) link = &(*link)->next;
+    if (*link == NULL) continue;
+    let_go_locked(question, link);
+    break;
+  }
+  pthread_mutex_unlock(&lock);
+}
+
+int veil_ask(const struct notice *notice, const char *path) {
+  for (size_t i = 0; i < guard.config.veiled.count; i++)
+    if (real_is_shown(path, guard.config.veiled.at[i])) return 0;
+  struct asker asker = {.done = eventfd(0, EFD_CLOEXEC)};
+  struct touch touch = {.fuse = -1, .tid = notice->tid, .asker = &asker};
+  if (asker.done < 0) return EACCES;
+  question_touch(&touch, path);
+  struct pollfd done = {.fd = asker.done, .events = POLLIN, .revents = 0};
+  while (poll(&done, 1, ASKER_BEAT_MS) <= 0)
+    if (!notice_valid(notice)) let_go_of(&asker);
+  close(asker.done);
+  return asker.error;
 }
 
 void question_interrupt(int fuse, uint64_t unique) {

@@ -8,12 +8,21 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A worker of the supervisor that waits, to open for a thread of the session what that thread itself could not. */
+struct asker {
+  /* eventfd; written once `error` is there. */
+  int done;
+  int error;
+};
+
 /* Someone wants to read: the request, and the thread as the host numbers it (0: nobody of the session). */
 struct touch {
   int fuse;
   uint64_t unique;
   uint64_t node;
   pid_t tid;
+  /* Not null: there is no request, but this waits. */
+  struct asker *asker;
 };
 
 /* These on the thread that answers the kernel; none of them waits. */

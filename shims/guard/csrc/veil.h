@@ -18,6 +18,13 @@ int veil_possible(void);
 void veil_serve(void);
 
 /*
+ * Asks for the thread of a notification whether it may read a veiled file, and waits for the answer. 0: the supervisor's next opening of
+ * that path through the veil succeeds, once. Else an errno. Not on the thread that serves the veils; around it, supervisor_waits().
+ */
+struct notice;
+int veil_ask(const struct notice *notice, const char *path);
+
+/*
  * A person allowed or took back a path of this session (pushes of the link). The path of a file is that file; one that ends in a
  * slash is everything below it.
  */

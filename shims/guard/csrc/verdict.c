@@ -29,6 +29,20 @@ static int strictness(enum row row) {
 
 enum row stricter(enum row a, enum row b) { return strictness(a) >= strictness(b) ? a : b; }
 
+/* Shown inside /tmp and not the session's own: what the tables allow of /tmp is not meant for it. */
+static int is_only_kept(const char *name) {
+  for (size_t i = 0; i < guard.config.writable.count; i++)
+    if (is_below(name, guard.config.writable.at[i])) return 0;
+  for (size_t i = 0; i < guard.config.kept.count; i++)
+    if (is_below(name, guard.config.kept.at[i])) return 1;
+  return 0;
+}
+
+enum row row_of(char ops, const char *name) {
+  enum row row = table_file(ops, name);
+  return row == ROW_ALLOW && is_only_kept(name) ? ROW_ASK : row;
+}
+
 /* Only what report and question need; most deeds come here once, from `done`. */
 static const char *scope(struct deed *deed) {
   scope_of(deed->notice->tid, deed->scope);

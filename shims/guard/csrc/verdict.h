@@ -34,6 +34,8 @@ enum verdict {
 };
 
 /* The stricter of two rows. */
+/* What the tables say of a canonical name; a place that is only shown below /tmp is not part of /tmp to them. */
+enum row row_of(char ops, const char *name);
 enum row stricter(enum row a, enum row b);
 
 /*

@@ -48,7 +48,8 @@ export interface VeilSession {
   readonly home: string;
   readonly work: string;
   readonly questions: readonly Question[];
-  readonly effects: readonly string[];
+  /** Rows of `effects` about reading. */
+  readonly reads: () => readonly string[];
   readonly faults: readonly string[];
   start(command: readonly string[], options?: StartOptions): ChildProcess;
   run(command: readonly string[], options?: StartOptions): Promise<Finished>;
@@ -76,7 +77,7 @@ export interface User {
   readonly gid: number;
 }
 
-/** Compiles the guard with stand-ins for the parts that veils do not need; its path, in `dir`. */
+/** Compiles the guard, as it is but for what `more` says; its path, in `dir`. */
 export function compileGuard(dir: string, more: readonly string[] = []): string {
   const out = join(dir, 'countersign-guard');
   const sources = readdirSync(CSRC)
@@ -84,15 +85,7 @@ export function compileGuard(dir: string, more: readonly string[] = []): string 
     .map((name) => join(CSRC, name));
   const done = spawnSync(
     process.env['CC'] ?? 'cc',
-    [
-      ...FLAGS,
-      ...more,
-      '-o',
-      out,
-      ...sources,
-      join(ROOT, 'shims/guard/test-csrc/stub-veil.c'),
-      join(ROOT, 'shims/shell/csrc/frame.c'),
-    ],
+    [...FLAGS, ...more, '-o', out, ...sources, join(ROOT, 'shims/shell/csrc/frame.c')],
     { encoding: 'utf8' },
   );
   if (done.status !== 0) throw new Error(`the guard does not compile: ${done.error?.message ?? done.stderr}`);
@@ -213,7 +206,7 @@ export async function openVeilSession(
     home,
     work,
     questions,
-    effects: double.effects,
+    reads: () => double.effects.filter((row) => row.startsWith('read|')),
     faults: double.faults,
     start,
     async run(command, options = {}) {

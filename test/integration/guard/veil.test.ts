@@ -99,7 +99,7 @@ veilTest(
         [join(session.home, '.netrc'), 'cat', ''],
       ],
     );
-    assert.deepEqual(session.effects, [
+    assert.deepEqual(session.reads(), [
       `read||13|${session.home}/.ssh/id_test`,
       `read||13|${session.home}/.netrc`,
       `read||13|${session.home}/.netrc`,
@@ -125,7 +125,7 @@ veilTest('opens what is allowed once for that once', ALLOW, async (session, veil
   const done = await session.run(['sh', '-c', 'cat ~/.netrc; cat ~/.netrc'], { veiled });
   assert.equal(done.stdout, SECRET + SECRET);
   assert.equal(session.questions.length, 2);
-  assert.deepEqual(session.effects, [`read||0|${session.home}/.netrc`, `read||0|${session.home}/.netrc`]);
+  assert.deepEqual(session.reads(), [`read||0|${session.home}/.netrc`, `read||0|${session.home}/.netrc`]);
 });
 
 veilTest(
@@ -238,7 +238,7 @@ veilTest(
     const scan = await session.run(['grep', '-r', 'AKIA', session.home], { veiled });
     assert.equal(scan.stdout, '');
     assert.equal(session.questions.length, 3);
-    assert.equal(session.effects.length, 32);
+    assert.equal(session.reads().length, 32);
     const find = await session.run(['sh', '-c', "find ~ -type f -exec cat '{}' ';'; :"], { veiled });
     assert.equal(find.stdout, '');
     assert.equal(session.questions.length, 6);
@@ -370,6 +370,74 @@ veilTest(
     const done = await session.run(['sh', '-c', 'cat ~/.netrc & sleep 0.4; exit 7'], { veiled });
     assert.equal(done.code, 7);
     assert.ok(done.ms < 3000, `${done.ms} ms`);
+  },
+);
+
+const OPENAT2 = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(name):
+    how = (ctypes.c_uint64 * 3)(0, 0, 0)
+    fd = libc.syscall(437, -100, os.path.expanduser(name).encode(), ctypes.byref(how), 24)
+    print(os.read(fd, 4).decode() if fd >= 0 else os.strerror(ctypes.get_errno()), flush=True)
+for name in sys.argv[1:]: attempt(name)
+`;
+
+veilTest(
+  'asks as well when the supervisor opens in the place of the one who asks',
+  (question) => ({ decision: question.path.endsWith('.netrc') ? 'ALLOW' : 'DENY', afterMs: 200 }),
+  async (session, veiled) => {
+    writeFileSync(join(session.home, '.ssh/known_hosts'), 'known\n');
+    const done = await session.run(
+      ['python3', '-c', OPENAT2, '~/.netrc', '~/.ssh/id_test', '~/.netrc', '~/.ssh/known_hosts'],
+      { veiled, shown: [join(session.home, '.ssh/known_hosts')] },
+    );
+    assert.equal(done.stdout, 'AKIA\nPermission denied\nAKIA\nknow\n', done.stderr);
+    assert.deepEqual(
+      session.questions.map((q) => q.path.slice(session.home.length)),
+      ['/.netrc', '/.ssh/id_test', '/.netrc'],
+    );
+    assert.deepEqual(session.reads(), [
+      `read||0|${session.home}/.netrc`,
+      `read||13|${session.home}/.ssh/id_test`,
+      `read||0|${session.home}/.netrc`,
+    ]);
+  },
+);
+
+veilTest(
+  'withdraws that question too when the one who asks is killed',
+  () => ({ decision: 'ALLOW', afterMs: 'never' }),
+  async (session, veiled) => {
+    const script = 'python3 -c "$1" "~/.netrc" & sleep 0.7; kill -9 $!; wait $!; echo ended $?; sleep 0.5';
+    const done = await session.run(['sh', '-c', script, 'sh', OPENAT2], { veiled });
+    assert.equal(done.stdout, 'ended 137\n');
+    assert.equal(session.questions[0]?.withdrawn, true);
+  },
+);
+
+veilTest(
+  'ends everything when the supervisor is killed while a read is held and names are looked at',
+  () => ({ decision: 'ALLOW', afterMs: 'never' }),
+  async (session, veiled) => {
+    const child = session.start(
+      ['sh', '-c', '(while :; do ls -lR ~ >/dev/null; done) & cat ~/.netrc && echo opened'],
+      { veiled },
+    );
+    let out = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await session.until('it is held', () => session.questions.length === 1);
+    const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+    // The first process has one thread; the supervisor has its crew.
+    const supervisor = children.find((pid) => readdirSync(`/proc/${pid}/task`).length > 1);
+    process.kill(Number(supervisor), 'SIGKILL');
+    assert.equal(await ended, 125);
+    for (const pid of [supervisor, session.questions[0]?.process])
+      await session.until(`${pid} is gone`, () => !existsSync(`/proc/${pid}`));
+    assert.equal(out, '');
   },
 );
 
@@ -626,9 +694,9 @@ test('tells of reads of classified files in the workspace, and of nothing else t
       { classified: ['.env*', '*.pem', '*.key'] },
     );
     assert.equal(done.code, 0, done.stderr);
-    await session.until('all were told', () => session.effects.length >= 3);
+    await session.until('all were told', () => session.reads().length >= 3);
     assert.deepEqual(
-      [...new Set(session.effects)],
+      [...new Set(session.reads())],
       ['.env', 'a/.env.local', 'b/late.key'].map((name) => `read||0|${join(session.work, name)}`),
     );
   });

@@ -103,7 +103,12 @@ test('a rule that looks at what happened before is never decided beforehand', ()
   const { rows } = tables([
     rule('t.after', { match: { effects: ['write'], labels: ['ci'] }, when: 'history.size() > 3' }),
   ]);
-  assert.equal(verdict(rows, 'w', '/w/.gitlab-ci.yml'), 'ask');
+  // `late` asks the daemon as well, which looks at such rules before it looks at the content.
+  assert.equal(verdict(rows, 'w', '/w/.gitlab-ci.yml'), 'late');
+  const labelled = tables([
+    rule('t.after', { match: { effects: ['write'], labels: ['env-file'] }, when: 'history.size() > 3' }),
+  ]);
+  assert.equal(verdict(labelled.rows, 'w', '/w/.env'), 'ask');
   const generic = tables([
     rule('t.after', { match: { effects: ['write'] }, when: '"RESTRICTED" in data.classes' }),
   ]);
