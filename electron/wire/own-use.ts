@@ -31,7 +31,7 @@ const SSH_SETTINGS =
   /^(?:BatchMode|ClearAllForwardings|Compression|ConnectTimeout|ConnectionAttempts|ForwardAgent|IdentitiesOnly|LogLevel|PermitLocalCommand|Port|RemoteCommand|RequestTTY|SendEnv|ServerAliveCountMax|ServerAliveInterval|StrictHostKeyChecking|User)[= ]/i;
 /** Variables by which code, settings or another listener get into a program of C and its libraries. */
 const UNSAFE_VARIABLES =
-  /^(?:LD_|GLIBC_|GCONV_|LOCPATH$|NLSPATH$|MALLOC_|OPENSSL|SSL|KRB5|GSS|P11_|PKCS11|NSS_|HOSTALIASES$|SSH_(?!CONNECTION$|CLIENT$|TTY$))/i;
+  /^(?:LD_|GLIBC_|GCONV_|LOCPATH$|NLSPATH$|MALLOC_|OPENSSL|SSL(?!_CERT_(?:FILE|DIR)$)|KRB5|GSS|P11_|PKCS11|NSS_|HOSTALIASES$|SSH_(?!CONNECTION$|CLIENT$|TTY$))/i;
 
 /** True when what was started is a program whose own credentials may be read by it unasked (`readsItsOwn`). */
 export function keepsItsOwn(start: ProgramStart): boolean {
