@@ -59,7 +59,13 @@ export async function answerQuestion(
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
       : null;
-  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, ownUse: isOwnUse(ports, session, guard, asked), instead: null };
+  const envelope: GuardEnvelope = {
+    surface: 'guard',
+    question: asked,
+    script,
+    ownUse: isOwnUse(ports, session, guard, asked),
+    instead: null,
+  };
   const keeper = asked.kind === 'exec' ? keeperSince(ports, session, asked) : null;
   const scope = asked.asker.scope as ActionId | null;
   const { notify, settled } = notices(ports.mediation, asking);

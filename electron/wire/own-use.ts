@@ -44,7 +44,11 @@ export function keepsItsOwn(start: ProgramStart): boolean {
 
 /** True when `path` is a credential of that program's own: a file right in `~/.ssh` for ssh. */
 export function readsItsOwn(program: string, path: string, home: string): boolean {
-  return nameOf(program) === 'ssh' && path.startsWith(`${home}/.ssh/`) && !path.slice(home.length + 6).includes('/');
+  return (
+    nameOf(program) === 'ssh' &&
+    path.startsWith(`${home}/.ssh/`) &&
+    !path.slice(home.length + 6).includes('/')
+  );
 }
 
 /** Options may come before and after the host; after both, all is the other machine's. */

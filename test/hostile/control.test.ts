@@ -337,10 +337,13 @@ for (const [name, way] of WAYS)
     const out = join(s.root, `attack-${WAYS.findIndex(([n]) => n === name)}`);
     const before = refused('not_permitted');
     // Where nothing but its marks keeps a session from the door. The attacker is any program, not one of Node's that asks first.
-    await s.cli(['run', '--guard', 'off', '--', process.execPath, AGENT, ...way, process.execPath, ATTACKER, out], {
-      env: { COUNTERSIGN_FILE_SHIM: 'off' },
-      timeoutMs: 40_000,
-    });
+    await s.cli(
+      ['run', '--guard', 'off', '--', process.execPath, AGENT, ...way, process.execPath, ATTACKER, out],
+      {
+        env: { COUNTERSIGN_FILE_SHIM: 'off' },
+        timeoutMs: 40_000,
+      },
+    );
     await waitFor(() => existsSync(out) && readFileSync(out, 'utf8').includes('end end'), 20_000);
     const said = readFileSync(out, 'utf8');
     assert.match(said, /^presence session$/m);
@@ -371,7 +374,9 @@ test('a daemon is not started from inside a session', async () => {
   const out = join(s.root, 'second-daemon');
   const daemon = join(import.meta.dirname, '..', '..', 'build', 'electron', 'daemon', 'main.js');
   const script = `/usr/bin/env -i HOME=${out} ${process.execPath} ${daemon} 2>${out}.log; echo $? >${out}.code`;
-  await s.cli(['run', '--guard', 'off', '--', process.execPath, AGENT, '/bin/sh', '-c', script], { timeoutMs: 20_000 });
+  await s.cli(['run', '--guard', 'off', '--', process.execPath, AGENT, '/bin/sh', '-c', script], {
+    timeoutMs: 20_000,
+  });
   assert.equal(readFileSync(`${out}.code`, 'utf8').trim(), '78');
   assert.match(readFileSync(`${out}.log`, 'utf8'), /inside an agent session/);
   assert.equal(existsSync(out), false, 'and it made nothing');

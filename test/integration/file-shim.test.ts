@@ -145,7 +145,8 @@ describe('the file shim in Node', () => {
     server.close();
     await place.dispose();
   });
-  const agent = (args: readonly string[]) => place.cli(['run', '--guard', 'off', '--', ...args], { env: { PATH: place.path } });
+  const agent = (args: readonly string[]) =>
+    place.cli(['run', '--guard', 'off', '--', ...args], { env: { PATH: place.path } });
 
   for (const [kind, file, head, tail] of [
     [
@@ -241,7 +242,9 @@ describe('the file shim in Node', () => {
           'node s.js',
         ].join('\n'),
       );
-      const done = await place.cli(['run', '--guard', 'off', '--', 'bash', 'ordinary.sh'], { env: { PATH: place.path } });
+      const done = await place.cli(['run', '--guard', 'off', '--', 'bash', 'ordinary.sh'], {
+        env: { PATH: place.path },
+      });
       assert.equal(done.code, 0, done.stderr);
       assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\ntrue a b\n\n');
       const decided = receiptsOf(place)
@@ -427,7 +430,9 @@ test('without a host every question of the file shim is answered no', async () =
       join(place.work, 'after.cjs'),
       `process.kill(${daemon}, 'SIGKILL'); setTimeout(() => { const fs = require('fs'); try { fs.unlinkSync(process.env.HOME + '/outside.txt'); console.log('ran'); } catch (e) { console.log(e.code); } fs.promises.writeFile(process.env.HOME + '/made', 'x').then(() => console.log('ran'), (e) => console.log(e.code)); }, 300);`,
     );
-    const done = await place.cli(['run', '--guard', 'off', '--', 'node', 'after.cjs'], { env: { PATH: place.path } });
+    const done = await place.cli(['run', '--guard', 'off', '--', 'node', 'after.cjs'], {
+      env: { PATH: place.path },
+    });
     assert.equal(done.stdout, 'EACCES\nEACCES\n', done.stderr);
     assertUntouched(place);
   } finally {

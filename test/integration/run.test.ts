@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -256,27 +264,34 @@ describe('countersign run fails closed', () => {
 
   for (const [held, options, said] of [
     ['by the shims', ['--guard', 'off'], /countersign: denied: no decision came within \d+ ms/],
-    ['by what holds it here', [], /countersign: denied: (?:no decision came within \d+ ms|the daemon did not answer in time)/],
+    [
+      'by what holds it here',
+      [],
+      /countersign: denied: (?:no decision came within \d+ ms|the daemon did not answer in time)/,
+    ],
   ] as const)
-  test(`when the daemon hangs: at the deadline, ${held}`, async () => {
-    const home = openHome();
-    try {
-      const child = spawn(process.execPath, [MAIN, 'run', ...options, '--', 'bash'], { cwd: home.work, env: home.env });
-      const done = collectOpen(child);
-      child.stdin.write('echo up\n');
-      await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
-      const pid = home.daemonPid();
-      process.kill(pid, 'SIGSTOP');
-      child.stdin.end('touch a\n');
-      const { stderr, code } = await done;
-      process.kill(pid, 'SIGCONT');
-      assert.match(stderr, said);
-      assert.equal(code, 126);
-      assert.ok(!existsSync(join(home.work, 'a')));
-    } finally {
-      home.close();
-    }
-  });
+    test(`when the daemon hangs: at the deadline, ${held}`, async () => {
+      const home = openHome();
+      try {
+        const child = spawn(process.execPath, [MAIN, 'run', ...options, '--', 'bash'], {
+          cwd: home.work,
+          env: home.env,
+        });
+        const done = collectOpen(child);
+        child.stdin.write('echo up\n');
+        await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+        const pid = home.daemonPid();
+        process.kill(pid, 'SIGSTOP');
+        child.stdin.end('touch a\n');
+        const { stderr, code } = await done;
+        process.kill(pid, 'SIGCONT');
+        assert.match(stderr, said);
+        assert.equal(code, 126);
+        assert.ok(!existsSync(join(home.work, 'a')));
+      } finally {
+        home.close();
+      }
+    });
 
   test('when the daemon cannot start: with its log', async () => {
     const home = openHome();

@@ -63,7 +63,11 @@ describe('the Action of a file operation', () => {
     [
       'a second name',
       { operation: 'link', path: '/home/u/.ssh/id_rsa', destination: '/b' },
-      ['read /home/u/.ssh/id_rsa link,secret', 'write /home/u/.ssh/id_rsa link,secret', 'write /b create,link'],
+      [
+        'read /home/u/.ssh/id_rsa link,secret',
+        'write /home/u/.ssh/id_rsa link,secret',
+        'write /b create,link',
+      ],
     ],
     [
       'permissions',

@@ -70,7 +70,13 @@ describe('ssh may hand its keys on', () => {
   });
 });
 
-for (const program of ['/usr/bin/ssh-keygen', '/usr/bin/ssh-add', '/usr/bin/git', '/usr/bin/gh', '/usr/bin/kubectl'])
+for (const program of [
+  '/usr/bin/ssh-keygen',
+  '/usr/bin/ssh-add',
+  '/usr/bin/git',
+  '/usr/bin/gh',
+  '/usr/bin/kubectl',
+])
   test(`nothing is own use for \`${program}\``, () => {
     assert.ok(!keepsItsOwn({ program, argv: [program, 'host'], variables: [] }));
     assert.ok(!readsItsOwn(program, `${HOME}/.ssh/id_rsa`, HOME));
@@ -79,7 +85,12 @@ for (const program of ['/usr/bin/ssh-keygen', '/usr/bin/ssh-add', '/usr/bin/git'
 test('what is ssh’s own lies right in its folder', () => {
   const reads = (path: string) => readsItsOwn('/usr/bin/ssh', path, HOME);
   assert.ok(reads(`${HOME}/.ssh/id_ed25519`));
-  for (const path of [`${HOME}/.ssh/backup/id_rsa`, `${HOME}/.netrc`, `${HOME}/.ssh`, '/home/eve/.ssh/id_rsa'])
+  for (const path of [
+    `${HOME}/.ssh/backup/id_rsa`,
+    `${HOME}/.netrc`,
+    `${HOME}/.ssh`,
+    '/home/eve/.ssh/id_rsa',
+  ])
     assert.ok(!reads(path), path);
 });
 
