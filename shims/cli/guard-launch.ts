@@ -172,6 +172,8 @@ export interface GuardSession {
   readonly layout: Layout;
   /** Folder that is /tmp inside. */
   readonly temp: string;
+  /** Where a preview's layers go, in the order of the writable places; null: the session works on the places themselves. */
+  readonly overlay?: string | null;
   readonly command: readonly string[];
   /** Base names of files whose reading is told: classified data of the workspace. */
   readonly watched: readonly string[];
@@ -195,7 +197,8 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
     ...(session.terminal ? [field('I', '1')] : []),
     field('c', session.cwd),
     ...(session.mode === 'landlock' ? [] : [field('T', session.temp), field('d', resolv)]),
-    ...many('w', [...layout.workspace, ...layout.tools]),
+    ...(session.overlay === undefined || session.overlay === null ? [] : [field('O', session.overlay)]),
+    ...many('w', writablePlaces(layout)),
     ...many('b', layout.kept),
     ...many('v', layout.veiled),
     ...many('h', layout.hidden),
@@ -206,6 +209,11 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
   const path = join(directory, 'guard.conf');
   writeFileSync(path, frame, { mode: 0o600, flag: 'wx' });
   return path;
+}
+
+/** What a session may write, in the order in which its guard is told. */
+export function writablePlaces(layout: Layout): readonly string[] {
+  return [...layout.workspace, ...layout.tools];
 }
 
 /** Makes the folder that is /tmp inside a session; the caller removes it with `removeTemp` when the session is over. */
