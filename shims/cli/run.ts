@@ -9,6 +9,7 @@ import { sessionOpenedSchema } from '../../electron/wire/control.ts';
 import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { openSurface, type SurfaceHost } from '../shell/surface-host.ts';
+import { agentEnvironment } from './agent-environment.ts';
 import { mintAgentKey } from './agent-key.ts';
 import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './agent-process.ts';
 import { type ControlConnection, callFor } from './control-client.ts';
@@ -18,7 +19,6 @@ import {
   configuredHosts,
   type GuardChoice,
   type GuardPlan,
-  guardedEnvironment,
   layoutWorld,
   makeTemp,
   planGuard,
@@ -31,7 +31,7 @@ import { layoutOf } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
 import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { type PreviewChoice, settlePreview } from './preview-settle.ts';
-import { type FileShim, makeSessionDir } from './session-dir.ts';
+import { makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
 
 export const HELP = `countersign run — start an agent under the firewall
@@ -66,7 +66,6 @@ interface RunRequest {
   readonly command: readonly string[];
 }
 
-const GRACE_MS = 2500;
 const DRAIN_MS = 2000;
 
 /** Runs `countersign run`; returns the exit code, or ends this process by the signal that ended the agent. */
@@ -325,49 +324,6 @@ const CLASSIFIED_NAMES: readonly string[] = [
   'kubeconfig*',
   'service-account*.json',
 ];
-
-interface AgentPlaces {
-  readonly path: string;
-  readonly session: string;
-  readonly directory: string;
-  readonly socket: string;
-  readonly shims: string;
-  readonly bashIntegration: string;
-  /** Null: the kernel guard holds the session, or the person switched it off before the session began. */
-  readonly fileShim: FileShim | null;
-  readonly deadlineMs: number;
-}
-
-/** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
-function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.ProcessEnv {
-  const own = process.env['BASH_ENV'];
-  return {
-    ...(guarded ? guardedEnvironment(process.env) : process.env),
-    PATH: guarded ? places.path : `${places.shims}${delimiter}${places.path}`,
-    COUNTERSIGN_SESSION: places.session,
-    COUNTERSIGN_SESSION_DIR: places.directory,
-    COUNTERSIGN_SURFACE: places.socket,
-    COUNTERSIGN_SHIM_DIR: places.shims,
-    COUNTERSIGN_DEADLINE_MS: String(places.deadlineMs + GRACE_MS),
-    BASH_ENV: places.bashIntegration,
-    // The first bash of a login with a socket as standard input would read ~/.bashrc in place of BASH_ENV.
-    SHLVL: String(Math.max(1, Number(process.env['SHLVL']) || 1)),
-    ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
-    ...(places.fileShim === null ? {} : fileShimEnvironment(places.fileShim, process.env)),
-  };
-}
-
-/** What makes Node and Python load the file shim, the person's own values kept behind it. */
-export function fileShimEnvironment(shim: FileShim, env: NodeJS.ProcessEnv): Record<string, string> {
-  // `--require` and not `--import`: the one way that every Node from 18 on takes for scripts, modules and threads alike.
-  const quoted = `--require "${shim.node.replace(/["\\]/g, '\\$&')}"`;
-  const options = env['NODE_OPTIONS'];
-  const python = env['PYTHONPATH'];
-  return {
-    NODE_OPTIONS: options ? `${quoted} ${options}` : quoted,
-    PYTHONPATH: python ? `${shim.python}${delimiter}${python}` : shim.python,
-  };
-}
 
 function announce(
   session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },
