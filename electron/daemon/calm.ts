@@ -58,6 +58,7 @@ export function calmFor(
         flags: null,
         recursive: false,
         veiled: [],
+        byContent: () => false,
         ownUse: false,
       },
       knowledge.paths,

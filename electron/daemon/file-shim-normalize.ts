@@ -53,6 +53,8 @@ export function normalizeFileShim(
       flags: mode,
       recursive,
       veiled: [],
+      // Nothing watches there what a file's content does later.
+      byContent: () => false,
       ownUse: program !== null && scriptReadsItsOwn(program, path, submission.place, knowledge.paths),
     },
     knowledge.paths,

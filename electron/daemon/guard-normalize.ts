@@ -7,6 +7,7 @@ import { buildFileAction, type ObjectSubmission } from '../wire/file-action.ts';
 import type { ExecQuestion } from '../wire/guard-message.ts';
 import { buildConnectAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
+import { isJudgedByContent } from './guard-tables.ts';
 import type { Envelope, GuardEnvelope, NormalizeFault, NormalizeInput } from './mediation.ts';
 import { mandateTextOf } from './normalize.ts';
 import type { Session } from './session-store.ts';
@@ -53,7 +54,14 @@ export function normalizeGuarded(
     case 'file':
       return ok(
         buildFileAction(
-          { ...submission, ...question, recursive: false, veiled: [], ownUse: false },
+          {
+            ...submission,
+            ...question,
+            recursive: false,
+            veiled: [],
+            ownUse: false,
+            byContent: isJudgedByContent,
+          },
           knowledge.paths,
           hasher,
         ),
@@ -70,6 +78,7 @@ export function normalizeGuarded(
             recursive: false,
             veiled: session.guard?.veiled ?? [],
             ownUse: envelope.ownUse,
+            byContent: () => false,
           },
           knowledge.paths,
           hasher,

@@ -58,6 +58,7 @@ export function tablesOf(
           recursive: false,
           veiled: [],
           ownUse: false,
+          byContent: () => false,
         },
         knowledge.paths,
         mediation.hasher,

@@ -36,6 +36,8 @@ export interface FileSubmission extends ObjectSubmission {
   readonly veiled: readonly string[];
   /** For `read`: the program reads what belongs to it, and cannot hand it on (own-use.ts). */
   readonly ownUse: boolean;
+  /** Whether what a path will then hold is judged by itself, after this. */
+  readonly byContent: (path: string) => boolean;
 }
 
 const O_CREAT = 0o100;
@@ -134,6 +136,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
   const flags = submission.flags ?? 0;
   const object = pathObject(submission.path.text, submission, index);
   const other = destination === null ? null : () => pathObject(destination.text, submission, index);
+  const judgedLater = destination !== null && submission.byContent(destination.text) ? ['by-content'] : [];
   switch (operation) {
     case 'write':
       return [effectOn('write', object, openTags(flags), 'unknown')];
@@ -149,7 +152,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
       return [
         effectOn('read', object, ['link'], 'yes'),
         effectOn('write', object, ['link'], 'unknown'),
-        ...(other === null ? [] : [effectOn('write', other(), ['create', 'link'], 'yes')]),
+        ...(other === null ? [] : [effectOn('write', other(), ['create', 'link', ...judgedLater], 'yes')]),
       ];
     case 'truncate':
       return [effectOn('write', object, ['truncate'], 'no')];
@@ -162,7 +165,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
     case 'rename':
       return [
         effectOn('move', object, [], 'yes'),
-        ...(other === null ? [] : [effectOn('write', other(), ['replace'], 'unknown')]),
+        ...(other === null ? [] : [effectOn('write', other(), ['replace', ...judgedLater], 'unknown')]),
       ];
     case 'mode':
       return [effectOn('permission', object, modeTags(flags), 'yes')];

@@ -145,6 +145,7 @@ test('hosts are host and port, an address of IPv6 in brackets', () => {
     tools: [],
     temp: null,
     veiled: [],
+    byContent: () => false,
     hosts: ['a.example:443', '[::1]:80', 'b:*'],
   };
   assert.deepEqual(tables([], { guard }).hosts, [
@@ -173,6 +174,7 @@ test('an ALLOW stands for the session only where nothing else could make it anot
         recursive: false,
         veiled: [],
         ownUse,
+        byContent: () => false,
       },
       knowledge.paths,
       nodeHasher,

@@ -38,6 +38,7 @@ function fileAction({ path, destination, ...given }: Given) {
       flags: null,
       recursive: false,
       veiled: [],
+      byContent: () => false,
       ownUse: false,
       ...given,
       path: exactly(path),

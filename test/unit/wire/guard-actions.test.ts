@@ -154,6 +154,7 @@ const file = (operation: FileOperation | 'read', path: string, more: object = {}
       recursive: false,
       veiled: [],
       ownUse: false,
+      byContent: () => false,
       ...more,
     },
     knowledge.paths,
