@@ -60,7 +60,7 @@ export function normalizeGuarded(
             recursive: false,
             veiled: [],
             ownUse: false,
-            byContent: isJudgedByContent,
+            byContent: (path) => isJudgedByContent(path, session.home),
           },
           knowledge.paths,
           hasher,

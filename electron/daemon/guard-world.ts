@@ -36,6 +36,7 @@ export function tablesOf(
     policy: armed.set,
     knowledge,
     workspace,
+    home,
     guard: session.guard,
     programs: shimmedPrograms(knowledge, armed),
     own,

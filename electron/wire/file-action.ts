@@ -164,7 +164,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
       return [effectOn('delete', object, ['empty-only'], 'yes')];
     case 'rename':
       return [
-        effectOn('move', object, [], 'yes'),
+        effectOn('move', object, judgedLater, 'yes'),
         ...(other === null ? [] : [effectOn('write', other(), ['replace', ...judgedLater], 'unknown')]),
       ];
     case 'mode':
