@@ -75,9 +75,9 @@ async function main(): Promise<void> {
     approvals: createApprovalService(clock, timers),
     deferrals: createDeferralService(clock, timers),
     normalize: ({ envelope, ...input }) =>
-      envelope.surface === 'guard'
-        ? err({ code: 'surface', message: 'only shells are measured here' })
-        : normalizeEnvelope({ ...input, envelope }, knowledge.value, nodeHasher, '/nowhere'),
+      envelope.surface === 'shell'
+        ? normalizeEnvelope({ ...input, envelope }, knowledge.value, nodeHasher, '/nowhere')
+        : err({ code: 'surface', message: 'only shells are measured here' }),
     mandateText,
     startTexts: () => [],
     environment: () => [],

@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BUILD = join(ROOT, 'build');
 const STAMPS = join(BUILD, 'stamps.json');
+const FILE_SHIM = ['shims/file/node-preload.cjs', 'shims/file/python/sitecustomize.py'];
 const CSRC = join(ROOT, 'shims/shell/csrc');
 
 /** Files below `dir` whose name ends with one of `endings`, sorted, relative to the root. */
@@ -112,7 +113,7 @@ export function build() {
         'shims/shell/csrc/frame.c',
         'shims/shell/csrc/frame.h',
       ]) + (process.env.CC ?? ''),
-    integration: hashOf(['shims/shell/bash-integration.bash']),
+    integration: hashOf(['shims/shell/bash-integration.bash', ...FILE_SHIM]),
   };
   let before = {};
   try {
@@ -142,8 +143,13 @@ export function build() {
       'the guard',
       'the kernel does not hold sessions, which stay `cooperative`',
     );
-  if (typescript || before.integration !== steps.integration)
+  if (typescript || before.integration !== steps.integration) {
     copyFileSync(join(ROOT, 'shims/shell/bash-integration.bash'), integration);
+    for (const file of FILE_SHIM) {
+      mkdirSync(dirname(join(BUILD, file)), { recursive: true });
+      copyFileSync(join(ROOT, file), join(BUILD, file));
+    }
+  }
   const done = typescript || JSON.stringify(before) !== JSON.stringify(steps);
   if (done) writeFileSync(STAMPS, JSON.stringify(steps));
   return done;

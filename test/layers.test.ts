@@ -44,6 +44,7 @@ const LAYERS: readonly Layer[] = [
     node: true,
   },
   { folder: 'shims/shell', imports: ['electron/core', 'electron/wire'], packages: [], node: true },
+  { folder: 'shims/guard', imports: ['electron/core', 'electron/wire'], packages: [], node: true },
   {
     folder: 'shims/cli',
     imports: ['electron/core', 'electron/wire', 'electron/edge', 'shims/shell'],

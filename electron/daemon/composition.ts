@@ -12,7 +12,7 @@ import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
 import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
-import { err, ok, type Result } from '../core/result.ts';
+import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { steadyClock } from '../edge/clock.ts';
 import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
@@ -24,6 +24,7 @@ import { openLedger } from '../edge/ledger.ts';
 import { recordedTime } from '../edge/ledger-file.ts';
 import { openDoor } from '../edge/line-socket.ts';
 import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
+import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
 import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
@@ -31,9 +32,11 @@ import type { DaemonStatus } from '../wire/control.ts';
 import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
+import { calmFor } from './calm.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { createDeferralService } from './deferral-service.ts';
+import { normalizeFileShim } from './file-shim-normalize.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-door.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
@@ -46,6 +49,7 @@ import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
 import { createSessionStore } from './session-store.ts';
+import { evaluateNow } from './stages.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -166,10 +170,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     policy: armedNow,
     approvals,
     deferrals,
-    normalize: ({ envelope, ...input }) =>
-      envelope.surface === 'guard'
-        ? normalizeGuarded({ ...input, envelope }, knowledge.value, hasher, own)
-        : normalizeEnvelope({ ...input, envelope }, knowledge.value, hasher, places.sessions),
+    normalize: ({ envelope, ...input }) => {
+      switch (envelope.surface) {
+        case 'shell':
+          return normalizeEnvelope({ ...input, envelope }, knowledge.value, hasher, places.sessions);
+        case 'guard':
+          return normalizeGuarded({ ...input, envelope }, knowledge.value, hasher, own);
+        case 'file':
+          return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
+        default:
+          return unreachable(envelope);
+      }
+    },
     mandateText,
     startTexts,
     environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
@@ -286,6 +298,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     guards,
     nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
     tablesFor,
+    processes: {
+      startTicks: (pid) => readProcess(pid)?.startTicks ?? null,
+      environmentNames,
+      isSealed,
+    },
     ownPrograms: (session) => `${places.sessions}/${session.id}`,
     late: lateWritesFor({ mediation, knowledge: knowledge.value, hasher, clock, random, timers, ledger }),
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
@@ -305,6 +322,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     deadlineMs: SURFACE_DEADLINE_MS,
     keysKind: keys.value.kind,
     shims: () => shimmedPrograms(knowledge.value, armedNow()),
+    calm: (session, armed) =>
+      calmFor(session, armed, knowledge.value, hasher, own, (action) =>
+        evaluateNow(mediation, armed, session, action),
+      ),
     warnings: () => warnings,
     reloadPolicy: reload,
     checkpoint: () => ledger.checkpoint(),

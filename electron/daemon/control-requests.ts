@@ -2,10 +2,11 @@ import type { ApprovalScope } from '../core/approval.ts';
 import type { Checkpoint } from '../core/receipt/checkpoint.ts';
 import { type Result, unreachable } from '../core/result.ts';
 import { canSeeProcesses } from '../edge/process-tree.ts';
+import type { Calm } from '../wire/calm.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
-import type { MediationPorts } from './mediation.ts';
+import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import { identityPart } from './record.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import { closeSession, endTree, type Household, openSession } from './session-opening.ts';
@@ -22,6 +23,7 @@ export interface ControlRequestPorts {
   readonly deadlineMs: number;
   readonly keysKind: 'keychain' | 'passphrase' | 'memory';
   readonly shims: () => readonly string[];
+  readonly calm: (session: Session, armed: ArmedPolicy) => Calm;
   readonly warnings: () => readonly string[];
   readonly reloadPolicy: () => Promise<{ readonly ok: boolean; readonly message: string }>;
   readonly rotateKey: () => Promise<{ readonly ok: boolean; readonly message: string }>;
@@ -200,6 +202,7 @@ async function onOpen(
     submit_socket: ports.submitSocket,
     guard_socket: ports.guardSocket,
     shims: [...ports.shims()],
+    calm: session.guard === null ? ports.calm(session, armed) : null,
     policy: { version: armed.set.version, hash: armed.set.hash, rules: armed.set.rules.length },
     keys: ports.keysKind,
     assurance: session.assurance,

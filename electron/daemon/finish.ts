@@ -157,6 +157,8 @@ function startRunning(ports: MediationPorts, passage: Passage, receipt: string, 
   }
 }
 
+const ONLY_COMMANDS = 'only a command can be changed';
+
 /** Builds the second action of a MODIFY or of a person's edit; its receipt binds both digests. */
 export function rebuild(
   ports: MediationPorts,
@@ -164,6 +166,7 @@ export function rebuild(
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
   if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
+  if (passage.envelope.surface === 'file') return err(ONLY_COMMANDS);
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),
@@ -183,7 +186,7 @@ function rebuildStart(
   envelope: GuardEnvelope,
   instead: NonNullable<GuardEnvelope['instead']>,
 ): Result<Passage, string> {
-  if (envelope.question.kind !== 'exec') return err('only a command can be changed');
+  if (envelope.question.kind !== 'exec') return err(ONLY_COMMANDS);
   return rebuilt(ports, passage, { ...envelope, script: null, instead });
 }
 

@@ -12,10 +12,11 @@ import type {
   GuardQuestion,
   LateQuestion,
 } from '../wire/guard-message.ts';
+import { keepsItsOwn, readsItsOwn } from '../wire/own-use.ts';
 import { countEffect } from './effect-tally.ts';
 import type { GuardDoorPorts } from './guard-door.ts';
 import { writableBy } from './guard-normalize.ts';
-import { type GuardSession, lateOperation, noteAnswered, takeNothing } from './guard-session.ts';
+import { type GuardSession, lateOperation, noteAnswered, noteKeeper, takeNothing } from './guard-session.ts';
 import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, GuardEnvelope, MediationPorts, WaitingNotice } from './mediation.ts';
@@ -58,7 +59,14 @@ export async function answerQuestion(
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
       : null;
-  const envelope: GuardEnvelope = { surface: 'guard', question: asked, script, instead: null };
+  const envelope: GuardEnvelope = {
+    surface: 'guard',
+    question: asked,
+    script,
+    ownUse: isOwnUse(ports, session, guard, asked),
+    instead: null,
+  };
+  const keeper = asked.kind === 'exec' ? keeperSince(ports, session, asked) : null;
   const scope = asked.asker.scope as ActionId | null;
   const { notify, settled } = notices(ports.mediation, asking);
   let seen: Action | null = null;
@@ -76,6 +84,7 @@ export async function answerQuestion(
   settled();
   const own = answer.result !== 'DENY' && !answer.effect ? answer.action : null;
   if (asked.kind === 'exec') {
+    noteKeeper(guard, asked.asker.pid, answer.result === 'ALLOW' ? keeper : null);
     noteAnswered(guard, question, null);
     return execAnswer(ports, session, guard, asked, answer);
   }
@@ -94,6 +103,7 @@ export async function judgeGiven(
     surface: 'guard',
     question: { kind: 'given', action },
     script: null,
+    ownUse: false,
     instead: null,
   };
   return mediate(mediation, {
@@ -103,6 +113,42 @@ export async function judgeGiven(
     cancelled: () => session.endedAt !== null,
     onCancel: () => undefined,
   });
+}
+
+/**
+ * When the process began whose program is about to start as one that cannot hand its own credentials on; null where it can, or where
+ * anything about it is not certain. Looked at while it stands before its first instruction: later it could say what it likes.
+ */
+function keeperSince(ports: GuardDoorPorts, session: Session, question: ExecQuestion): number | null {
+  const { program, argv, asker } = question;
+  // Where the session's programs can lay other files over names, a name says nothing.
+  if (session.assurance !== 'enforced' || question.writable || question.script !== null) return null;
+  if (!program.exact || argv.some((word) => !word.exact)) return null;
+  if (writableBy(session).some((place) => isBelow(program.text, place))) return null;
+  const startTicks = ports.processes.startTicks(asker.pid);
+  const variables = ports.processes.environmentNames(asker.pid);
+  if (startTicks === null || variables === null) return null;
+  return keepsItsOwn({ program: program.text, argv: argv.map((word) => word.text), variables })
+    ? startTicks
+    : null;
+}
+
+/** True for a read of a program's own credential by that program, started so that it keeps it, with its memory closed to the others. */
+function isOwnUse(
+  ports: GuardDoorPorts,
+  session: Session,
+  guard: GuardSession,
+  question: Exclude<GuardQuestion, LateQuestion>,
+): boolean {
+  if (question.kind !== 'read' || !question.path.exact || !question.asker.program.exact) return false;
+  const { pid, program } = question.asker;
+  const since = guard.keepers.get(pid);
+  return (
+    since !== undefined &&
+    since === ports.processes.startTicks(pid) &&
+    readsItsOwn(program.text, question.path.text, session.home) &&
+    ports.processes.isSealed(pid)
+  );
 }
 
 /**
@@ -160,6 +206,7 @@ async function byContent(
     surface: 'guard',
     question: asFile(question),
     script: null,
+    ownUse: false,
     instead: null,
   };
   const id = `act_${mediation.random.token(12)}` as ActionId;

@@ -30,9 +30,19 @@ export interface GuardDoorPorts {
   readonly readScript: (operand: string | null, cwd: string | null) => string | null;
   /** Where a program of ours or of the original's name lies, outside what the session can write; null when nowhere. */
   readonly programFor: (name: string, session: Session, original: ExecQuestion) => string | null;
+  readonly processes: ProcessView;
   readonly signalName: (number: number) => string;
   readonly helloMs: number;
   readonly frameMs: number;
+}
+
+/** What the kernel says of a process; null or false where it cannot be seen. */
+export interface ProcessView {
+  readonly startTicks: (pid: number) => number | null;
+  /** Names of the variables that it was started with. */
+  readonly environmentNames: (pid: number) => readonly string[] | null;
+  /** No other process of its user can look into its memory. */
+  readonly isSealed: (pid: number) => boolean;
 }
 
 /** What is known of the guards of live sessions. */

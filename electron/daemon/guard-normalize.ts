@@ -3,7 +3,7 @@ import type { Hasher } from '../core/ports.ts';
 import { ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { buildExecAction, startsOf } from '../wire/exec-action.ts';
-import { buildFileAction, type GuardSubmission } from '../wire/file-action.ts';
+import { buildFileAction, type ObjectSubmission } from '../wire/file-action.ts';
 import type { ExecQuestion } from '../wire/guard-message.ts';
 import { buildConnectAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
@@ -22,10 +22,11 @@ export function normalizeGuarded(
   const { session, envelope, id, at, modifiedFrom } = input;
   const { question } = envelope;
   if (question.kind === 'given') return ok({ ...question.action, id, at, modifiedFrom });
-  const submission: GuardSubmission = {
+  const submission: ObjectSubmission = {
     id,
     sessionId: session.id,
     at,
+    surface: 'guard',
     place: {
       cwd: null,
       home: session.home,
@@ -56,7 +57,9 @@ export function normalizeGuarded(
           {
             ...submission,
             ...question,
+            recursive: false,
             veiled: [],
+            ownUse: false,
             byContent: (path) => isJudgedByContent(path, session.home),
           },
           knowledge.paths,
@@ -72,7 +75,9 @@ export function normalizeGuarded(
             path: question.path,
             destination: null,
             flags: null,
+            recursive: false,
             veiled: session.guard?.veiled ?? [],
+            ownUse: envelope.ownUse,
             byContent: () => false,
           },
           knowledge.paths,
@@ -88,7 +93,7 @@ export function normalizeGuarded(
 
 /** What runs in place of a program start: words of ours, or a line that a person wrote. */
 function normalizeChanged(
-  submission: GuardSubmission,
+  submission: ObjectSubmission,
   question: ExecQuestion,
   instead: NonNullable<GuardEnvelope['instead']>,
   knowledge: Knowledge,

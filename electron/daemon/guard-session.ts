@@ -17,6 +17,8 @@ export interface GuardSession {
   readonly nonces: Set<string>;
   /** Actions whose end the guard was told to report. */
   readonly ends: Set<ActionId>;
+  /** Processes whose program was started so that it cannot hand its own credentials on, and when each began (a number comes again). */
+  readonly keepers: Map<number, number>;
   /** Answered questions whose report is still to come: they are counted already, or have a receipt of their own. */
   readonly answered: Map<string, { count: number; readonly actions: ActionId[] }>;
 }
@@ -48,7 +50,7 @@ const KINDS: Readonly<Record<ReportedEffect['operation'], string>> = {
 
 /** A guard that said nothing yet. */
 export function newGuardSession(): GuardSession {
-  return { push: null, nonces: new Set(), ends: new Set(), answered: new Map() };
+  return { push: null, nonces: new Set(), ends: new Set(), keepers: new Map(), answered: new Map() };
 }
 
 /** Takes a hello's nonce; false when it was taken before, or there were too many. */
@@ -57,6 +59,15 @@ export function takeNonce(guard: GuardSession, nonce: Uint8Array): boolean {
   if (guard.nonces.has(text) || guard.nonces.size >= MAX_NONCES) return false;
   guard.nonces.add(text);
   return true;
+}
+
+/** Notes for a program that starts whether it may read its own credentials unasked; `startTicks` null: it may not. */
+export function noteKeeper(guard: GuardSession, pid: number, startTicks: number | null): void {
+  guard.keepers.delete(pid);
+  if (startTicks === null) return;
+  guard.keepers.set(pid, startTicks);
+  const oldest = guard.keepers.keys().next().value;
+  if (guard.keepers.size > MAX_ANSWERED && oldest !== undefined) guard.keepers.delete(oldest);
 }
 
 /** Notes that a question was answered, so that its report is not counted a second time. */
@@ -130,7 +141,7 @@ function noteRead(ports: MediationPorts, session: Session, effect: ReportedEffec
     asker: { pid: 0, program: exactly(''), scope: effect.scope },
     path: effect.path,
   };
-  const envelope = { surface: 'guard' as const, question, script: null, instead: null };
+  const envelope = { surface: 'guard' as const, question, script: null, ownUse: false, instead: null };
   const action = ports.normalize({ id, at: ports.clock.now(), session, envelope, modifiedFrom: null });
   if (action.ok) noteReads(ports, session, action.value, (effect.scope as ActionId | null) ?? id);
 }

@@ -2,7 +2,7 @@ import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { latePatterns } from '../core/semantic/late-files.ts';
-import { entriesOf, type PathEntry } from '../core/semantic/path-index.ts';
+import type { PathEntry } from '../core/semantic/path-index.ts';
 import type { FileOperation, FileRow, GuardTables } from '../wire/guard-message.ts';
 import type { GuardBounds } from './session-store.ts';
 
@@ -118,7 +118,7 @@ export function guardTables(terms: TableTerms): GuardTables {
       ...(guard.temp === null ? [] : ['/tmp', '/dev/shm']),
     ]),
   ];
-  const entries = entriesOf(terms.knowledge.paths);
+  const { entries } = terms.knowledge.paths;
   return {
     programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),
@@ -145,6 +145,8 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   const { operation, effects } = action;
   if (operation === 'mode' || operation === 'owner' || operation === 'xattr' || operation === 'times')
     return false;
+  // It is the program's alone: what stands for the session stands for every program in it.
+  if (effects.some(({ tags }) => tags.includes('own-use'))) return false;
   return !policy.rules.some((rule) => {
     const { match, when } = rule;
     if (rule.class === 'allow' || match.programs !== undefined || !speaksToGuard(rule)) return false;

@@ -10,7 +10,7 @@ import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
-import type { ShellEnvelope } from '../wire/submit.ts';
+import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { ApprovalService } from './approval-service.ts';
 import type { DeferralService } from './deferral-service.ts';
 import type { Session } from './session-store.ts';
@@ -39,11 +39,13 @@ export interface GuardEnvelope {
   readonly question: ExecQuestion | FileQuestion | ConnectQuestion | ReadQuestion | GivenQuestion;
   /** Text of the script that a shell was asked to run, where it could be read. */
   readonly script: string | null;
+  /** For `read`: the program reads what belongs to it, and cannot hand it on (wire/own-use.ts). */
+  readonly ownUse: boolean;
   readonly instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null } | null;
 }
 
-/** What was intercepted, whichever surface saw it. */
-export type Envelope = ShellEnvelope | GuardEnvelope;
+/** What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, or the file shim of a cooperative session. */
+export type Envelope = ShellEnvelope | GuardEnvelope | FileEnvelope | ConnectEnvelope;
 
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {

@@ -8,7 +8,7 @@ import { buildShellAction } from '../wire/shell-action.ts';
 import type { ShellEnvelope } from '../wire/submit.ts';
 import type { ArmedPolicy, NormalizeFault, NormalizeInput } from './mediation.ts';
 
-/** Turns a signed envelope into an Action (architecture.md, stage 2). `sessions` is where sessions keep their shims. */
+/** Turns a shell's signed envelope into an Action (architecture.md, stage 2). `sessions` is where sessions keep their shims. */
 export function normalizeEnvelope(
   input: Omit<NormalizeInput, 'envelope'> & { readonly envelope: ShellEnvelope },
   knowledge: Knowledge,

@@ -9,6 +9,7 @@ import type { Effect } from '../core/effect.ts';
 import type { Identity } from '../core/identity.ts';
 import type { Intent } from '../core/intent.ts';
 import type { Outcome } from '../core/outcome.ts';
+import { objectText } from '../wire/object-text.ts';
 import { shellWords } from '../wire/shell-words.ts';
 
 /** The signed parts of receipts (AARM R5.a–g), snake_case. Pure: what goes in is what was decided. */
@@ -46,20 +47,7 @@ export function actionText(action: Action): string {
   const { command, argv } = action.parameters;
   if (typeof command === 'string') return command;
   if (Array.isArray(argv)) return shellWords(argv.filter((word): word is string => typeof word === 'string'));
-  return objectText(action) ?? `${action.tool} ${action.operation}`;
-}
-
-/** What the kernel guard saw, in few words: `delete /home/u/x (by /usr/bin/rm)`. */
-function objectText(action: Action): string | null {
-  const { path, destination, host, port, socket, by } = action.parameters;
-  const what =
-    typeof path === 'string'
-      ? `${path}${typeof destination === 'string' ? ` → ${destination}` : ''}`
-      : typeof host === 'string'
-        ? `${host} port ${port}`
-        : socket;
-  if (typeof what !== 'string') return null;
-  return `${action.operation} ${what}${typeof by === 'string' ? ` (by ${by})` : ''}`;
+  return objectText(action.operation, action.parameters) ?? `${action.tool} ${action.operation}`;
 }
 
 function clipped(value: Json): Json {

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 /** What /proc says of one process; null when it is gone or the platform has no /proc. */
 export interface ProcessFacts {
@@ -66,6 +66,34 @@ export function carriesSession(pid: number): boolean {
   } catch {
     // Unreadable environment (another user, or gone): treat as carrying one, for this only ever refuses a grant.
     return true;
+  }
+}
+
+/**
+ * Names of the variables that a program was started with; null when they cannot be read. Asked while the program stands before its first
+ * instruction, nothing in it can have changed them.
+ */
+export function environmentNames(pid: number): readonly string[] | null {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1')
+      .split('\0')
+      .filter((entry) => entry !== '')
+      .map((entry) => entry.split('=', 1)[0] ?? '');
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * True when the kernel keeps a process's memory from other processes of its user (and writes no core file of it): its files in /proc are
+ * not its user's then. False for root's, whose are root's either way, and where it cannot be seen.
+ */
+export function isSealed(pid: number): boolean {
+  const uid = process.getuid?.() ?? 0;
+  try {
+    return uid !== 0 && statSync(`/proc/${pid}/mem`).uid !== uid;
+  } catch {
+    return false;
   }
 }
 

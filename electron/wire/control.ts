@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hasIdShape } from '../core/brand.ts';
+import { calmSchema } from './calm.ts';
 
 /**
  * The `control` door belongs to the person's own app and CLI: it opens sessions, answers approvals, changes policy.
@@ -233,6 +234,9 @@ export const sessionOpenedSchema = z.strictObject({
   guard_socket: z.string(),
   /** Programs that the armed policy names: the launcher shims them. */
   shims: z.array(z.string()),
+  /** What the file shim of a cooperative session needs not ask about. */
+  /** What the session's file shim needs not ask about; null where the kernel guard holds the session, which has none. */
+  calm: calmSchema.nullable(),
   policy: z.strictObject({ version: z.string(), hash: z.string(), rules: z.number() }),
   keys: z.enum(['keychain', 'passphrase', 'memory']),
   assurance: z.string(),

@@ -9,26 +9,33 @@ import type { FileOperation } from './guard-message.ts';
 import type { Octets } from './octets.ts';
 import { actionDigest } from './shell-action.ts';
 
-/** What every action of the kernel guard is made with. */
-export interface GuardSubmission {
+/** What every action that is no command is made with: a file's or a connection's, seen by the kernel guard or by the file shim. */
+export interface ObjectSubmission {
   readonly id: ActionId;
   readonly sessionId: SessionId;
   readonly at: TimeMs;
+  readonly surface: 'guard' | 'file';
+  /** `cwd` is null where the surface names everything from the root and nothing else. */
   readonly place: Place;
   /** Countersign's own directories on this machine, wherever the person put them. */
   readonly own: readonly string[];
-  /** Canonical path of the program that asks. */
-  readonly by: Octets;
+  /** Program or script that asks: canonical from the guard, as it says from the file shim; null where nothing says. */
+  readonly by: Octets | null;
   readonly modifiedFrom: Digest | null;
 }
 
-export interface FileSubmission extends GuardSubmission {
+export interface FileSubmission extends ObjectSubmission {
   readonly operation: FileOperation | 'read';
   readonly path: Octets;
   readonly destination: Octets | null;
+  /** Of the call: flags of an open, bits of a mode. Null where the surface does not say. */
   readonly flags: number | null;
+  /** Everything below the path is meant too. */
+  readonly recursive: boolean;
   /** For `read`: the paths that the session's tree may not read without a word of policy. */
   readonly veiled: readonly string[];
+  /** For `read`: the program reads what belongs to it, and cannot hand it on (own-use.ts). */
+  readonly ownUse: boolean;
   /** Whether what a path will then hold is judged by itself, after this. */
   readonly byContent: (path: string) => boolean;
 }
@@ -39,23 +46,27 @@ const O_APPEND = 0o2000;
 const NOT_TEXT = 'its name is not valid UTF-8';
 
 /**
- * Builds the Action of one change (or first read) of a file that the kernel is about to make (AARM R1, R3.k): tool `file`, the
- * operation as the guard names it, effects as a command that does the same would have.
+ * Builds the Action of one change (or read) of a file that is about to be made (AARM R1, R3.k, R5.a): tool `file`, the operation as the
+ * guard names it, effects as a command that does the same would have. Names are the kernel's or a program's, never patterns.
  */
 export function buildFileAction(submission: FileSubmission, index: PathIndex, hasher: Hasher): Action {
   const { operation, path, destination, flags, by } = submission;
-  const parameters: Record<string, Json> = { path: path.text, by: by.text };
+  const parameters: Record<string, Json> = { path: path.text };
+  if (by !== null) parameters.by = by.text;
   if (destination !== null) parameters.destination = destination.text;
   if (flags !== null) parameters.flags = flags.toString(8);
-  const exact = path.exact && by.exact && (destination?.exact ?? true);
+  if (submission.recursive) parameters.recursive = true;
+  const exact = path.exact && (by?.exact ?? true) && (destination?.exact ?? true);
   if (!exact) parameters.escaped = true;
-  const effects = effectsOf(submission, index);
-  return guardAction(submission, { tool: 'file', operation, parameters, effects }, exact, hasher);
+  const effects = effectsOf(submission, index).map((effect) =>
+    submission.recursive ? { ...effect, recursive: true } : effect,
+  );
+  return objectAction(submission, { tool: 'file', operation, parameters, effects }, exact, hasher);
 }
 
-/** The Action of what is not a command: no commands, no directory, nothing that follows. */
-export function guardAction(
-  submission: GuardSubmission,
+/** The Action of what is not a command: no commands, nothing that follows. */
+export function objectAction(
+  submission: ObjectSubmission,
   meaning: {
     readonly tool: string;
     readonly operation: string;
@@ -66,30 +77,31 @@ export function guardAction(
   hasher: Hasher,
 ): Action {
   const { tool, operation, parameters } = meaning;
+  const { cwd } = submission.place;
   return {
     ...meaning,
     id: submission.id,
     sessionId: submission.sessionId,
     at: submission.at,
-    surface: 'guard',
-    cwd: null,
+    surface: submission.surface,
+    cwd,
     commands: [],
     gaps: exact ? [] : [NOT_TEXT],
-    digest: actionDigest({ tool, operation, parameters, cwd: null }, hasher),
+    digest: actionDigest({ tool, operation, parameters, cwd }, hasher),
     modifiedFrom: submission.modifiedFrom,
     dependsOn: [],
     partsFollow: false,
   };
 }
 
-/** A path that the kernel named: canonical, so it is known, and what it is called is what it is. */
+/** A path that the kernel or a program named: what it is called is what it is, star and all. */
 export function pathObject(
   path: string,
-  submission: Pick<GuardSubmission, 'place' | 'own'>,
+  submission: Pick<ObjectSubmission, 'place' | 'own'>,
   index: PathIndex,
 ): EffectObject {
   const seen = seePath(path, false, submission.place, index);
-  const labels = submission.own.some((folder) => isBelow(path, folder))
+  const labels = submission.own.some((folder) => isBelow(seen.value, folder))
     ? [...new Set([...seen.labels, 'self'])]
     : seen.labels;
   return { kind: 'path', value: seen.value, known: seen.known, many: false, labels };
@@ -136,8 +148,9 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
     case 'symlink':
       return [effectOn('write', object, ['create', 'link'], 'yes')];
     case 'link':
-      // Who may write the new name may write the old file: a link gives both.
+      // Whoever has the new name reads and writes the old file by it: a link gives both.
       return [
+        effectOn('read', object, ['link'], 'yes'),
         effectOn('write', object, ['link'], 'unknown'),
         ...(other === null ? [] : [effectOn('write', other(), ['create', 'link', ...judgedLater], 'yes')]),
       ];
@@ -161,7 +174,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
     case 'xattr':
       return [effectOn('permission', object, ['xattr'], 'unknown')];
     case 'read':
-      return [effectOn('read', veiled(object, submission), [], 'yes')];
+      return [effectOn('read', veiled(object, submission), submission.ownUse ? ['own-use'] : [], 'yes')];
     default:
       return unreachable(operation);
   }

@@ -2,25 +2,26 @@ import type { Action } from '../core/action.ts';
 import type { Hasher } from '../core/ports.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { objectOf } from '../core/semantic/objects.ts';
-import { effectOn, type GuardSubmission, guardAction, pathObject } from './file-action.ts';
+import { effectOn, type ObjectSubmission, objectAction, pathObject } from './file-action.ts';
 import type { ConnectQuestion } from './guard-message.ts';
 
 /**
- * Builds the Action of one connection that the kernel is about to make (AARM R1, R3.k): tool `network`, operation `connect`, its one
+ * Builds the Action of one connection that is about to be made (AARM R1, R3.k, R5.a): tool `network`, operation `connect`, its one
  * effect labelled as a command's would be.
  */
 export function buildConnectAction(
-  submission: GuardSubmission & { readonly to: ConnectQuestion['to'] },
+  submission: ObjectSubmission & { readonly to: ConnectQuestion['to'] },
   knowledge: Knowledge,
   hasher: Hasher,
 ): Action {
   const { to, by } = submission;
+  const asked = { exact: by?.exact ?? true, parameters: by === null ? {} : { by: by.text } };
   if (to.kind === 'unix') {
     const object = pathObject(to.path.text, submission, knowledge.paths);
-    const exact = to.path.exact && by.exact;
-    const parameters = { socket: to.path.text, by: by.text, ...(exact ? {} : { escaped: true }) };
+    const exact = to.path.exact && asked.exact;
+    const parameters = { socket: to.path.text, ...asked.parameters, ...(exact ? {} : { escaped: true }) };
     const effects = [effectOn('connect', object, ['local-socket'], 'yes')];
-    return guardAction(
+    return objectAction(
       submission,
       { tool: 'network', operation: 'connect', parameters, effects },
       exact,
@@ -33,14 +34,14 @@ export function buildConnectAction(
   const parameters = {
     host: to.host,
     port: to.port,
-    by: by.text,
-    ...(by.exact ? {} : { escaped: true }),
+    ...asked.parameters,
+    ...(asked.exact ? {} : { escaped: true }),
   };
   const effects = [effectOn('connect', object, [], 'unknown')];
-  return guardAction(
+  return objectAction(
     submission,
     { tool: 'network', operation: 'connect', parameters, effects },
-    by.exact,
+    asked.exact,
     hasher,
   );
 }

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../core/brand.ts';
 import type { Receipt, ReceiptKind } from '../core/receipt/receipt.ts';
+import { objectText } from './object-text.ts';
 import { shellWords } from './shell-words.ts';
 
 /** A receipt's relatives, which stand elsewhere in the ledger. */
@@ -74,6 +75,8 @@ export function actionTextOf(action: JsonObject): string {
   if (command !== null) return command;
   const words = listAt(parameters, 'argv').filter((word): word is string => typeof word === 'string');
   if (words.length > 0) return shellWords(words);
+  const object = parameters === null ? null : objectText(textAt(action, 'operation') ?? '', parameters);
+  if (object !== null) return object;
   return `${textAt(action, 'tool') ?? 'unknown tool'} ${textAt(action, 'operation') ?? ''}`.trimEnd();
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Json } from '../core/brand.ts';
 import { hasIdShape } from '../core/brand.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { FILE_OPERATIONS } from './guard-message.ts';
 import { DEFAULT_JSON_LIMITS, parseStrictJson } from './json.ts';
 
 /**
@@ -69,6 +70,51 @@ export const shellEnvelopeSchema = z
     'exactly one of `command_line` and `argv` is needed',
   );
 
+/** What the file shim asks about: the kernel guard's operations and `read`. */
+export const SHIM_OPERATIONS = [...FILE_OPERATIONS, 'read'] as const;
+
+/** Fields of every envelope of the file shim. */
+const fileCommon = {
+  session: sessionId,
+  /** Strictly increasing per agent instance, shared with the shell's envelopes. */
+  sequence: z.number().int().nonnegative(),
+  surface: z.literal('file'),
+  cwd: path.nullable(),
+  pid: z.number().int().positive().nullable(),
+};
+
+/**
+ * A file operation that a program is about to perform, as the file shim saw it (AARM R1); signed like a command. Paths are absolute
+ * where the shim could tell. `destination`: where `rename` and `link` lead, the target text of `symlink`; else null.
+ */
+export const fileEnvelopeSchema = z.strictObject({
+  ...fileCommon,
+  operation: z.enum(SHIM_OPERATIONS),
+  path,
+  destination: path.nullable(),
+  /** True when everything below the path is meant too (`fs.rm` with `recursive`, `shutil.rmtree`). */
+  recursive: z.boolean(),
+  /** Permission bits that `mode` sets; null elsewhere. */
+  mode: z.number().int().min(0).max(0o7777).nullable(),
+  /** Real path of the script that the interpreter was started with, as the shim says; null when there is none. */
+  program: path.nullable(),
+});
+
+/** A connection that a program is about to make, as the file shim saw it (AARM R1). */
+export const connectEnvelopeSchema = z.strictObject({
+  ...fileCommon,
+  operation: z.literal('connect'),
+  /** Name or address, as the program gave it. */
+  host: z.string().min(1).max(1024),
+  port: z.number().int().min(0).max(65535),
+});
+
+/** Every envelope that this door takes, told apart by its surface and, for the file shim, its operation. */
+export const envelopeSchema = z.discriminatedUnion('surface', [
+  shellEnvelopeSchema,
+  z.discriminatedUnion('operation', [fileEnvelopeSchema, connectEnvelopeSchema]),
+]);
+
 /**
  * The request id is the signed sequence number, in decimal. It is what a reply is matched by: were it not signed, something
  * between surface and daemon could exchange the ids of two requests, and with them their decisions.
@@ -82,7 +128,7 @@ export const actionMessageSchema = z
     v: z.literal(SUBMIT_VERSION),
     type: z.literal('action'),
     request: requestId,
-    envelope: shellEnvelopeSchema,
+    envelope: envelopeSchema,
     /** Ed25519 by the agent instance over SHA-256(canonical(envelope)), base64url. */
     signature: z.string().max(128),
   })
@@ -125,6 +171,10 @@ export const submitMessageSchema = z.discriminatedUnion('type', [
 
 export type Hello = z.infer<typeof helloSchema>;
 export type ShellEnvelope = z.infer<typeof shellEnvelopeSchema>;
+export type FileEnvelope = z.infer<typeof fileEnvelopeSchema>;
+export type ConnectEnvelope = z.infer<typeof connectEnvelopeSchema>;
+/** What this door takes, whichever surface sent it. */
+export type SubmittedEnvelope = z.infer<typeof envelopeSchema>;
 export type ActionMessage = z.infer<typeof actionMessageSchema>;
 export type OutcomeMessage = z.infer<typeof outcomeMessageSchema>;
 export type SubmitMessage = z.infer<typeof submitMessageSchema>;

@@ -12,6 +12,8 @@ export interface Installation {
   readonly bashIntegration: string;
   /** countersign-guard; null where it was not built (not Linux, or no compiler). */
   readonly guard: string | null;
+  /** The file shim's preloads, for Node and for Python. */
+  readonly fileShim: string;
 }
 
 /** Finds the installation this file belongs to, run from `build/` or from source. */
@@ -32,6 +34,7 @@ export function findInstallation(from: string = import.meta.dirname): Installati
     shimFallback: join(shell, 'shim-fallback.js'),
     bashIntegration: join(shell, 'bash-integration.bash'),
     guard: existsSync(guard) ? guard : null,
+    fileShim: join(root, 'build/shims/file'),
   };
 }
 

@@ -9,6 +9,7 @@ import { sessionOpenedSchema } from '../../electron/wire/control.ts';
 import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { openSurface, type SurfaceHost } from '../shell/surface-host.ts';
+import { agentEnvironment } from './agent-environment.ts';
 import { mintAgentKey } from './agent-key.ts';
 import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './agent-process.ts';
 import { type ControlConnection, callFor } from './control-client.ts';
@@ -18,7 +19,6 @@ import {
   configuredHosts,
   type GuardChoice,
   type GuardPlan,
-  guardedEnvironment,
   layoutWorld,
   makeTemp,
   planGuard,
@@ -50,6 +50,9 @@ export const HELP = `countersign run — start an agent under the firewall
                      effects on standard output (what the program says goes to standard error)
   --verbose          say which session this is, also without a terminal
 
+  In a \`cooperative\` session Node and Python programs load a part of ours (NODE_OPTIONS, PYTHONPATH) that asks about their
+  files and connections; COUNTERSIGN_FILE_SHIM=off in *your* environment leaves it out, for tools that do not run with it.
+
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
 126 cannot be run, 127 no such program. A denied command ends with 126 inside the session.`;
 
@@ -63,7 +66,6 @@ interface RunRequest {
   readonly command: readonly string[];
 }
 
-const GRACE_MS = 2500;
 const DRAIN_MS = 2000;
 
 /** Runs `countersign run`; returns the exit code, or ends this process by the signal that ended the agent. */
@@ -202,7 +204,7 @@ async function runSession(
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   // Where the kernel holds every program, programs need no shims: the shells' own line is all that is asked before.
   const shims = plan.mode === null ? session.shims : [];
-  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path);
+  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path, session.calm);
   if (!dir.ok) return closing(dir);
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,
@@ -258,6 +260,7 @@ async function runSession(
       socket: dir.value.socket,
       shims: dir.value.shims,
       bashIntegration: dir.value.bashIntegration,
+      fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
       deadlineMs: session.deadline_ms,
     }),
   };
@@ -324,34 +327,6 @@ const CLASSIFIED_NAMES: readonly string[] = [
   'kubeconfig*',
   'service-account*.json',
 ];
-
-interface AgentPlaces {
-  readonly path: string;
-  readonly session: string;
-  readonly directory: string;
-  readonly socket: string;
-  readonly shims: string;
-  readonly bashIntegration: string;
-  readonly deadlineMs: number;
-}
-
-/** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
-function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.ProcessEnv {
-  const own = process.env['BASH_ENV'];
-  return {
-    ...(guarded ? guardedEnvironment(process.env) : process.env),
-    PATH: guarded ? places.path : `${places.shims}${delimiter}${places.path}`,
-    COUNTERSIGN_SESSION: places.session,
-    COUNTERSIGN_SESSION_DIR: places.directory,
-    COUNTERSIGN_SURFACE: places.socket,
-    COUNTERSIGN_SHIM_DIR: places.shims,
-    COUNTERSIGN_DEADLINE_MS: String(places.deadlineMs + GRACE_MS),
-    BASH_ENV: places.bashIntegration,
-    // The first bash of a login with a socket as standard input would read ~/.bashrc in place of BASH_ENV.
-    SHLVL: String(Math.max(1, Number(process.env['SHLVL']) || 1)),
-    ...(own === undefined ? {} : { COUNTERSIGN_BASH_ENV: own }),
-  };
-}
 
 function announce(
   session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },

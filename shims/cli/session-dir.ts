@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { Calm } from '../../electron/wire/calm.ts';
 import type { Installation } from './installation.ts';
 
 /** A session's own directory: its socket, its shims, its bash integration. */
@@ -20,9 +21,19 @@ export interface SessionDir {
   readonly socket: string;
   readonly shims: string;
   readonly bashIntegration: string;
+  /** Null where the kernel guard holds the session. */
+  readonly fileShim: FileShim | null;
   /** Program and leading arguments of the session's first process. */
   readonly init: readonly string[];
   remove(): void;
+}
+
+/** What brings the file shim into the programs of a session. */
+export interface FileShim {
+  /** Loaded by Node before anything else (`--require`). */
+  readonly node: string;
+  /** A directory for PYTHONPATH. */
+  readonly python: string;
 }
 
 const SHELLS = ['sh', 'bash', 'dash', 'zsh'] as const;
@@ -39,6 +50,7 @@ export function makeSessionDir(
   programs: readonly string[],
   installation: Installation,
   path: string,
+  calm: Calm | null,
 ): Result<SessionDir, string> {
   const dir = join(sessions, session);
   const socket = join(dir, 'surface.sock');
@@ -56,20 +68,36 @@ export function makeSessionDir(
     symlinkSync('shims', join(dir, 'the shims'));
     const bashIntegration = join(dir, 'bash-integration.bash');
     copyFileSync(installation.bashIntegration, bashIntegration);
+    const fileShim = calm === null ? null : copyFileShim(join(dir, 'file'), installation, calm);
     for (const name of new Set([...SHELLS, ...programs]))
       if (PROGRAM_NAME.test(name) && isInstalled(name, path)) makeShim(shims, name, installation);
-    for (const name of ['countersign-ask', 'countersign-init']) makeShim(shims, name, installation);
+    for (const name of ['countersign-ask', 'countersign-exec', 'countersign-init'])
+      makeShim(shims, name, installation);
     return ok({
       path: dir,
       socket,
       shims,
       bashIntegration,
+      fileShim,
       init: [join(shims, 'countersign-init')],
       remove: () => rmSync(dir, { recursive: true, force: true }),
     });
   } catch (cause) {
     return err(`cannot prepare \`${dir}\`: ${(cause as Error).message}`);
   }
+}
+
+/** The file shim finds its session by where it lies, as the C shims do; an agent that clears the environment still has it. */
+function copyFileShim(directory: string, installation: Installation, calm: Calm): FileShim {
+  const python = join(directory, 'python');
+  mkdirSync(python, { recursive: true, mode: 0o700 });
+  const node = join(directory, 'node-preload.cjs');
+  copyFileSync(join(installation.fileShim, 'node-preload.cjs'), node);
+  copyFileSync(join(installation.fileShim, 'python/sitecustomize.py'), join(python, 'sitecustomize.py'));
+  // Its own program is not watched: it asks.
+  const known = { own: [installation.shimFallback], calm };
+  writeFileSync(join(directory, 'session.json'), JSON.stringify(known), { mode: 0o600 });
+  return { node, python };
 }
 
 function makeShim(shims: string, name: string, installation: Installation): void {

@@ -6,14 +6,13 @@ import { err, ok, type Result } from '../../electron/core/result.ts';
 import {
   MAX_SUBMIT_LINE,
   parseLine,
-  type ShellEnvelope,
   SUBMIT_VERSION,
   type SubmitReply,
   sealedSchema,
   submitReplySchema,
 } from '../../electron/wire/submit.ts';
 import type { Decided, Waiting } from '../shell/answer.ts';
-import type { ShellQuestion } from '../shell/question.ts';
+import type { Question } from '../shell/question.ts';
 import type { Ending, Submitter } from '../shell/surface-host.ts';
 import type { AgentKey } from './agent-key.ts';
 
@@ -162,7 +161,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
   };
 
   return {
-    submit(question: ShellQuestion, onWaiting) {
+    submit(question: Question, onWaiting) {
       const on = link ?? dial();
       const request = nextRequest();
       let over = false;
@@ -181,8 +180,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
           finish(err(`no decision came within ${options.deadlineMs} ms; see \`countersign daemon status\``));
         }, options.deadlineMs);
         on.pending.set(request, { onWaiting, finish, timer });
-        const envelope: Omit<ShellEnvelope, 'session' | 'sequence'> = question;
-        write(on, { v: SUBMIT_VERSION, type: 'action', request, ...signed(envelope) });
+        write(on, { v: SUBMIT_VERSION, type: 'action', request, ...signed(question) });
       });
       const cancel = () => {
         if (!over && link === on) write(on, { v: SUBMIT_VERSION, type: 'cancel', request });

@@ -46,6 +46,20 @@ export function answerTo(decision: Decided): readonly Field[] {
   }
 }
 
+/** The frame for an asker that can do what it asked about or nothing: a change is a denial that says what to do instead. */
+export function plainAnswer(decision: Decided): readonly Field[] {
+  switch (decision.result) {
+    case 'ALLOW':
+      return [field('D', 'ALLOW')];
+    case 'MODIFY':
+      return denial(decision.reason, decision.rule, shellLine(decision) || decision.instead);
+    case 'DENY':
+      return denial(decision.reason, decision.rule, decision.instead);
+    default:
+      return denial('the decision is of no known kind');
+  }
+}
+
 /** The frame that keeps a shim waiting, and tells the person once how to answer. `leftMs`: until the deadline. */
 export function waitingFor(waiting: Waiting, leftMs: number, named: boolean): readonly Field[] {
   return [

@@ -2,10 +2,12 @@ import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { MAX_COMMAND_LINE, type ShellEnvelope } from '../../electron/wire/submit.ts';
+import { type FileQuestion, readConnectQuestion, readFileQuestion } from './file-question.ts';
 import type { Field } from './frame.ts';
 
 /** What a shim asks, before the session adds its own part (session, sequence) and signs. */
 export type ShellQuestion = Omit<ShellEnvelope, 'session' | 'sequence'>;
+export type Question = ShellQuestion | FileQuestion;
 
 /** One message of a shim, understood. */
 export type ShimMessage =
@@ -16,7 +18,10 @@ export type ShimMessage =
       readonly question: ShellQuestion;
       /** How the same shell's previous command ended. */
       readonly previousStatus: number | null;
+      /** The asker cannot say how it ended, and cannot run anything else in its place. */
+      readonly unattended: boolean;
     }
+  | { readonly kind: 'file'; readonly question: FileQuestion }
   | { readonly kind: 'report'; readonly pid: number; readonly status: number }
   | { readonly kind: 'take'; readonly pid: number }
   | { readonly kind: 'init'; readonly pid: number };
@@ -44,6 +49,10 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
   if (kind === 'init') return ok({ kind, pid });
   if (kind === 'take') return ok({ kind, pid });
   if (kind === 'report') return status === null ? err('the report has no status') : ok({ kind, pid, status });
+  if (kind === 'file' || kind === 'connect') {
+    const read = kind === 'file' ? readFileQuestion(fields, pid) : readConnectQuestion(fields, pid);
+    return read.ok ? ok({ kind: 'file', question: read.value }) : read;
+  }
   const common = {
     surface: 'shell' as const,
     cwd: text(fields, 'c'),
@@ -62,6 +71,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
       kind: 'ask',
       shape: kind,
       previousStatus: null,
+      unattended: has(fields, 'u'),
       question: {
         ...common,
         parts_follow: common.parts_follow && !undermines([...argv.value.words, script ?? '']),
@@ -85,6 +95,7 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
       kind: 'ask',
       shape: kind,
       previousStatus: status,
+      unattended: false,
       question: {
         ...common,
         parts_follow: common.parts_follow && !undermines([line, ...Object.values(variables.value)]),

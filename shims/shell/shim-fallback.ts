@@ -16,10 +16,17 @@ import { readShellArguments, trapFollows, withTrap } from './shell-arguments.ts'
 const DENIED = 126;
 const NOT_FOUND = 127;
 const GRACE_MS = 2000;
-const [shimPath = '', ...args] = process.argv.slice(2);
-const name = basename(shimPath);
+const [shimPath = '', ...given] = process.argv.slice(2);
+const called = basename(shimPath);
+/** The file shim names a program by its path and gives its argv[0] too. */
+const exact = called === 'countersign-exec' ? (given[0] ?? '') : null;
+const name = exact ?? called;
+const args = exact === null ? given : given.slice(2);
 const sessionDir = dirname(dirname(shimPath));
 const integration = join(sessionDir, 'bash-integration.bash');
+
+/** `countersign-ask file|connect PID FIELD …` (csrc/ask.c). */
+const isFileQuestion = called === 'countersign-ask' && (args[0] === 'file' || args[0] === 'connect');
 
 interface Answer {
   readonly verdict: 'ALLOW' | 'DENY' | 'MODIFY';
@@ -72,7 +79,8 @@ function ask(question: readonly Field[]): Promise<Answer> {
       }
       const verdict = fields.find((f) => f.tag === 'D')?.bytes.toString('utf8');
       const message = fields.find((f) => f.tag === 'm');
-      if (message) say(message.bytes.toString('utf8'));
+      // The file shim puts the reason into the error that its program gets.
+      if (message) writeSync(isFileQuestion ? 1 : 2, message.bytes.toString('utf8'));
       if (verdict !== 'ALLOW' && verdict !== 'DENY' && verdict !== 'MODIFY')
         deny('the session’s host answered something unreadable; start again with `countersign run`');
       socket.removeListener('close', gone);
@@ -113,7 +121,7 @@ function runProgram(path: string, argv: readonly string[], env: NodeJS.ProcessEn
 }
 
 async function shim(): Promise<void> {
-  const path = findProgram(name);
+  const path = exact ?? findProgram(name);
   if (path === null) {
     say(`countersign: ${name}: command not found\n`);
     process.exit(NOT_FOUND);
@@ -122,9 +130,9 @@ async function shim(): Promise<void> {
     deny(
       'an argument is not UTF-8, which the shim without a C compiler cannot pass on; install gcc and build again',
     );
-  const shell = ['sh', 'bash', 'dash', 'zsh'].includes(name);
+  const shell = ['sh', 'bash', 'dash', 'zsh'].includes(basename(name));
   const parsed = readShellArguments(args, process.env);
-  const trapped = shell && trapFollows(name, parsed);
+  const trapped = shell && trapFollows(basename(name), parsed);
   const answer = await ask([
     field('k', 'exec'),
     field('n', name),
@@ -156,6 +164,12 @@ async function shim(): Promise<void> {
 async function askForShell(): Promise<void> {
   const words =
     args.length === 1 && args[0] === '-' ? readFileSync(0, 'utf8').split('\0').slice(0, -1) : args;
+  if (isFileQuestion) {
+    const [kind = '', pid = '', ...more] = args;
+    const fields = more.map((word) => field(word.slice(0, 1), word.slice(1)));
+    const { verdict } = await ask([field('k', kind), field('q', pid), ...fields]);
+    process.exit(verdict === 'ALLOW' ? 0 : DENIED);
+  }
   const [kind = '', pid = '', flags = '', status = '', line, ...variables] = words;
   const answer = await ask([
     field('k', kind),
@@ -209,6 +223,6 @@ function init(): void {
   });
 }
 
-if (name === 'countersign-init') init();
-else if (name === 'countersign-ask') await askForShell();
+if (called === 'countersign-init') init();
+else if (called === 'countersign-ask') await askForShell();
 else await shim();

@@ -1,10 +1,18 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
-import { answerTo, type Decided, denial, shellLine, type Waiting, waitingFor } from './answer.ts';
+import {
+  answerTo,
+  type Decided,
+  denial,
+  plainAnswer,
+  shellLine,
+  type Waiting,
+  waitingFor,
+} from './answer.ts';
 import { createFrameReader, encodeFrame, type Field, field } from './frame.ts';
 import { withPipeWriter } from './pipe-writer.ts';
-import { readShimMessage, type ShellQuestion } from './question.ts';
+import { type Question, readShimMessage, type ShellQuestion } from './question.ts';
 
 /** How something that was let through ended, as its parent saw it. */
 export type Ending =
@@ -15,7 +23,7 @@ export type Ending =
 /** The way to the decider. Never rejects: what goes wrong is a refusal with its reason, and the shim denies. */
 export interface Submitter {
   submit(
-    question: ShellQuestion,
+    question: Question,
     onWaiting: (waiting: Waiting) => void,
   ): { readonly decided: Promise<Result<Decided, string>>; cancel(): void };
   /** Reports an outcome; best effort, for its absence is visible in the ledger. */
@@ -148,6 +156,32 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
     };
   };
 
+  /** A question that is answered once and of which no outcome is heard: ALLOW, or a denial with its reason. */
+  const askOnce = (socket: Socket, question: Question) => {
+    let named = false;
+    let answered = false;
+    const asking = options.submitter.submit(question, (waiting) => {
+      send(socket, waitingFor(waiting, waiting.deadline - options.now(), named));
+      named = true;
+    });
+    socket.on('close', () => {
+      if (!answered) asking.cancel();
+    });
+    void asking.decided.then((result) => {
+      answered = true;
+      if (socket.destroyed) {
+        if (result.ok && result.value.result === 'ALLOW' && result.value.action !== null)
+          options.submitter.outcome(
+            result.value.action,
+            { kind: 'unknown', why: 'the program went away before the answer came' },
+            options.now(),
+          );
+        return;
+      }
+      socket.end(encodeFrame(result.ok ? plainAnswer(result.value) : denial(result.error)));
+    });
+  };
+
   const serve = (socket: Socket) => {
     open.add(socket);
     let finish: ((ending: Ending, childPid: number | null) => void) | null = null;
@@ -176,6 +210,8 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           init = socket;
           options.onAgent({ kind: 'started', initPid: value.pid });
           return;
+        case 'file':
+          return askOnce(socket, value.question);
         case 'take': {
           const line = changed.get(value.pid);
           changed.delete(value.pid);
@@ -192,6 +228,7 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           const pid = value.question.pid ?? 0;
           if (value.previousStatus !== null)
             settle(commands, pid, { kind: 'exit', code: value.previousStatus & 255 });
+          if (value.unattended) return askOnce(socket, value.question);
           finish = ask(socket, value.shape, pid, withPipeWriter(value.question));
           return;
         }

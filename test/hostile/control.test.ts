@@ -336,9 +336,14 @@ for (const [name, way] of WAYS)
   test(`from inside a session nothing is granted, ${name}`, async () => {
     const out = join(s.root, `attack-${WAYS.findIndex(([n]) => n === name)}`);
     const before = refused('not_permitted');
-    await s.cli(['run', '--', process.execPath, AGENT, ...way, process.execPath, ATTACKER, out], {
-      timeoutMs: 40_000,
-    });
+    // Where nothing but its marks keeps a session from the door. The attacker is any program, not one of Node's that asks first.
+    await s.cli(
+      ['run', '--guard', 'off', '--', process.execPath, AGENT, ...way, process.execPath, ATTACKER, out],
+      {
+        env: { COUNTERSIGN_FILE_SHIM: 'off' },
+        timeoutMs: 40_000,
+      },
+    );
     await waitFor(() => existsSync(out) && readFileSync(out, 'utf8').includes('end end'), 20_000);
     const said = readFileSync(out, 'utf8');
     assert.match(said, /^presence session$/m);
@@ -348,11 +353,30 @@ for (const [name, way] of WAYS)
     assert.equal(s.daemon.process.exitCode, null);
   });
 
+test('what the kernel guard holds does not even see the doors', async () => {
+  const out = join(s.work, 'attack-guarded');
+  const [, way] = WAYS[0] ?? ['', []];
+  await s.cli(['run', '--', process.execPath, AGENT, ...way, process.execPath, ATTACKER, out], {
+    env: { COUNTERSIGN_FILE_SHIM: 'off' },
+    timeoutMs: 40_000,
+  });
+  assert.doesNotMatch(existsSync(out) ? readFileSync(out, 'utf8') : '', /GRANTED/);
+  const look = 'for f in "$COUNTERSIGN_HOME"/run/*; do [ -S "$f" ] && echo "door $f"; done; echo looked';
+  const looked = await s.cli(['run', '--verbose', '--', 'bash', '-c', look]);
+  // Without a guard on this machine there is nothing to hide them, and the tests above say what holds then.
+  const held = !looked.stderr.includes('assurance cooperative');
+  assert.match(looked.stdout, /^looked$/m, looked.stderr);
+  assert.equal(/^door /m.test(looked.stdout), !held, looked.stdout);
+  assert.equal(s.daemon.process.exitCode, null);
+});
+
 test('a daemon is not started from inside a session', async () => {
   const out = join(s.root, 'second-daemon');
   const daemon = join(import.meta.dirname, '..', '..', 'build', 'electron', 'daemon', 'main.js');
   const script = `/usr/bin/env -i HOME=${out} ${process.execPath} ${daemon} 2>${out}.log; echo $? >${out}.code`;
-  await s.cli(['run', '--', process.execPath, AGENT, '/bin/sh', '-c', script], { timeoutMs: 20_000 });
+  await s.cli(['run', '--guard', 'off', '--', process.execPath, AGENT, '/bin/sh', '-c', script], {
+    timeoutMs: 20_000,
+  });
   assert.equal(readFileSync(`${out}.code`, 'utf8').trim(), '78');
   assert.match(readFileSync(`${out}.log`, 'utf8'), /inside an agent session/);
   assert.equal(existsSync(out), false, 'and it made nothing');

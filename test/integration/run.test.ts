@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -125,6 +133,8 @@ describe('countersign run, with the real daemon', () => {
   test('leaves no process and no directory behind', async () => {
     const done = await home.run([
       'run',
+      '--guard',
+      'off',
       '--',
       'bash',
       '-c',
@@ -132,6 +142,27 @@ describe('countersign run, with the real daemon', () => {
     ]);
     const [pid = '', dir = ''] = done.stdout.trim().split(' ');
     assert.ok(!existsSync(`/proc/${pid}`) && dir.length > 1 && !existsSync(dir));
+  });
+
+  test('leaves none where processes have numbers of their own inside', async () => {
+    const seconds = `300.${process.pid}`;
+    const done = await home.run([
+      'run',
+      '--',
+      'bash',
+      '-c',
+      `setsid sleep ${seconds} & echo "$COUNTERSIGN_SESSION_DIR"; sleep 0.2`,
+    ]);
+    const dir = done.stdout.trim();
+    assert.ok(dir.length > 1 && !existsSync(dir));
+    const left = readdirSync('/proc').filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith(`sleep\0${seconds}\0`);
+      } catch {
+        return false;
+      }
+    });
+    assert.deepEqual(left, []);
   });
 
   for (const [name, args, code, message] of [
@@ -167,7 +198,7 @@ describe('countersign run, with the real daemon', () => {
     const terminal = home.terminal(['run', '--', 'bash']);
     await terminal.see(/what is this session for\? \(Enter: not said\) /);
     terminal.type('look around\r');
-    await terminal.see(/session sess_[\w-]+, assurance cooperative/);
+    await terminal.see(/session sess_[\w-]+, assurance (?:enforced|sandboxed|cooperative)/);
     await terminal.see(/P> $/);
     terminal.type('stty size; [ -t 0 ] && [ -t 1 ] && echo tty\r');
     await terminal.see(/30 120\r\ntty\r\n/);
@@ -231,25 +262,36 @@ describe('countersign run fails closed', () => {
     }
   });
 
-  test('when the daemon hangs: at the deadline', async () => {
-    const home = openHome();
-    try {
-      const child = spawn(process.execPath, [MAIN, 'run', '--', 'bash'], { cwd: home.work, env: home.env });
-      const done = collectOpen(child);
-      child.stdin.write('echo up\n');
-      await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
-      const pid = home.daemonPid();
-      process.kill(pid, 'SIGSTOP');
-      child.stdin.end('touch a\n');
-      const { stderr, code } = await done;
-      process.kill(pid, 'SIGCONT');
-      assert.match(stderr, /countersign: denied: no decision came within \d+ ms/);
-      assert.equal(code, 126);
-      assert.ok(!existsSync(join(home.work, 'a')));
-    } finally {
-      home.close();
-    }
-  });
+  for (const [held, options, said] of [
+    ['by the shims', ['--guard', 'off'], /countersign: denied: no decision came within \d+ ms/],
+    [
+      'by what holds it here',
+      [],
+      /countersign: denied: (?:no decision came within \d+ ms|the daemon (?:did not answer in time|cannot be reached))/,
+    ],
+  ] as const)
+    test(`when the daemon hangs: at the deadline, ${held}`, async () => {
+      const home = openHome();
+      try {
+        const child = spawn(process.execPath, [MAIN, 'run', ...options, '--', 'bash'], {
+          cwd: home.work,
+          env: home.env,
+        });
+        const done = collectOpen(child);
+        child.stdin.write('echo up\n');
+        await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()));
+        const pid = home.daemonPid();
+        process.kill(pid, 'SIGSTOP');
+        child.stdin.end('touch a\n');
+        const { stderr, code } = await done;
+        process.kill(pid, 'SIGCONT');
+        assert.match(stderr, said);
+        assert.equal(code, 126);
+        assert.ok(!existsSync(join(home.work, 'a')));
+      } finally {
+        home.close();
+      }
+    });
 
   test('when the daemon cannot start: with its log', async () => {
     const home = openHome();

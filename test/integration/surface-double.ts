@@ -71,6 +71,7 @@ export async function openDouble(
     options.programs ?? ['rm', 'touch', 'cat', 'sleep', 'true', 'git', 'tr', 'mkdir', 'env', 'tee'],
     installation,
     path,
+    null,
   );
   if (!made.ok) throw new Error(made.error);
   const work = join(root, 'w');
@@ -82,6 +83,7 @@ export async function openDouble(
     onAgent: (state) => void agent.push(state),
     submitter: {
       submit(question, onWaiting) {
+        if (question.surface !== 'shell') throw new Error('this double hears shells only');
         const text = question.command_line ?? (question.argv ?? []).join(' ');
         const row: Heard = {
           text,

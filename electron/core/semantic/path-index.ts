@@ -21,6 +21,8 @@ interface Node {
 
 /** The path table, indexed by segment. */
 export interface PathIndex {
+  /** The lines themselves, for those who hand them on. */
+  readonly entries: readonly PathEntry[];
   readonly absolute: Node;
   readonly home: Node;
   readonly names: ReadonlyMap<string, readonly PathEntry[]>;
@@ -44,23 +46,7 @@ export function indexPaths(entries: readonly PathEntry[]): PathIndex {
     }
     for (const name of entry.folder) push(folders, name, entry);
   }
-  return { absolute, home, names, patterns, folders };
-}
-
-/** Every line of the table, each once. */
-export function entriesOf(index: PathIndex): readonly PathEntry[] {
-  const entries = new Set<PathEntry>();
-  const visit = (node: Node) => {
-    for (const entry of node.under) entries.add(entry);
-    for (const entry of node.exact) entries.add(entry);
-    for (const child of node.children.values()) visit(child);
-  };
-  visit(index.absolute);
-  visit(index.home);
-  for (const list of index.names.values()) for (const entry of list) entries.add(entry);
-  for (const list of index.folders.values()) for (const entry of list) entries.add(entry);
-  for (const [, entry] of index.patterns) entries.add(entry);
-  return [...entries];
+  return { entries, absolute, home, names, patterns, folders };
 }
 
 /** Adds the labels of a path (segments of an absolute or home-relative path) to `into`. */

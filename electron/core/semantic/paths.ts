@@ -21,13 +21,13 @@ export interface SeenPath {
 
 const GLOB = /[*?[{]/;
 /** The kernels' own names for disks, partitions and mapped volumes. */
-const BLOCK_DEVICE =
+export const BLOCK_DEVICE =
   /^\/dev\/(?:[shv]d[a-z*?X[]|xvd[a-z]|nvme|mmcblk|r?disk[\ds/]|md\d|dm-|mapper\/|block\/|ada\d|da\d|zd\d|ubi\d|mtdblock|nbd\d)/;
 /** Dot files below a folder for temporary files, where nobody looks. */
-const HIDDEN =
+export const HIDDEN =
   /^\/(?:var\/tmp|tmp|dev\/shm)\/(?:[^/]*\/)*\.(?!X11|XIM|ICE|font|Test|git|cache|config|local|npm|venv|env)[^/.]/;
 /** A program that looks like a document, or like another program: `report.pdf.sh`, `init `. */
-const MASQUERADE =
+export const MASQUERADE =
   /\.(?:pdf|docx?|xlsx?|pptx?|jpe?g|png|gif|txt|csv|mp[34])\.(?:sh|exe|py|pl|rb|command|scpt|bat|cmd|js|app|desktop)$|^\S*[^\s/] +(?:\/|$)|\/\.{3,}\//;
 const HOMES = /^\/(?:home|Users|export\/home|usr\/home)\/[^/]+(?=\/|$)/;
 /** Ways in which the kernel lets the same file be named differently: a hostile spelling of `/etc/shadow`. */

@@ -62,6 +62,12 @@ void stop_release(pid_t process) {
   if (ptrace(PTRACE_DETACH, process, NULL, NULL) != 0) reap();
 }
 
+int stop_continue(pid_t process) {
+  int status;
+  if (ptrace(PTRACE_CONT, process, NULL, NULL) != 0) return -1;
+  return next_status(&status) == process && WIFSTOPPED(status) ? status : -1;
+}
+
 void stop_kill(pid_t process) {
   int status;
   kill(process, SIGKILL);

@@ -4,6 +4,7 @@
  *
  *   exec.c  the notification, and the judgement      exec-stop.c  to the stop, and away from it    exec-image.c  what was committed
  *   exec-ask.c  the question and what its answer does      poke.c  what the image runs instead      held.c, ends.c  what happens meanwhile, and after
+ *   seal.c  what keeps its memory to itself
  */
 #ifndef CSG_EXEC_H
 #define CSG_EXEC_H
@@ -56,6 +57,8 @@ int stop_take(pid_t tid);
 enum stopped stop_await(pid_t tid, pid_t *process);
 /* Lets a stopped process go on. */
 void stop_release(pid_t process);
+/* Lets a stopped process run to its next stop; the status of that, or -1 when it died (and has been reaped). */
+int stop_continue(pid_t process);
 /* Ends it, where nothing milder is possible. */
 void stop_kill(pid_t process);
 
@@ -63,6 +66,9 @@ void stop_kill(pid_t process);
 int poke_stack(pid_t process, uint64_t *stack);
 int poke_refusal(pid_t process, const char *message);
 int poke_exec(pid_t process, uint64_t environment, const char *path, char *const *argv);
+
+/* seal.c: no other process of its user looks into this one's memory from now on, core files included. 0, or -1 when it could not be done. */
+int seal_memory(pid_t process);
 
 /* exec-ask.c: asks about an image and does what the answer says; the process is let go or ended when it returns. */
 void exec_ask(const struct image *image, const char *asker, const char *scope, int writable);

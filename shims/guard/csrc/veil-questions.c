@@ -174,7 +174,8 @@ static int hold_or_ask_locked(const struct question *wanted, const struct touch 
   for (struct question *each = questions; each != NULL; each = each->next) {
     of_family += each->family == wanted->family;
     if (each->withdrawn || strcmp(each->path, wanted->path) != 0) continue;
-    /* A person allows it to a program: another one that comes meanwhile is asked about by itself. */
+    /* It is allowed to a program as it was started: another process that comes meanwhile is asked about by itself, whatever it runs. */
+    if (each->process != wanted->process) continue;
     if (strcmp(each->program, wanted->program) != 0 || strcmp(each->scope, wanted->scope) != 0) continue;
     hold_locked(each, touch);
     return 0;

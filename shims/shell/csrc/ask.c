@@ -2,6 +2,8 @@
  * countersign-ask: a shell's question about what it is about to run, or its report of how that ended.
  *
  *   countersign-ask KIND SHELL_PID FLAGS STATUS [TEXT [NAME=VALUE …]]
+ *   countersign-ask file|connect PID FIELD …     a question of the file shim; a FIELD is its tag (frame.ts) and its value in one word;
+ *                                                the reason of a denial goes to standard output
  *   countersign-ask - < the same words, each ended by a NUL (one word of an argv is at most 128 KiB)
  *
  * KIND: `command` (a simple command), `line` (a whole typed line), `report` (only STATUS), `take` (prints the changed command
@@ -58,10 +60,25 @@ static int read_words(int *count, char ***words) {
   return 0;
 }
 
+/* The file shim's synchronous questions: it cannot read a socket while its program stands still. */
+static int ask_about_file(const struct called *called, int count, char **words) {
+  struct bytes question = {0};
+  put_text(&question, 'k', words[0]);
+  put_text(&question, 'q', words[1]);
+  for (int i = 2; i < count; i++) {
+    if (words[i][0] == '\0' || strchr("OptRMehjc", words[i][0]) == NULL) return malformed();
+    put_text(&question, (unsigned char)words[i][0], words[i] + 1);
+  }
+  say_reasons_to(1);
+  return ask_host(called, &question).verdict == ANSWER_ALLOW ? 0 : EXIT_DENIED;
+}
+
 int ask_main(const struct called *called, int argc, char **argv) {
   int count = argc - 1;
   char **words = argv + 1;
   if (count == 1 && strcmp(words[0], "-") == 0 && read_words(&count, &words) != 0) return malformed();
+  if (count > 2 && (strcmp(words[0], "file") == 0 || strcmp(words[0], "connect") == 0))
+    return ask_about_file(called, count, words);
   if (count < 4) return malformed();
   struct bytes question = {0};
   put_text(&question, 'k', words[0]);

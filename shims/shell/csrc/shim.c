@@ -3,6 +3,7 @@
  * and runs it, or something else, or nothing. One static binary under many names:
  *
  *   NAME …               asks about `NAME …`, then runs the real NAME
+ *   countersign-exec PROGRAM ARGV0 …   asks about PROGRAM, a path that is looked up nowhere, then runs it with that argv
  *   countersign-ask …    asks about a command line that a shell is about to run (ask.c)
  *   countersign-init …   first process of a session (init.c)
  */
@@ -51,14 +52,14 @@ static _Noreturn void run_changed(const struct answer *answer, const char *integ
   run_program(answer->socket, path, argv);
 }
 
-static int shim(const struct called *called, char **argv) {
-  char *path = find_program(called->name);
+static int shim(const struct called *called, char **argv, char *path) {
   if (path == NULL) {
     say("countersign: ", called->name, ": command not found\n", NULL);
     return EXIT_NOT_FOUND;
   }
   const char *integration = session_file(called, "bash-integration.bash");
-  int shell = is_shell(called->name);
+  const char *slash = strrchr(called->name, '/');
+  int shell = is_shell(slash != NULL ? slash + 1 : called->name);
   struct shell_arguments arguments = {0};
   struct bytes question = {0};
   put_text(&question, 'k', "exec");
@@ -72,7 +73,7 @@ static int shim(const struct called *called, char **argv) {
   int trapped = 0;
   if (shell) {
     arguments = read_shell_arguments(argv);
-    trapped = integration != NULL && access(integration, R_OK) == 0 && trap_follows(called->name, &arguments);
+    trapped = integration != NULL && access(integration, R_OK) == 0 && trap_follows(slash != NULL ? slash + 1 : called->name, &arguments);
     if (arguments.script != NULL) put_text(&question, 's', arguments.script);
     if (arguments.interactive) put_text(&question, 'I', "1");
     if (!arguments.command && arguments.script == NULL) put_text(&question, 'i', kind_of_stdin());
@@ -81,8 +82,9 @@ static int shim(const struct called *called, char **argv) {
   struct answer answer = ask_host(called, &question);
   switch (answer.verdict) {
     case ANSWER_ALLOW: {
-      /* argv[0] as the caller gave it, but never the shim's own path: programs re-execute themselves by it. */
-      if (argv[0] == NULL || strchr(argv[0], '/') != NULL) {
+      /* argv[0] as the caller gave it, but never the shim's own path: programs re-execute themselves by it. Python looks
+       * itself up on PATH by a bare name, would find the shim, and would link each virtual environment to it. */
+      if (argv[0] == NULL || strchr(argv[0], '/') != NULL || strncmp(argv[0], "python", 6) == 0) {
         static char *only[2];
         if (argv[0] == NULL) argv = only;
         argv[0] = path;
@@ -103,5 +105,14 @@ int main(int argc, char **argv) {
   struct called called = how_called(argv);
   if (strcmp(called.name, "countersign-init") == 0) return init_main(argc, argv);
   if (strcmp(called.name, "countersign-ask") == 0) return ask_main(&called, argc, argv);
-  return shim(&called, argv);
+  if (strcmp(called.name, "countersign-exec") == 0) {
+    if (argc < 3 || argv[1][0] != '/') {
+      say("countersign: denied: the file shim asked something malformed\n", NULL);
+      return EXIT_DENIED;
+    }
+    /* The program keeps its path as its name: nothing was looked up, so the name alone would say too little. */
+    called.name = argv[1];
+    return shim(&called, argv + 2, argv[1]);
+  }
+  return shim(&called, argv, find_program(called.name));
 }

@@ -64,9 +64,13 @@ static char *text_of(const struct field *field) {
   return text;
 }
 
-static void print(const struct field *field) {
+static int reasons_to = 2;
+
+void say_reasons_to(int descriptor) { reasons_to = descriptor; }
+
+static void print(int descriptor, const struct field *field) {
   if (field->size == 0) return;
-  if (write(2, field->at, field->size) < 0) return;
+  if (write(descriptor, field->at, field->size) < 0) return;
 }
 
 /* Reads a final answer; -1 when it is malformed, incomplete, or says what its verdict does not allow. */
@@ -106,7 +110,7 @@ static int read_answer(const struct bytes *frame, struct answer *answer, int *wa
   }
   if (more < 0 || verdict < 0) return -1;
   if (verdict == ANSWER_MODIFY && answer->argv == NULL && answer->line == NULL) return -1;
-  print(&message);
+  print(reasons_to, &message);
   answer->verdict = (enum verdict)verdict;
   return 0;
 }
@@ -119,7 +123,7 @@ static int is_waiting(const struct bytes *frame, long long *deadline) {
   while (next_field(frame, &offset, &f) == 1) {
     if (f.tag == 'w') {
       waiting = 1;
-      print(&f);
+      print(2, &f);
     } else if (f.tag == 'd' && waiting) {
       char digits[16] = {0};
       memcpy(digits, f.at, f.size < sizeof digits - 1 ? f.size : sizeof digits - 1);

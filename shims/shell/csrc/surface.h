@@ -33,6 +33,9 @@ struct answer {
  * Sends one question and waits for its decision (AARM R1). Prints what is waited for, and why a denial was made.
  * No host, a dead host, a late or malformed answer: denied, said on standard error (R1.c).
  */
+/* Where the reason of an answer is printed: standard error, unless somebody reads it elsewhere. Waiting is always said on standard error. */
+void say_reasons_to(int descriptor);
+
 struct answer ask_host(const struct called *called, const struct bytes *question);
 
 #endif

@@ -157,13 +157,14 @@ test('hosts are host and port, an address of IPv6 in brackets', () => {
 });
 
 test('an ALLOW stands for the session only where nothing else could make it another', () => {
-  const action = (operation: FileOperation, path: string) =>
+  const action = (operation: FileOperation | 'read', path: string, ownUse = false) =>
     buildFileAction(
       {
         id: 'act_00000000' as ActionId,
         sessionId: 'sess_00000000' as SessionId,
         at: 0,
         place: { cwd: null, home: '/home/ada', workspace: '/w', user: 'ada' },
+        surface: 'guard',
         own: [],
         by: exactly('/bin/x'),
         modifiedFrom: null,
@@ -171,7 +172,9 @@ test('an ALLOW stands for the session only where nothing else could make it anot
         path: exactly(path),
         destination: null,
         flags: null,
+        recursive: false,
         veiled: [],
+        ownUse,
         byContent: () => false,
       },
       knowledge.paths,
@@ -185,4 +188,8 @@ test('an ALLOW stands for the session only where nothing else could make it anot
   assert.ok(standsForSession(policy([history]), action('delete', '/home/ada/x')));
   const truncating = rule('t.t', { match: { effects: ['write'], tags: ['truncate'] } });
   assert.ok(!standsForSession(policy([truncating]), write));
+  // A program's own use of its credential opens it for no other program.
+  const key = '/home/ada/.ssh/id_rsa';
+  assert.ok(standsForSession(policy([]), action('read', key)));
+  assert.ok(!standsForSession(policy([]), action('read', key, true)));
 });

@@ -100,7 +100,7 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
     approvals: createApprovalService(clock, timer),
     deferrals: createDeferralService(clock, timer),
     normalize: ({ id, at, session: owner, envelope, modifiedFrom }) => {
-      assert.equal(envelope.surface, 'shell');
+      assert.ok(envelope.surface === 'shell');
       const line = envelope.command_line ?? (envelope.argv ?? []).join(' ');
       if (line === 'garbage') return err({ code: 'nul', message: 'a NUL byte' });
       return ok(actionOf(id, at, owner.id, line, envelope, modifiedFrom));

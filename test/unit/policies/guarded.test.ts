@@ -22,6 +22,7 @@ before(async () => {
         id: NO_ACTION,
         sessionId: NO_SESSION,
         at: 1,
+        surface: 'guard',
         place: { cwd: null, home: HOME, workspace: WORKSPACE, user: 'user' },
         own: [],
         by: exactly('/usr/bin/python3'),
