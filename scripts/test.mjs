@@ -18,6 +18,14 @@ function isInstalled(program) {
 const NEEDED = [
   ['gnome-keyring-daemon', 'gnome-keyring'],
   ['dbus-run-session', 'dbus'],
+  // What people run inside a session, and what makes sandboxes of its own.
+  ['tmux', 'tmux'],
+  ['vim', 'vim'],
+  ['less', 'less'],
+  ['curl', 'curl'],
+  ['make', 'make'],
+  ['python3', 'python3'],
+  ['bwrap', 'bubblewrap'],
 ];
 
 function installSystemPackages() {
@@ -26,7 +34,7 @@ function installSystemPackages() {
   const names = missing.join(' ');
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isInstalled('apt-get')) {
     say(
-      `not installed: ${names}; the tests of the keychain will fail. On Debian: sudo apt-get install ${names}`,
+      `not installed: ${names}; tests that run them will fail. On Debian: sudo apt-get install ${names}`,
     );
     return;
   }
@@ -39,7 +47,7 @@ function installSystemPackages() {
   if (spawnSync('apt-get', args, quiet).status === 0) return;
   spawnSync('apt-get', ['update', '-q'], quiet);
   if (spawnSync('apt-get', args, quiet).status !== 0)
-    say(`could not install ${names}; the tests of the keychain will fail`);
+    say(`could not install ${names}; tests that run them will fail`);
 }
 
 await install();
