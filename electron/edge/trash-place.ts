@@ -7,6 +7,7 @@ import {
   openSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -43,11 +44,11 @@ export function mountTrash(folder: string): string {
 
 /** Makes a trash where there is none yet. Throws when it cannot be made, is reached through a link, or others could write to it. */
 export function openTrash(root: string): TrashFolder {
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(root), { recursive: true, mode: 0o700 });
   const place = join(realpathSync(dirname(root)), basename(root));
   const made = { files: join(place, 'files'), info: join(place, 'info') };
   for (const folder of [place, made.files, made.info]) {
-    if (folder !== place) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const facts = lstatSync(folder);
     if (!facts.isDirectory()) throw new Error('the trash is no folder');
     if (process.getuid !== undefined && facts.uid !== process.getuid())
@@ -55,6 +56,14 @@ export function openTrash(root: string): TrashFolder {
     if ((facts.mode & 0o022) !== 0) throw new Error('others can write to the trash');
   }
   return made;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+  }
 }
 
 /** Takes a name by creating its info file exclusively; the loser of a race takes the next one. Throws when none can be made. */
@@ -107,7 +116,8 @@ export function trashPlace(path: string, home: string, note: TrashNote): Result<
     const trashes = [home, beside, ...(own.ok ? [dirname(own.value.files)] : [])];
     if (trashes.some((trash) => path === trash || path.startsWith(`${trash}/`)))
       return err('it lies in the trash');
-    if (own.ok && mountOf(own.value.files).id === mount.id) return ok(reserveIn(own.value, path, note));
+    if (mountOf(own.ok ? own.value.files : folderAbove(home)).id === mount.id)
+      return own.ok ? ok(reserveIn(own.value, path, note)) : err(`the trash cannot be used: ${own.error}`);
     if (isInRepository(mount.top)) return err('the only trash for it would lie in a repository');
     const trash = openTrash(beside);
     if (mountOf(trash.files).id !== mount.id) return err('there is no trash on its file system');
@@ -123,6 +133,14 @@ function tried<T>(act: () => T): Result<T, string> {
   } catch (cause) {
     return err((cause as Error).message);
   }
+}
+
+/** The nearest directory above a path that is there. */
+function folderAbove(path: string): string {
+  const above = dirname(path);
+  return above === path || statSync(above, { throwIfNoEntry: false })?.isDirectory() === true
+    ? above
+    : folderAbove(above);
 }
 
 /** True when a directory or one above it is a repository: a trash there would be work nobody did. */
