@@ -11,7 +11,13 @@ import {
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { homeTrash, isInRepository, mountTrash, openTrash, reserveIn } from '../../electron/edge/trash-place.ts';
+import {
+  homeTrash,
+  isInRepository,
+  mountTrash,
+  openTrash,
+  reserveIn,
+} from '../../electron/edge/trash-place.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { trashedFrom } from '../../electron/wire/trash-info.ts';
 import { removeTree } from './preview-commit.ts';

@@ -38,10 +38,7 @@ describe('a place in the trash', () => {
   test('is the only one of its name, and says what for', () => {
     mkdirSync(join(root, 'b'));
     const [first, second] = [placeOf(join(root, 'a')), placeOf(join(root, 'b/a'))];
-    assert.deepEqual(
-      [first.path, second.path],
-      [join(trash, 'files/a'), join(trash, 'files/a.2')],
-    );
+    assert.deepEqual([first.path, second.path], [join(trash, 'files/a'), join(trash, 'files/a.2')]);
     const text = readFileSync(join(trash, 'info/a.2.trashinfo'), 'utf8');
     assert.equal(trashedFrom(text), join(root, 'b/a'));
     assert.match(

@@ -65,10 +65,7 @@ describe('moves to the trash', () => {
   for (const row of kept)
     test(row[0], () => {
       const { result, rule, modify } = decide(row);
-      assert.deepEqual(
-        [result, rule, modify?.name],
-        ['MODIFY', 'home.document-to-trash', 'delete-to-trash'],
-      );
+      assert.deepEqual([result, rule, modify?.name], ['MODIFY', 'home.document-to-trash', 'delete-to-trash']);
     });
 });
 
@@ -114,10 +111,7 @@ describe('leaves alone', () => {
 
 test('asks before something in the trash is deleted for good', () => {
   for (const path of ['~/.local/share/Trash/files/thesis.odt', '/mnt/data/.Trash-1000/files/a/b'])
-    assert.deepEqual(
-      [decide([path]).result, decide([path]).rule],
-      ['STEP_UP', 'home.trash-emptied'],
-    );
+    assert.deepEqual([decide([path]).result, decide([path]).rule], ['STEP_UP', 'home.trash-emptied']);
 });
 
 test('speaks about every rule of the pack', () => {
