@@ -288,13 +288,23 @@ const DOORS = [
   'SSH_ASKPASS',
 ] as const;
 
+/** Where programs remember what was typed: the person's own histories are not there to be read or added to, and nobody is asked about it. */
+const HISTORIES: readonly (readonly [string, string])[] = [
+  ['HISTFILE', '/tmp/.history'],
+  ['LESSHISTFILE', '/tmp/.lesshst'],
+  ['NODE_REPL_HISTORY', '/tmp/.node_repl_history'],
+  ['PYTHON_HISTORY', '/tmp/.python_history'],
+  ['SQLITE_HISTORY', '/tmp/.sqlite_history'],
+  ['PSQL_HISTORY', '/tmp/.psql_history'],
+  ['MYSQL_HISTFILE', '/tmp/.mysql_history'],
+];
+
 /** The person's environment without the doors that a guarded session does not have. */
 export function guardedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const inside: NodeJS.ProcessEnv = { ...env };
   for (const name of DOORS) delete inside[name];
   if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
-  // The person's own history is not there to be read or added to.
-  inside['HISTFILE'] = '/tmp/.history';
+  for (const [name, path] of HISTORIES) inside[name] = path;
   return inside;
 }
 

@@ -347,6 +347,16 @@ test('a document is moved to a place in the trash, which is given back when the 
   assert.deepEqual(readdirSync(join(trash, 'info')), []);
 });
 
+test('a document that a command says it deletes goes to the trash, too, where nobody was asked', async () => {
+  const session = await guarded('document by name');
+  const path = join(place.home, 'Documents/b.odt');
+  const outer = await session.ask.ask(exec(['rm', path]));
+  assert.equal(outer.result, 'ALLOW');
+  const within = asker(outer.action, '/usr/bin/rm');
+  const answer = await session.ask.ask(fileOf('delete', path, { asker: within }));
+  assert.deepEqual([answer.result, answer.path?.endsWith('/Trash/files/b.odt')], ['MODIFY', true]);
+});
+
 test('what an approved command said it would do is not asked a second time', async () => {
   const session = await guarded('footprint');
   const target = join(place.home, '.bashrc');

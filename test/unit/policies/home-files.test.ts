@@ -34,6 +34,7 @@ before(async () => {
         destination: operation === 'rename' ? exactly(`${HOME}/x`) : null,
         flags: null,
         veiled: [],
+        byContent: () => false,
       },
       knowledge.paths,
       nodeHasher,
