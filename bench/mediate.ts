@@ -92,6 +92,7 @@ async function main(): Promise<void> {
       return { entry, summary: advanceSummary(summary, entry) };
     },
     replacements: {},
+    redirections: { trash: () => err('no trash'), copy: () => err('no copy') },
     limits: DEFAULT_LIMITS,
   };
   let sequence = 0;

@@ -28,6 +28,8 @@ import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts
 import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
+import { homeTrash, trashPlace } from '../edge/trash-place.ts';
+import { writeCopy } from '../edge/write-copy.ts';
 import type { DaemonStatus } from '../wire/control.ts';
 import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { Places } from '../wire/places.ts';
@@ -192,6 +194,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       return { entry, summary: advanceSummary(summary, entry) };
     },
     replacements: { trash: [process.execPath, commandLineProgram(), 'trash'] },
+    redirections: {
+      trash: (path, note) => trashPlace(path, homeTrash(options.home, process.env.XDG_DATA_HOME), note),
+      copy: (path, session) => {
+        const copy = writeCopy(path, join(places.state, 'copies', session));
+        // An unused one harms nobody, and another opening may be using it.
+        return copy.ok ? ok({ path: copy.value, release: () => undefined }) : copy;
+      },
+    },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
 

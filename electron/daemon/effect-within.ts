@@ -64,7 +64,9 @@ export function effectWithin(
   if (scope === null || running === undefined || ports.deferrals.blockersOf(action).length > 0) return null;
   const decision = evaluateNow(ports, policy, session, action);
   const asks = decision.result === 'STEP_UP' || decision.result === 'DEFER';
-  const said = asks && isSaid(running.footprint, action);
+  // What a person was asked about is done as it was said; what nobody was asked about is still changed where policy changes it.
+  const covers = asks || (decision.result === 'MODIFY' && running.asked);
+  const said = covers && isSaid(running.footprint, action);
   if (decision.result !== 'ALLOW' && !said) return null;
   countEffect(running.effects, ports.hasher, kindOf(action), effectName(action));
   noteReads(ports, session, action, scope);
@@ -77,6 +79,7 @@ export function effectWithin(
     instead: null,
     commandLine: null,
     argv: null,
+    path: null,
     effect: true,
     receipt: running.receipt,
   };

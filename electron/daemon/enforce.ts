@@ -2,12 +2,13 @@ import type { Action } from '../core/action.ts';
 import type { ActionId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { unseenByParts } from '../core/parts.ts';
-import { transformWithin } from '../core/policy/transform.ts';
+import { redirectionOf, transformWithin } from '../core/policy/transform.ts';
 import { err, type Result, unreachable } from '../core/result.ts';
 import { waitForFacts } from './await-facts.ts';
 import { waitForPerson } from './await-person.ts';
 import { finish, freshTrail, originalOf, rebuild, type Trail } from './finish.ts';
 import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
+import { redirect } from './redirect.ts';
 import { evaluateNow } from './stages.ts';
 
 /** The one switch over the five decisions (AARM R4). */
@@ -34,10 +35,12 @@ export async function enforce(
 
 /**
  * What a preview does instead of asking: the guard lets nothing out of it, so that the effect itself can be shown to the person who would be
- * asked. What is denied stays denied, what is changed is changed, and a secret is not read unasked: that could not be taken back.
+ * asked. What is denied stays denied, a changed command is changed, and a secret is not read unasked: that could not be taken back. A
+ * change of a file needs no other place: what it changes is the overlay.
  */
 function isContained({ session, action }: Passage, decision: Decision): boolean {
   if (session.guard?.preview !== true) return false;
+  if (decision.result === 'MODIFY') return action.tool === 'file';
   if (decision.result !== 'STEP_UP' && decision.result !== 'DEFER') return false;
   return !(action.tool === 'file' && action.operation === 'read');
 }
@@ -133,16 +136,10 @@ async function modify(
   trail: Trail,
 ): Promise<Answer> {
   const { action } = passage;
+  const kind = decision.modify === null ? null : redirectionOf(decision.modify, action);
+  if (kind !== null) return elsewhere(ports, policy, passage, decision, trail, kind);
   const argv = rewrite(ports, action, decision);
-  if (!argv.ok) {
-    const asked: Decision = {
-      ...decision,
-      result: 'STEP_UP',
-      modify: null,
-      reason: `${decision.reason} (it could not be changed by itself: ${argv.error})`,
-    };
-    return waitForPerson(ports, policy, passage, asked, { ...trail, decided: 'STEP_UP' });
-  }
+  if (!argv.ok) return askInstead(ports, policy, passage, decision, trail, argv.error);
   const changed = rebuild(ports, passage, { argv: argv.value, commandLine: null });
   if (!changed.ok)
     return finish(ports, passage, { ...decision, result: 'DENY', reason: changed.error }, 'DENY', trail);
@@ -181,6 +178,53 @@ async function modify(
       return enforce(ports, policy, changed.value, second, nextTrail);
     default:
       return unreachable(second.result);
+  }
+}
+
+/** What cannot be changed is a person's question about the original. */
+function askInstead(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail,
+  why: string,
+): Promise<Answer> {
+  const reason = `${decision.reason} (it could not be changed by itself: ${why})`;
+  const asked: Decision = { ...decision, result: 'STEP_UP', modify: null, reason };
+  return waitForPerson(ports, policy, passage, asked, { ...trail, decided: 'STEP_UP' });
+}
+
+/**
+ * A change of a file that is carried out in another place, which is made before the answer and named in the receipt. It is not judged
+ * again: the place is ours, and nothing but it differs.
+ */
+async function elsewhere(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  passage: Passage,
+  decision: Decision,
+  trail: Trail,
+  kind: 'trash' | 'copy',
+): Promise<Answer> {
+  const place = redirect(ports, passage, kind);
+  if (!place.ok) return askInstead(ports, policy, passage, decision, trail, place.error);
+  const redirection = place.value;
+  const modified = {
+    from: passage.action.digest,
+    to: redirection.path,
+    by: decision.rule,
+    transform: decision.modify?.name ?? null,
+  };
+  try {
+    return await finish(ports, passage, decision, 'ALLOW', {
+      ...trail,
+      rewritten: { argv: null, commandLine: null, redirection },
+      extra: { ...trail.extra, modified },
+    });
+  } catch (cause) {
+    redirection.release();
+    throw cause;
   }
 }
 

@@ -5,7 +5,15 @@ import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { talliesOf } from './effect-tally.ts';
 import { footprintOf } from './effect-within.ts';
-import type { Answer, ArmedPolicy, Envelope, GuardEnvelope, MediationPorts, Passage } from './mediation.ts';
+import type {
+  Answer,
+  ArmedPolicy,
+  Envelope,
+  GuardEnvelope,
+  MediationPorts,
+  Passage,
+  Redirection,
+} from './mediation.ts';
 import { effectsPart, identityPart } from './record.ts';
 import { MAX_RUNNING } from './session-store.ts';
 import { accumulate, denial, noteReads, receiptBody, record } from './stages.ts';
@@ -19,7 +27,11 @@ export interface Trail {
   /** Parts of the final receipt: `approval`, `deferral`, links to earlier receipts. */
   readonly extra: JsonObject;
   /** What runs in place of what was asked, when MODIFY or a person changed it. */
-  readonly rewritten: { readonly argv: readonly string[] | null; readonly commandLine: string | null } | null;
+  readonly rewritten: {
+    readonly argv: readonly string[] | null;
+    readonly commandLine: string | null;
+    readonly redirection?: Redirection;
+  } | null;
   /** How often it was deferred already. */
   readonly round: number;
 }
@@ -58,7 +70,9 @@ export async function finish(
     ...trail.extra,
   };
   const recorded = await record(ports, session, trail.finalKind, body);
+  const redirection = trail.rewritten?.redirection ?? null;
   if (!recorded.ok) {
+    redirection?.release();
     const reason = `denied because it could not be recorded: ${recorded.error}`;
     accumulate(ports, session, 'decision', { action: action.id, result: 'DENY', rule: null });
     return denial(action.id, reason, null, trail.decided);
@@ -72,13 +86,18 @@ export async function finish(
     instead: decision.instead,
     commandLine: final === 'MODIFY' ? (trail.rewritten?.commandLine ?? null) : null,
     argv: final === 'MODIFY' ? (trail.rewritten?.argv ?? null) : null,
+    path: final === 'MODIFY' ? (redirection?.path ?? null) : null,
     effect: false,
     receipt: recorded.value.id,
   };
   if (result === 'ALLOW') {
     // Closing a session settles what ran in it; what becomes durable after that has nobody left to run it.
-    if (passage.cancelled() || session.endedAt !== null) return abandoned(ports, passage, answer);
-    startRunning(ports, passage, recorded.value.id, trail.decided === 'STEP_UP' || trail.decided === 'DEFER');
+    if (passage.cancelled() || session.endedAt !== null) {
+      redirection?.release();
+      return abandoned(ports, passage, answer);
+    }
+    const asked = trail.decided === 'STEP_UP' || trail.decided === 'DEFER';
+    startRunning(ports, passage, recorded.value.id, asked, redirection);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     noteReads(ports, session, action, action.id);
   }
@@ -103,19 +122,28 @@ function abandoned(ports: MediationPorts, passage: Passage, answer: Answer): Ans
 }
 
 /** Opens the mandate of an action that was let through; `asked`: a person or a missing fact settled it. */
-function startRunning(ports: MediationPorts, passage: Passage, receipt: string, asked: boolean): void {
+function startRunning(
+  ports: MediationPorts,
+  passage: Passage,
+  receipt: string,
+  asked: boolean,
+  redirection: Redirection | null,
+): void {
   const { session, action } = passage;
   session.running.set(action.id, {
     receipt,
     digest: action.digest,
     effects: new Map(),
     footprint: footprintOf(action, asked),
+    asked,
+    redirection,
   });
   if (session.running.size > MAX_RUNNING) {
     const [oldest] = session.running;
     if (oldest !== undefined) {
       const [id, running] = oldest;
       session.running.delete(id);
+      running.redirection?.release();
       const error = 'too many actions of this session run at once to wait for the outcome of the oldest';
       void record(ports, session, 'outcome', {
         decision_receipt: running.receipt,

@@ -15,7 +15,7 @@ import type {
 import { keepsItsOwn, readsItsOwn } from '../wire/own-use.ts';
 import { countEffect } from './effect-tally.ts';
 import type { GuardDoorPorts } from './guard-door.ts';
-import { writableBy } from './guard-normalize.ts';
+import { hostPath, writableBy } from './guard-normalize.ts';
 import { type GuardSession, lateOperation, noteAnswered, noteKeeper, takeNothing } from './guard-session.ts';
 import { standsForSession } from './guard-tables.ts';
 import { mediate } from './mediate.ts';
@@ -264,17 +264,6 @@ async function lateAnswer(
   return result === 'ALLOW' ? { ...NOTHING, result: 'ALLOW' } : denied(refused);
 }
 
-/** Where a path of the session lies on this machine: its /tmp may be a folder of its own. */
-export function hostPath(session: Session, path: string): string {
-  const temp = session.guard?.temp ?? null;
-  if (temp === null || (path !== '/tmp' && !path.startsWith('/tmp/'))) return path;
-  // What lies below /tmp outside and belongs to the session is there inside too.
-  const { guard, home } = session;
-  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place)))
-    return path;
-  return `${temp}${path.slice(4)}`;
-}
-
 function scriptOperandOf(session: Session, question: ExecQuestion): string | null {
   const operand = scriptOperand(question);
   return operand === null ? null : hostPath(session, operand);
@@ -359,9 +348,13 @@ function objectAnswer(
   action: Action | null,
 ): GuardAnswer {
   if (answer.result === 'DENY') return denied(answer.reason, answer.rule, answer.instead);
-  // Nothing of ours changes a change of a file: what would need it was a person's question.
-  if (answer.result === 'MODIFY')
-    return denied('a change of a file or a connection cannot be changed', answer.rule);
+  if (answer.result === 'MODIFY') {
+    const { action: id, path } = answer;
+    // Nothing else of ours changes a change of a file: what would need it was a person's question.
+    if (question.kind !== 'file' || path === null)
+      return denied('a change of a file or a connection cannot be changed', answer.rule);
+    return { ...NOTHING, result: 'MODIFY', action: id, path };
+  }
   const policy = ports.mediation.policy();
   const granted = action !== null && session.grants.some((grant) => objectGrantCovers(grant, action));
   if (granted && question.kind === 'read') guard.push?.({ kind: 'grant', path: question.path });

@@ -3,7 +3,7 @@ import type { Hasher } from '../core/ports.ts';
 import { ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { buildExecAction, startsOf } from '../wire/exec-action.ts';
-import { buildFileAction, type ObjectSubmission } from '../wire/file-action.ts';
+import { buildFileAction, isBelow, type ObjectSubmission } from '../wire/file-action.ts';
 import type { ExecQuestion } from '../wire/guard-message.ts';
 import { buildConnectAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
@@ -122,6 +122,17 @@ function normalizeChanged(
     knowledge,
     hasher,
   );
+}
+
+/** Where a path of the session lies on this machine: its /tmp may be a folder of its own. */
+export function hostPath(session: Session, path: string): string {
+  const temp = session.guard?.temp ?? null;
+  if (temp === null || (path !== '/tmp' && !path.startsWith('/tmp/'))) return path;
+  // What lies below /tmp outside and belongs to the session is there inside too.
+  const { guard, home } = session;
+  if ([home, ...(guard?.writable ?? []), ...(guard?.tools ?? [])].some((place) => isBelow(path, place)))
+    return path;
+  return `${temp}${path.slice(4)}`;
 }
 
 /** Folders in which the session can write: a name in them says nothing about a program. */

@@ -194,6 +194,7 @@ async function settleObject(
   const running = session.running.get(action);
   if (running === undefined) return;
   session.running.delete(action);
+  if (error !== 0) running.redirection?.release();
   await recordOutcome(ports, session, action, running.receipt, {
     ...ending(ports, running),
     result: error === 0 ? 'succeeded' : 'failed',

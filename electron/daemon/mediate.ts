@@ -152,6 +152,7 @@ function takeMandate(
       instead: null,
       commandLine: null,
       argv: null,
+      path: null,
       effect: true,
       receipt: running?.receipt ?? null,
     };

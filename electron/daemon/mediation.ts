@@ -1,6 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
-import type { ActionId, Digest, JsonObject, TimeMs } from '../core/brand.ts';
+import type { ActionId, Digest, JsonObject, SessionId, TimeMs } from '../core/brand.ts';
 import type { ContextEntry, ContextKind, ContextSummary } from '../core/context.ts';
 import type { Decision } from '../core/decision.ts';
 import type { EnvironmentFact, FactSet } from '../core/facts.ts';
@@ -11,6 +11,7 @@ import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
+import type { TrashNote } from '../wire/trash-info.ts';
 import type { ApprovalService } from './approval-service.ts';
 import type { DeferralService } from './deferral-service.ts';
 import type { Session } from './session-store.ts';
@@ -85,7 +86,22 @@ export interface MediationPorts {
     readonly summary: ContextSummary;
   };
   readonly replacements: Replacements;
+  readonly redirections: RedirectionPorts;
   readonly limits: MediationLimits;
+}
+
+/** Where a change of a file is carried out instead of where it was asked for (MODIFY of tool `file`). */
+export interface Redirection {
+  /** Absolute and canonical, on this machine. */
+  readonly path: string;
+  /** Takes back what was made for it, unless it is in use; called when the change was not carried out. */
+  readonly release: () => void;
+}
+
+/** The places that a change of a file can be turned to; a fault is the reason why a person is asked instead. Paths are this machine's. */
+export interface RedirectionPorts {
+  readonly trash: (path: string, note: TrashNote) => Result<Redirection, string>;
+  readonly copy: (path: string, session: SessionId) => Result<Redirection, string>;
 }
 
 export interface MediationLimits {
@@ -129,6 +145,8 @@ export interface Answer {
   readonly instead: string | null;
   readonly commandLine: string | null;
   readonly argv: readonly string[] | null;
+  /** For a MODIFY of a change of a file: where it is carried out instead, on this machine. */
+  readonly path: string | null;
   readonly effect: boolean;
   readonly receipt: string | null;
 }

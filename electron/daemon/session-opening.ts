@@ -136,6 +136,7 @@ export async function closeSession(
   ports.deferrals.cancelSession(session.id, how.reason);
   for (const [action, running] of session.running) {
     session.running.delete(action);
+    running.redirection?.release();
     const outcome = {
       result: 'unknown',
       exitCode: null,

@@ -7,6 +7,7 @@ import type { Identity, IdentityFault } from '../core/identity.ts';
 import type { Claim, Intent } from '../core/intent.ts';
 import type { Mandate } from '../core/mandate.ts';
 import type { EffectTallies } from './effect-tally.ts';
+import type { Redirection } from './mediation.ts';
 
 /** One agent's run under the firewall. Mutable state is kept here and nowhere else. */
 export interface Session {
@@ -58,6 +59,10 @@ export interface RunningAction {
   readonly effects: EffectTallies;
   /** What it said it would do, when it was judged: doing that is not judged again. */
   readonly footprint: readonly Effect[];
+  /** A person, or a fact that was missing, settled it. */
+  readonly asked: boolean;
+  /** What was made for a change that is carried out elsewhere; taken back when it was not carried out. */
+  readonly redirection: Redirection | null;
 }
 
 /** What a session's process tree may touch without a question, as its launcher set it up. Absolute, canonical, as seen inside. */

@@ -152,6 +152,7 @@ export function denial(
     instead: null,
     commandLine: null,
     argv: null,
+    path: null,
     effect: false,
     receipt,
   };

@@ -129,6 +129,12 @@ function actionLines(action: JsonObject, style: TextStyle): readonly string[] {
   ];
 }
 
+/** Where a change of a file was carried out instead; null for what was not turned elsewhere. */
+function redirectedTo(body: JsonObject): string | null {
+  const to = textAt(objectAt(body, 'modified') ?? null, 'to');
+  return to?.startsWith('/') ? visibleLine(to) : null;
+}
+
 function decisionLines(body: JsonObject, decision: JsonObject, style: TextStyle): readonly string[] {
   const ranks = objectsAt(decision, 'ranks').map((rank) => {
     const rules = names(rank, 'rules');
@@ -159,6 +165,7 @@ function decisionLines(body: JsonObject, decision: JsonObject, style: TextStyle)
       decision.modify === undefined || decision.modify === null
         ? null
         : ['changed by', jsonLine(decision.modify)],
+      row('instead at', redirectedTo(body)),
       row(
         'policy',
         [shownText(decision, 'policy_version'), shownText(decision, 'policy_hash')]

@@ -7,12 +7,19 @@ import {
   realpathSync,
   renameSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import {
+  homeTrash,
+  isInRepository,
+  mountTrash,
+  openTrash,
+  reserveIn,
+} from '../../electron/edge/trash-place.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
+import { trashedFrom } from '../../electron/wire/trash-info.ts';
 import { removeTree } from './preview-commit.ts';
 
 export const HELP = `countersign trash — move files to the trash instead of deleting them
@@ -26,53 +33,29 @@ export const HELP = `countersign trash — move files to the trash instead of de
 
 Exit codes: 0 done, 1 something could not be moved (it is still where it was), 2 wrong use.`;
 
-interface TrashPlace {
-  readonly files: string;
-  readonly info: string;
-}
-
-function place(root: string): TrashPlace {
-  const made = { files: join(root, 'files'), info: join(root, 'info') };
-  mkdirSync(made.files, { recursive: true, mode: 0o700 });
-  mkdirSync(made.info, { recursive: true, mode: 0o700 });
-  return made;
-}
-
-function homeTrash(): string {
-  return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'Trash');
-}
+const ownTrash = (): string => homeTrash(homedir(), process.env.XDG_DATA_HOME);
 
 /** The trashes that this user's files may lie in: the home's, and those of the file systems that `path` and the working directory are on. */
 function trashes(path: string): readonly string[] {
-  const own = `.Trash-${process.getuid?.() ?? 0}`;
-  const here = [path, process.cwd()].flatMap((from) => {
-    try {
-      return [join(mountOf(resolve(from)), own)];
-    } catch {
-      return [];
-    }
+  const here = [dirname(resolve(path)), process.cwd()].flatMap((from) => {
+    // Its folder may have been deleted after it.
+    for (let folder = from; ; folder = dirname(folder))
+      try {
+        return [mountTrash(folder)];
+      } catch {
+        if (folder === dirname(folder)) return [];
+      }
   });
   // One that belongs to somebody else, or is a link, says what they like.
   const isOwn = (root: string) => {
     const facts = lstatSync(root, { throwIfNoEntry: false });
     return facts?.isDirectory() === true && (process.getuid === undefined || facts.uid === process.getuid());
   };
-  return [...new Set([homeTrash(), ...here])].filter(isOwn);
+  return [...new Set([ownTrash(), ...here])].filter(isOwn);
 }
 
 function namesIn(trash: string): readonly string[] {
   return existsSync(join(trash, 'files')) ? readdirSync(join(trash, 'files')) : [];
-}
-
-/** The directory at which the file system of `path` is mounted: the highest one on the same device. */
-function mountOf(path: string): string {
-  let directory = dirname(path);
-  const { dev } = lstatSync(directory);
-  for (;;) {
-    const parent = dirname(directory);
-    if (parent === directory || lstatSync(parent).dev !== dev) return directory;
-    directory = parent;
-  }
 }
 
 /** Why a path is not moved, whoever asks; null when it may be. */
@@ -84,46 +67,31 @@ function refusal(path: string): string | null {
   return null;
 }
 
-/** Reserves a name in the trash by creating its info file exclusively; the loser of a race takes the next name. */
-function reserve(trash: TrashPlace, original: string): string {
-  const text = `[Trash Info]\nPath=${encodeURI(original)}\nDeletionDate=${new Date().toISOString().slice(0, 19)}\n`;
-  for (let n = 1; ; n += 1) {
-    const name = n === 1 ? basename(original) : `${basename(original)}.${n}`;
-    try {
-      writeFileSync(join(trash.info, `${name}.trashinfo`), text, { flag: 'wx', mode: 0o600 });
-      return name;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    }
-  }
-}
-
 /** Moves one path; throws with the reason when it stays where it was. */
 function moveToTrash(path: string): void {
   // The directory may be reached through links; the last name is moved itself, never what it points to.
   const original = join(realpathSync(dirname(resolve(path))), basename(resolve(path)));
   lstatSync(original);
-  const roots = [homeTrash(), join(mountOf(original), `.Trash-${process.getuid?.() ?? 0}`)];
+  const roots = [ownTrash(), mountTrash(dirname(original))];
   let last: unknown = null;
   for (const root of roots) {
-    const trash = place(root);
-    const name = reserve(trash, original);
+    if (root !== ownTrash() && isInRepository(dirname(root))) continue;
+    const place = reserveIn(openTrash(root), original, null);
     try {
-      renameSync(original, join(trash.files, name));
+      renameSync(original, place.path);
       return;
     } catch (cause) {
-      rmSync(join(trash.info, `${name}.trashinfo`), { force: true });
+      place.release();
       last = cause;
       if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') break;
     }
   }
-  throw last;
+  throw last ?? new Error('the only trash for it would lie in a repository');
 }
 
 function originalOf(trash: string, name: string): string | null {
   try {
-    const match = /^Path=(.+)$/m.exec(readFileSync(join(trash, 'info', `${name}.trashinfo`), 'utf8'));
-    return match?.[1] ? decodeURI(match[1]) : null;
+    return trashedFrom(readFileSync(join(trash, 'info', `${name}.trashinfo`), 'utf8'));
   } catch {
     return null;
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { JsonObject } from '../../electron/core/brand.ts';
@@ -318,7 +318,7 @@ test('a file whose content acts later: a rule about every change of it is asked 
 
 test('a change of a file that was asked about has the guard’s report as its outcome', async () => {
   const session = await guarded('file outcome');
-  const path = join(place.home, 'other.txt');
+  const path = join(place.home, 'src/other.txt');
   const answer = await session.ask.ask(fileOf('delete', path));
   assert.equal(answer.result, 'ALLOW');
   session.watch.say({
@@ -328,6 +328,33 @@ test('a change of a file that was asked about has the guard’s report as its ou
   const ended = await outcome(session.id, answer.action);
   assert.equal(ended.result, 'failed');
   assert.equal(ended.error, 'errno 2');
+});
+
+test('a document is moved to a place in the trash, which is given back when the guard could not', async () => {
+  const session = await guarded('document');
+  const path = join(place.home, 'Documents/a.odt');
+  mkdirSync(join(place.home, 'Documents'));
+  const answer = await session.ask.ask(fileOf('delete', path));
+  const trash = join(place.home, '.local/share/Trash');
+  assert.deepEqual([answer.result, answer.path], ['MODIFY', join(trash, 'files/a.odt')]);
+  assert.deepEqual(readdirSync(join(trash, 'info')), ['a.odt.trashinfo']);
+  session.watch.say({
+    kind: 'effects',
+    effects: [{ operation: 'delete', scope: null, error: 18, path: exactly(path), destination: null }],
+  });
+  const ended = await outcome(session.id, answer.action);
+  assert.deepEqual([ended.result, ended.error], ['failed', 'errno 18']);
+  assert.deepEqual(readdirSync(join(trash, 'info')), []);
+});
+
+test('a document that a command says it deletes goes to the trash, too, where nobody was asked', async () => {
+  const session = await guarded('document by name');
+  const path = join(place.home, 'Documents/b.odt');
+  const outer = await session.ask.ask(exec(['rm', path]));
+  assert.equal(outer.result, 'ALLOW');
+  const within = asker(outer.action, '/usr/bin/rm');
+  const answer = await session.ask.ask(fileOf('delete', path, { asker: within }));
+  assert.deepEqual([answer.result, answer.path?.endsWith('/Trash/files/b.odt')], ['MODIFY', true]);
 });
 
 test('what an approved command said it would do is not asked a second time', async () => {

@@ -1,3 +1,4 @@
+import type { Action } from '../action.ts';
 import type { Json } from '../brand.ts';
 import type { Command } from '../command.ts';
 import { err, ok, type Result } from '../result.ts';
@@ -128,6 +129,7 @@ const TRANSFORMS: Readonly<Record<string, TransformFunction>> = {
     });
     return capped ? ok(out) : notApplicable('no number above the cap');
   },
+  copy: () => notApplicable('only the opening of a file for writing is turned to a copy of it'),
   redact: (argv, args) => {
     const { values } = args;
     if (!Array.isArray(values)) return badArguments('`redact` needs `values`');
@@ -144,6 +146,20 @@ const TRANSFORMS: Readonly<Record<string, TransformFunction>> = {
 /** Names that a policy file may use under `modify.name`. */
 export function transformNames(): readonly string[] {
   return Object.keys(TRANSFORMS);
+}
+
+/**
+ * Where a transform has a change of a file carried out instead of where it was asked for (AARM R4, MODIFY): a change of a file has no
+ * words. Null where the transform says nothing about this change.
+ */
+export function redirectionOf(
+  transform: Transform,
+  { tool, operation }: Pick<Action, 'tool' | 'operation'>,
+): 'trash' | 'copy' | null {
+  if (tool !== 'file') return null;
+  if (transform.name === 'delete-to-trash' && (operation === 'delete' || operation === 'rmdir'))
+    return 'trash';
+  return transform.name === 'copy' && operation === 'write' ? 'copy' : null;
 }
 
 /** Applies a transform to the words of one command (AARM R4, MODIFY). Never returns the unchanged argv as a success. */

@@ -245,16 +245,17 @@ static enum answered judge_and_open(struct opening *opening, const struct object
     verdict = row == ROW_LATE ? settle_late(&deed, "write", object->name, NULL) : settle(&deed, row, move_to);
   }
   if (verdict == NOBODY_WAITS) return ANSWER_DONE;
-  if (verdict == MAY_NOT || verdict == MOVE_INSTEAD) return notice_error(opening->notice, EACCES);
+  if (verdict == MAY_NOT) return notice_error(opening->notice, EACCES);
   if (guard.config.mode == FILTER_LANDLOCK && verdict == MAY && !is_nameless(object) && !is_session_writable(object->name))
     return notice_error(opening->notice, EACCES);
   /* Asking took time: the umask of a file without a name is the one of now. */
   if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->notice);
-  int fd = open_object(opening, object);
+  int fd = verdict == MOVE_INSTEAD ? host_open(move_to, flags_here(opening->flags)) : open_object(opening, object);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) fd = open_outside(opening, object);
   if (fd < 0) {
     int error = errno;
-    undone(&deed, error);
+    if (verdict == MOVE_INSTEAD) not_moved(&deed, error);
+    else undone(&deed, error);
     return notice_error(opening->notice, error);
   }
   done(&deed);

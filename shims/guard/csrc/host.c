@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "host.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +51,39 @@ int host_twin(int fd, const char *name) {
   return -1;
 }
 
+int host_open(const char *name, int flags) {
+  struct open_as how = {
+      .flags = (uint64_t)(unsigned)flags, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  struct stat facts;
+  errno = EACCES;
+  /* INVARIANT (a preview stays one): nothing is done outside of it, whoever allowed it. */
+  if (guard.config.overlay != NULL || name[0] != '/') return -1;
+  int fd = (int)syscall(SYS_openat2, guard.host_root, name, &how, sizeof how);
+  if (fd < 0 || (fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode))) return fd;
+  close(fd);
+  errno = EACCES;
+  return -1;
+}
+
+/* What a folder in the place of an empty one is refused with; a file is never refused. 0, or an errno. */
+static int refusal_of_full(int folder, const char *last) {
+  int fd = openat(folder, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return errno == ENOTDIR || errno == ELOOP ? 0 : errno;
+  DIR *entries = fdopendir(fd);
+  if (entries == NULL) {
+    int error = errno;
+    close(fd);
+    return error;
+  }
+  errno = 0;
+  struct dirent *entry;
+  while ((entry = readdir(entries)) != NULL)
+    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) break;
+  int error = entry != NULL ? ENOTEMPTY : errno;
+  closedir(entries);
+  return error;
+}
+
 int host_move(const struct place *place, const char *target) {
   char folder_name[PATH_ROOM], target_folder[PATH_ROOM], last[LAST_ROOM];
   const char *base = strrchr(target, '/');
@@ -61,7 +95,8 @@ int host_move(const struct place *place, const char *target) {
   int to = open_host(target_folder);
   int error = 0;
   if (from < 0 || to < 0) error = EACCES;
-  else if (syscall(SYS_renameat2, from, last, to, base + 1, RENAME_NOREPLACE) != 0) error = errno;
+  else error = refusal_of_full(place->folder, last);
+  if (error == 0 && syscall(SYS_renameat2, from, last, to, base + 1, RENAME_NOREPLACE) != 0) error = errno;
   if (from >= 0) close(from);
   if (to >= 0) close(to);
   return error;

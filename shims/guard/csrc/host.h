@@ -13,7 +13,14 @@ int host_twin(int fd, const char *name);
 /* The name of what the session calls `name`, as the host has it. 0, or -1. */
 int host_name(const char *name, char out[PATH_ROOM]);
 
-/* Moves what lies in `place` to `target` (an absolute path of the host, where nothing may be yet). 0, or an errno. */
+/*
+ * Moves what lies in `place` to `target` (an absolute path of the host, where nothing may be yet). A folder only when it is empty: that is
+ * what may be removed. 0, or an errno.
+ */
 int host_move(const struct place *place, const char *target);
+
+
+/* Opens the regular file `name` (an absolute path of the host) in place of another; never in a preview. -1 and errno. */
+int host_open(const char *name, int flags);
 
 #endif

@@ -282,7 +282,8 @@ static enum answered carry_out(struct naming *n) {
     if (error != 0) return notice_error(notice, error);
   }
   int error = EACCES;
-  switch (judge(n, &deed, &rows, move_to)) {
+  enum verdict verdict = judge(n, &deed, &rows, move_to);
+  switch (verdict) {
     case MAY:
       if (is_within(n)) error = perform(n, &at);
       break;
@@ -299,7 +300,8 @@ static enum answered carry_out(struct naming *n) {
       return ANSWER_DONE;
   }
   if (error != 0) {
-    undone(&deed, error);
+    if (verdict == MOVE_INSTEAD) not_moved(&deed, error);
+    else undone(&deed, error);
     return notice_error(notice, error);
   }
   done(&deed);

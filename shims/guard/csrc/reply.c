@@ -17,7 +17,7 @@ enum asked reply_asked(const struct bytes *question) {
   if (field_is(&f, "exec")) return ASKED_EXEC;
   if (!field_is(&f, "file")) return ASKED_OTHER;
   while (next_field(question, &offset, &f) == 1)
-    if (f.tag == 'O') return field_is(&f, "delete") || field_is(&f, "rmdir") ? ASKED_REMOVAL : ASKED_OTHER;
+    if (f.tag == 'O') return field_is(&f, "delete") || field_is(&f, "rmdir") || field_is(&f, "write") ? ASKED_MOVABLE : ASKED_OTHER;
   return ASKED_OTHER;
 }
 

@@ -4,8 +4,8 @@
 
 #include "ask.h"
 
-/* What was asked, as far as the answer depends on it. */
-enum asked { ASKED_OTHER, ASKED_EXEC, ASKED_REMOVAL };
+/* What was asked, as far as the answer depends on it. Movable is what can be done with another file in its place. */
+enum asked { ASKED_OTHER, ASKED_EXEC, ASKED_MOVABLE };
 enum asked reply_asked(const struct bytes *question);
 
 enum heard { HEARD_ANSWER, HEARD_WAITING, HEARD_MALFORMED };

@@ -61,6 +61,8 @@ void undone(struct deed *deed, int error) {
   if (guard.config.overlay != NULL && error == EROFS) effect(deed->op, scope(deed), error, deed->name, has_destination ? deed->second : NULL);
 }
 
+void not_moved(struct deed *deed, int error) { effect(deed->op, scope(deed), error, deed->name, NULL); }
+
 static enum verdict refuse(struct deed *deed) {
   int has_destination = strcmp(deed->op, "rename") == 0 || strcmp(deed->op, "link") == 0;
   effect(deed->op, scope(deed), EACCES, deed->name, has_destination ? deed->second : NULL);

@@ -27,7 +27,7 @@ enum verdict {
   /* The daemon said so: also where the session's mounts are read-only. */
   MAY_OUTSIDE,
   MAY_NOT,
-  /* Rename it to `move_to` (a path of the host) instead. */
+  /* Instead, rename it to `move_to` (a path of the host), or open that for writing. */
   MOVE_INSTEAD,
   /* Nobody waits for the answer any more. */
   NOBODY_WAITS
@@ -54,6 +54,9 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
 
 /* Reports that a deed was done. */
 void done(struct deed *deed);
+
+/* Reports that what was to be done instead of a deed failed: the daemon made a place for it. */
+void not_moved(struct deed *deed, int error);
 
 /* Reports what a preview does not let happen: a change outside of it (`error` EROFS). Nothing otherwise. */
 void undone(struct deed *deed, int error);

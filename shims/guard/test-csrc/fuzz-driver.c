@@ -83,7 +83,7 @@ int main(void) {
       replaced += table_replace(&frame) == 0;
       look_up();
       read_as_reply(&frame, ASKED_EXEC);
-      read_as_reply(&frame, ASKED_REMOVAL);
+      read_as_reply(&frame, ASKED_MOVABLE);
       read_as_reply(&frame, ASKED_OTHER);
     }
     close(socket);

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -213,6 +214,68 @@ describe('what is asked about', () => {
     assert.equal(got.status, 0, got.stderr);
     assert.ok(!existsSync(join(workspace, 'ask')));
     assert.equal(readFileSync(join(place, '1'), 'utf8'), 'precious\n');
+  });
+
+  it('removes no folder by moving it that is not empty, and tells why nothing was moved', () => {
+    const { world, workspace, script } = asked([]);
+    const place = folder(world, 'kept');
+    mkdirSync(join(workspace, 'ask/full/inside'), { recursive: true });
+    mkdirSync(join(workspace, 'ask/empty'));
+    writeFileSync(join(workspace, 'ask/file'), 'x');
+    const got = run(
+      {
+        workspace,
+        script: [...script, `answer rmdir MODIFY ${place}/1`, `answer delete MODIFY ${place}/none/1`],
+      },
+      sh('rmdir ask/full; rmdir ask/empty; rm ask/file'),
+    );
+    assert.notEqual(got.status, 0);
+    assert.ok(existsSync(join(workspace, 'ask/full/inside')) && existsSync(join(workspace, 'ask/file')));
+    assert.ok(!existsSync(join(workspace, 'ask/empty')) && statSync(join(place, '1')).isDirectory());
+    const effects = got.log.filter((line) => /^effect (rmdir|delete) /.test(line));
+    assert.deepEqual(effects, [
+      `effect rmdir 39 ${workspace}/ask/full`,
+      `effect rmdir 0 ${workspace}/ask/empty`,
+      `effect delete 13 ${workspace}/ask/file`,
+    ]);
+  });
+
+  for (const mode of ['full', 'landlock'] as const)
+    it(`writes to the file that the answer names in place of the other, in mode ${mode}`, () => {
+      const { world, workspace, outside, script } = asked([]);
+      const copies = folder(world, 'copies');
+      writeFileSync(join(copies, '1'), 'copy\n');
+      const got = run(
+        { workspace, mode, script: [...script, `answer write MODIFY ${copies}/1`], hidden: [copies] },
+        sh(`echo more >> ${outside}/note; cat ${outside}/note; : 3<> ${outside}/note; > ${outside}/new`),
+      );
+      assert.equal(got.stdout, 'before\n', got.stderr);
+      assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'before\n');
+      assert.equal(readFileSync(join(copies, '1'), 'utf8'), 'copy\nmore\n');
+      assert.ok(!existsSync(join(outside, 'new')), 'nothing is made by an answer about writing');
+      assert.ok(got.log.includes(`effect write 0 ${outside}/note`));
+    });
+
+  it('opens no link and nothing but a file in place of the other', () => {
+    const { world, workspace, outside, script } = asked([]);
+    const copies = folder(world, 'copies');
+    writeFileSync(join(world, 'target'), 'kept\n');
+    symlinkSync('../target', join(copies, 'link'));
+    spawnSync('mkfifo', [join(copies, 'pipe')]);
+    for (const [name, error] of [
+      ['link', 40],
+      ['pipe', 13],
+      ['none', 2],
+    ] as const) {
+      const got = run(
+        { workspace, script: [...script, `answer write MODIFY ${copies}/${name}`] },
+        sh(`echo x 1<> ${outside}/note`),
+      );
+      assert.notEqual(got.status, 0);
+      assert.ok(got.log.includes(`effect write ${error} ${outside}/note`), got.log.join('\n'));
+    }
+    assert.equal(readFileSync(join(world, 'target'), 'utf8'), 'kept\n');
+    assert.equal(readFileSync(join(outside, 'note'), 'utf8'), 'before\n');
   });
 
   it('tells of a file that acts later before it is opened, replaced and removed', () => {

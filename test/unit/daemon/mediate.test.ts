@@ -120,6 +120,7 @@ function bench(judge: (action: Action, world: { intent: string | null }) => Part
       return { entry, summary: advanceSummary(summary, entry) };
     },
     replacements: { trash: ['trash'] },
+    redirections: { trash: () => err('no trash'), copy: () => err('no copy') },
     limits: DEFAULT_LIMITS,
   };
   const session = sessionAt(now);

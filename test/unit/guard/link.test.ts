@@ -118,6 +118,11 @@ describe('a question', () => {
     assert.equal(await guard.next('reply'), 'MODIFY [] [] p=/bin/echo a=echo a= a=b c');
     guard.tell('ask file delete /a');
     assert.equal(await guard.next('reply'), 'MODIFY [] [] p=/trash/1');
+    guard.tell('ask file write /a');
+    assert.equal(await guard.next('reply'), 'MODIFY [] [] p=/trash/1');
+    // What makes a name cannot be done elsewhere.
+    guard.tell('ask file create /a');
+    assert.match(await guard.next('reply'), /^DENY/);
     await endWell(guard, double);
   });
 
@@ -276,12 +281,12 @@ describe('a question whose answer has', () => {
       const { double, guard } = await started({
         answer: (question, peer) => (String(question.get('p')) === '/b' ? allow : wrong)(question, peer),
       });
-      guard.tell('ask file write /a');
+      guard.tell('ask file create /a');
       assert.match(
         await guard.next('reply'),
         /^DENY \[\] \[countersign: denied: the daemon('s answer| broke off)/,
       );
-      guard.tell('ask file write /b');
+      guard.tell('ask file create /b');
       assert.equal(await guard.next('reply'), 'ALLOW [/b] []');
       assert.equal(asks(double), 2);
       await endWell(guard, double);
