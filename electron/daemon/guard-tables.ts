@@ -1,7 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
-import { latePatterns } from '../core/semantic/late-files.ts';
+import { lateFolderPatterns, latePatterns } from '../core/semantic/late-files.ts';
 import { entriesOf, type PathEntry } from '../core/semantic/path-index.ts';
 import type { FileOperation, FileRow, GuardTables } from '../wire/guard-message.ts';
 import type { GuardBounds } from './session-store.ts';
@@ -219,6 +219,8 @@ function rowsFrom(
   // Its directory is below one of ours, but what listens there is only connected to.
   const late = latePatterns().map((pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }));
   const inFolders = late.filter(({ pattern }) => pattern.slice(2).includes('/'));
+  // A link in the place of such a folder: `l`, for folders themselves come and go.
+  for (const pattern of lateFolderPatterns()) rows.push({ operations: 'l', verdict: 'late', pattern });
   rows.push(...inFolders);
   const asked = askedNames(terms, entries, places);
   // Thousands of installed packages bring a manifest each; they run when they are imported, with or without it.
