@@ -119,7 +119,12 @@ export function guardTables(terms: TableTerms): GuardTables {
     programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),
     rows: rowsFrom(terms, entries, places),
-    sockets: [`${terms.sessionDirectory}/`, ...places.map((place) => `${place}/`)],
+    // The guard knows by itself which sockets the session bound. A folder says nothing about who listens: a person's editor and input
+    // method do so in the workspace and in caches. Without namespaces (no folder of its own for /tmp) the guard cannot tell.
+    sockets: [
+      `${terms.sessionDirectory}/`,
+      ...(guard.temp === null ? places.map((place) => `${place}/`) : ['/tmp/']),
+    ],
     hosts: guard.hosts.flatMap((text) => {
       const found = /^(?:\[([^\]]+)\]|([^:]+)):(\*|\d+)$/.exec(text);
       const host = found?.[1] ?? found?.[2];
@@ -153,6 +158,21 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
     return match.tags.some((tag) => HOW.has(tag));
   });
 }
+
+/** In the folders of tools: what every later use of the tool runs, or is told by. */
+const STEERING: readonly string[] = [
+  ...['.gradle/init.d/', '.gradle/init.gradle', '.gradle/init.gradle.kts', '.gradle/gradle.properties'],
+  ...[
+    '.sbt/0.13/global.sbt',
+    '.sbt/1.0/global.sbt',
+    '.sbt/1.0/plugins/',
+    '.sbt/repositories',
+    '.sbt/sbtopts',
+  ],
+  ...['.stack/config.yaml', '.stack/hooks/', '.julia/config/', '.ccache/ccache.conf', '.conan2/profiles/'],
+  ...['.conan2/extensions/', '.copilot/config.json', '.copilot/mcp-config.json', '.m2/extensions.xml'],
+  ...['.config/opencode/plugin/', '.config/opencode/plugins/', '.claude/plugins/'],
+];
 
 /** Tags that tell two changes of one object apart. */
 const HOW: ReadonlySet<string> = new Set(['create', 'truncate', 'append', 'link', 'replace']);
@@ -226,6 +246,7 @@ function rowsFrom(
   // Thousands of installed packages bring a manifest each; they run when they are imported, with or without it.
   for (const place of places) rows.push(all('allow', `${place === '/' ? '' : place}/node_modules`));
   rows.push(...late.filter((row) => !inFolders.includes(row)), ...asked);
+  for (const pattern of STEERING) rows.push({ operations: 'wdc', verdict: 'ask', pattern: `*/${pattern}` });
   const generic = genericOperations(terms, places);
   for (const place of places) {
     if (generic !== '') rows.push({ operations: generic, verdict: 'ask', pattern: place });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { type AttackHome, openAttackHome } from './attack-session.ts';
+import { type AttackHome, HELD, openAttackHome } from './attack-session.ts';
 
 const EACCES = 13;
 const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -30,7 +30,7 @@ describe('an agent that wants to run later', () => {
       ...['write', 'evil/pre-commit', '#!/bin/sh\ntouch ../pwned\n'],
     ]);
     assert.equal(done[0], 0);
-    assert.equal(done[1], EACCES);
+    assert.ok([EACCES, HELD].includes(done[1] ?? 0));
     assert.ok(!exists(at('.git/hooks/pre-commit')));
     spawnSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@a', 'commit', '-qm', 'x', '--allow-empty'], {
       cwd: place.work,
@@ -40,7 +40,8 @@ describe('an agent that wants to run later', () => {
 
   test('cannot move such a link there', async () => {
     const done = await place.act(['mkdir', 'evil', 'symlink', '../evil', 'x', 'rename', 'x', '.git/hooks']);
-    assert.deepEqual(done, [0, 0, EACCES]);
+    assert.deepEqual(done.slice(0, 2), [0, 0]);
+    assert.ok([EACCES, HELD].includes(done[2] ?? 0));
     assert.ok(!exists(at('.git/hooks')));
   });
 

@@ -187,6 +187,7 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'system.clock': ['date -s 2001-01-01', 'date +%s'],
   'system.remote-access': ['systemsetup -setremotelogin on', 'systemsetup -getremotelogin'],
   'persistence.startup-file': ['echo x >> ~/.bashrc', 'cat ~/.bashrc'],
+  'persistence.command-folder': ['cp x ~/.local/bin/git', 'cp ~/.local/bin/git x'],
   'persistence.schedule': ['echo "* * * * * x" | crontab -', 'crontab -l'],
   'persistence.service': ['systemctl enable x.service', 'systemctl status x.service'],
   'persistence.grant-access': ['ssh-copy-id eve@host', 'ssh eve@host'],
@@ -262,11 +263,17 @@ for (const [rule, [hit, miss]] of Object.entries(rows)) {
   });
 }
 
+/** No command line connects to a unix socket by itself: test/integration/guard/attack-places.test.ts meets these. */
+const ofTheKernel = ['network.local-service'];
+
 test('every rule of every pack has its two lines', () => {
   // What a command line cannot do has its rows in late-writes.test.ts, which says the same of that pack.
   const spoken = files.filter((file) => file.pack !== 'late-writes');
   const ids = spoken.flatMap((file) => file.rules.map((rule) => rule.id as string));
-  assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
+  assert.deepEqual(
+    [...ids].sort(),
+    [...Object.keys(rows), ...Object.keys(afterwards), ...ofTheKernel].sort(),
+  );
 });
 
 test('every rule says why and refers to something or offers something', () => {
