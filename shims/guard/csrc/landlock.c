@@ -95,12 +95,29 @@ static int grant_all(const struct walk *walk, const struct texts *paths, uint64_
   return 0;
 }
 
+/*
+ * Terminals that the agent was started on, by name. Others are the person's: what is typed there is not for the session to read. Those that it makes
+ * are opened for it by the supervisor.
+ */
+static int grant_terminals(const struct walk *walk) {
+  char own[64], path[PATH_ROOM];
+  struct stat facts;
+  for (int number = 0; number < 3; number++) {
+    snprintf(own, sizeof own, "/proc/self/fd/%d", number);
+    ssize_t n = readlink(own, path, sizeof path - 1);
+    if (n <= 0 || fstat(number, &facts) != 0 || !S_ISCHR(facts.st_mode) || !isatty(number)) continue;
+    path[n] = 0;
+    if (grant(walk, path, WRITE_FILE | READ_FILE | DEVICE_IOCTL) != 0) return -1;
+  }
+  return 0;
+}
+
 static int grant_devices(const struct walk *walk) {
   static const char *const devices[] = {"/dev/null", "/dev/zero",  "/dev/full", "/dev/random", "/dev/urandom",
-                                        "/dev/tty",  "/dev/ptmx",  "/dev/pts",  "/dev/console"};
+                                        "/dev/tty",  "/dev/ptmx",  "/dev/console"};
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-    if (grant(walk, devices[i], WRITE_FILE | READ_FILE | READ_FOLDER | TRUNCATE | DEVICE_IOCTL) != 0) return -1;
-  return 0;
+    if (grant(walk, devices[i], WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_IOCTL) != 0) return -1;
+  return grant_terminals(walk);
 }
 
 static int is_listed(const struct texts *paths, const char *path) {
@@ -136,6 +153,24 @@ static int grant_around(const struct walk *walk, const char *folder) {
   return result;
 }
 
+/*
+ * With mounts of its own everything is there to be looked at, but for devices: a disk holds all that is veiled, a terminal what a person types, and
+ * the mounts say nothing about either. What appears in the root later is not granted.
+ */
+static int grant_all_but_devices(const struct walk *walk) {
+  char path[PATH_ROOM];
+  DIR *list = opendir("/");
+  struct dirent *entry;
+  int result = 0;
+  if (list == NULL) return -1;
+  while (result == 0 && (entry = readdir(list)) != NULL) {
+    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || strcmp(entry->d_name, "dev") == 0) continue;
+    if (print_path(path, sizeof path, "/%s", entry->d_name) >= 0) result = grant(walk, path, LOOK);
+  }
+  closedir(list);
+  return result;
+}
+
 static int grant_everything(const struct walk *walk) {
   const struct config *config = walk->config;
   uint64_t change = walk->handled & ~(MAKE_CHARACTER | MAKE_BLOCK);
@@ -143,7 +178,7 @@ static int grant_everything(const struct walk *walk) {
     if (grant(walk, "/", READ_FOLDER) != 0 || grant_around(walk, "/") != 0 || grant_all(walk, &config->shown, LOOK) != 0) return -1;
     if (config->temp != NULL && grant(walk, config->temp, change) != 0) return -1;
   } else {
-    if (grant(walk, "/", LOOK) != 0) return -1;
+    if (grant(walk, "/", READ_FOLDER) != 0 || grant_all_but_devices(walk) != 0) return -1;
     if (config->temp != NULL && (grant(walk, "/tmp", change) != 0 || grant(walk, "/var/tmp", change) != 0)) return -1;
   }
   if (grant_all(walk, &config->writable, change) != 0 || grant(walk, "/dev/shm", change) != 0) return -1;
