@@ -11,6 +11,7 @@ export interface TableTerms {
   readonly policy: PolicySet;
   readonly knowledge: Knowledge;
   readonly workspace: string | null;
+  readonly home: string;
   readonly guard: GuardBounds;
   /** Names of the programs whose every start is intercepted. */
   readonly programs: readonly string[];
@@ -73,6 +74,8 @@ const INTERPRETERS: readonly string[] = [
   ...versions('lua5.', 1, 5),
   ...versions('php8.', 0, 9),
   ...versions('ruby3.', 0, 9),
+  // The dynamic loader runs the program that its first word names.
+  ...['ld.so', 'ld-linux.so.2', 'ld-linux-x86-64.so.2', 'ld-linux-aarch64.so.1'],
 ];
 
 /** Labels whose names in an argument make any program a question. */
@@ -119,12 +122,8 @@ export function guardTables(terms: TableTerms): GuardTables {
     programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),
     rows: rowsFrom(terms, entries, places),
-    // The guard knows by itself which sockets the session bound. A folder says nothing about who listens: a person's editor and input
-    // method do so in the workspace and in caches. Without namespaces (no folder of its own for /tmp) the guard cannot tell.
-    sockets: [
-      `${terms.sessionDirectory}/`,
-      ...(guard.temp === null ? places.map((place) => `${place}/`) : ['/tmp/']),
-    ],
+    // Sockets in the session's own places are its own only when it listens there itself, which the guard sees.
+    sockets: [`${terms.sessionDirectory}/`],
     hosts: guard.hosts.flatMap((text) => {
       const found = /^(?:\[([^\]]+)\]|([^:]+)):(\*|\d+)$/.exec(text);
       const host = found?.[1] ?? found?.[2];
@@ -173,6 +172,20 @@ const STEERING: readonly string[] = [
   ...['.conan2/extensions/', '.copilot/config.json', '.copilot/mcp-config.json', '.m2/extensions.xml'],
   ...['.config/opencode/plugin/', '.config/opencode/plugins/', '.claude/plugins/'],
 ];
+
+const patternsOf = new Map<string, readonly string[]>();
+
+/** Whether every change of this path is judged by its content afterwards: a `late` row speaks of it. */
+export function isJudgedByContent(path: string, home: string): boolean {
+  const patterns = patternsOf.get(home) ?? latePatterns(home);
+  patternsOf.set(home, patterns);
+  return patterns.some((pattern) => {
+    if (!pattern.startsWith('*/'))
+      return path === pattern || path.startsWith(pattern.endsWith('/') ? pattern : `${pattern}/`);
+    const tail = pattern.slice(1);
+    return tail.endsWith('/') ? path.includes(tail) : path.endsWith(tail);
+  });
+}
 
 /** Tags that tell two changes of one object apart. */
 const HOW: ReadonlySet<string> = new Set(['create', 'truncate', 'append', 'link', 'replace']);
@@ -237,7 +250,9 @@ function rowsFrom(
   });
   const rows: FileRow[] = terms.own.map((folder) => all('deny', folder));
   // Its directory is below one of ours, but what listens there is only connected to.
-  const late = latePatterns().map((pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }));
+  const late = latePatterns(terms.home).map(
+    (pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }),
+  );
   const inFolders = late.filter(({ pattern }) => pattern.slice(2).includes('/'));
   // A link in the place of such a folder: `l`, for folders themselves come and go.
   for (const pattern of lateFolderPatterns()) rows.push({ operations: 'l', verdict: 'late', pattern });

@@ -12,6 +12,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
+#include "devices.h"
 #include "parts.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -60,6 +61,7 @@ void agent_main(int channel, const struct sock_filter *filter, size_t length) {
   int listener = install(filter, length);
   if (channel_send(channel, 'l', &listener, 1) != 0) _exit(EXIT_GUARD);
   close(listener);
+  devices_settle();
   if (channel_receive(channel, &parcel) != 0 || parcel.word != 'g') _exit(EXIT_GUARD);
   /* Whatever the launcher left open is not the agent's. */
   syscall(SYS_close_range, 3u, ~0u, 0u);

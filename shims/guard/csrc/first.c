@@ -12,6 +12,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
+#include "devices.h"
 #include "parts.h"
 
 #define SWEEP_TERM_MS 400
@@ -63,6 +64,7 @@ void first_main(int channel, const struct sock_filter *filter, size_t length) {
   close(guard.host_proc);
   close(guard.host_root);
   prctl(PR_SET_DUMPABLE, 0);
+  devices_settle();
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "own-terminal.h"
 #include "parts.h"
 
 #ifndef SYS_landlock_create_ruleset
@@ -95,29 +96,37 @@ static int grant_all(const struct walk *walk, const struct texts *paths, uint64_
   return 0;
 }
 
-/*
- * Terminals that the agent was started on, by name. Others are the person's: what is typed there is not for the session to read. Those that it makes
- * are opened for it by the supervisor.
- */
-static int grant_terminals(const struct walk *walk) {
-  char own[64], path[PATH_ROOM];
-  struct stat facts;
-  for (int number = 0; number < 3; number++) {
-    snprintf(own, sizeof own, "/proc/self/fd/%d", number);
-    ssize_t n = readlink(own, path, sizeof path - 1);
-    if (n <= 0 || fstat(number, &facts) != 0 || !S_ISCHR(facts.st_mode) || !isatty(number)) continue;
-    path[n] = 0;
-    if (grant(walk, path, WRITE_FILE | READ_FILE | DEVICE_IOCTL) != 0) return -1;
-  }
+/* Grants rights on what is open; a descriptor's own name need not lead there, and pipes and sockets need no rule. 0, or -1. */
+static int grant_open(const struct walk *walk, int fd, uint64_t rights) {
+  struct path_rule rule = {.allowed = rights & walk->handled, .parent = fd};
+  if (syscall(SYS_landlock_add_rule, walk->rules, RULE_PATH, &rule, 0u) != 0 && errno != EBADFD) return -1;
   return 0;
 }
 
+/* The terminals of the start are the host's nodes; by which mount somebody comes to them does not matter to a rule. */
+static int grant_own_terminals(const struct walk *walk, uint64_t rights) {
+  struct own_terminal own[MOST_OWN_TERMINALS];
+  struct stat facts;
+  size_t count = own_terminals(own);
+  for (int fd = 0; fd < 3; fd++)
+    if (fstat(fd, &facts) == 0 && S_ISCHR(facts.st_mode) && grant_open(walk, fd, rights) != 0) return -1;
+  for (size_t i = 0; i < count; i++)
+    if (own[i].name[0] != 0 && grant(walk, own[i].name, rights) != 0) return -1;
+  return 0;
+}
+
+/*
+ * What may be opened in /dev. With mounts /dev/pts is the session's own. Without, the person's other terminals are in it, and no rule can tell
+ * them from those that will be made inside: only the session's own is granted, and made ones are opened by the supervisor, which knows them.
+ */
 static int grant_devices(const struct walk *walk) {
-  static const char *const devices[] = {"/dev/null", "/dev/zero",  "/dev/full", "/dev/random", "/dev/urandom",
-                                        "/dev/tty",  "/dev/ptmx",  "/dev/console"};
+  static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts/ptmx"};
+  uint64_t rights = WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_IOCTL;
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-    if (grant(walk, devices[i], WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_IOCTL) != 0) return -1;
-  return grant_terminals(walk);
+    if (grant(walk, devices[i], rights) != 0) return -1;
+  if (walk->config->mode != FILTER_LANDLOCK) return grant(walk, "/dev/pts", rights | READ_FOLDER) != 0 ? -1 : grant_own_terminals(walk, rights);
+  if (grant(walk, "/dev", READ_FOLDER) != 0) return -1;
+  return grant_own_terminals(walk, rights);
 }
 
 static int is_listed(const struct texts *paths, const char *path) {
@@ -145,27 +154,11 @@ static int grant_around(const struct walk *walk, const char *folder) {
   while (result == 0 && (entry = readdir(list)) != NULL) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
     if (print_path(path, sizeof path, "%s%s%s", folder, folder[1] == 0 ? "" : "/", entry->d_name) < 0) continue;
+    /* Devices are granted one by one. */
+    if (strcmp(path, "/dev") == 0) continue;
     if (is_listed(&walk->config->hidden, path) || is_listed(&walk->config->veiled, path)) continue;
     if (is_above_one(&walk->config->hidden, path) || is_above_one(&walk->config->veiled, path)) result = grant_around(walk, path);
     else result = grant(walk, path, LOOK);
-  }
-  closedir(list);
-  return result;
-}
-
-/*
- * With mounts of its own everything is there to be looked at, but for devices: a disk holds all that is veiled, a terminal what a person types, and
- * the mounts say nothing about either. What appears in the root later is not granted.
- */
-static int grant_all_but_devices(const struct walk *walk) {
-  char path[PATH_ROOM];
-  DIR *list = opendir("/");
-  struct dirent *entry;
-  int result = 0;
-  if (list == NULL) return -1;
-  while (result == 0 && (entry = readdir(list)) != NULL) {
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || strcmp(entry->d_name, "dev") == 0) continue;
-    if (print_path(path, sizeof path, "/%s", entry->d_name) >= 0) result = grant(walk, path, LOOK);
   }
   closedir(list);
   return result;
@@ -178,7 +171,7 @@ static int grant_everything(const struct walk *walk) {
     if (grant(walk, "/", READ_FOLDER) != 0 || grant_around(walk, "/") != 0 || grant_all(walk, &config->shown, LOOK) != 0) return -1;
     if (config->temp != NULL && grant(walk, config->temp, change) != 0) return -1;
   } else {
-    if (grant(walk, "/", READ_FOLDER) != 0 || grant_all_but_devices(walk) != 0) return -1;
+    if (grant(walk, "/", LOOK) != 0) return -1;
     if (config->temp != NULL && (grant(walk, "/tmp", change) != 0 || grant(walk, "/var/tmp", change) != 0)) return -1;
   }
   if (grant_all(walk, &config->writable, change) != 0 || grant(walk, "/dev/shm", change) != 0) return -1;

@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "config.h"
+#include "layer.h"
 #include "outside.h"
 #include "parts.h"
 #include "probe.h"
@@ -49,6 +51,13 @@ static void open_namespaces(pid_t pid) {
     guard.namespaces[i] = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
     if (guard.namespaces[i] < 0) fail("cannot open the session's namespaces", strerror(errno));
   }
+}
+
+/* From a folder of the host's that is open, the agent would come to files and terminals past every mount. */
+static void refuse_folders(void) {
+  struct stat facts;
+  for (int fd = 0; fd < 3; fd++)
+    if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) fail("a standard stream of the session is a folder; give it a file, a pipe or a terminal", NULL);
 }
 
 static pid_t start_first(int channel, int close_too, const struct sock_filter *filter, size_t length) {
@@ -101,8 +110,12 @@ static void take_mounted(int channel) {
 int main(int argc, char **argv) {
   static struct sock_filter filter[FILTER_ROOM];
   if (argc == 2 && strcmp(argv[1], "--probe") == 0) return probe_main();
+  if (argc == 4 && strcmp(argv[1], "--layer") == 0) return layer_main(argv[2], argv[3]);
   if (argc != 2) fail("usage: countersign-guard CONFIG", NULL);
+  refuse_folders();
   config_read(argv[1], &guard.config);
+  /* Without mounts of its own it would work on the places themselves. */
+  if (guard.config.overlay != NULL && guard.config.mode == FILTER_LANDLOCK) fail("a preview needs namespaces", NULL);
   guard.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   guard.host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (guard.host_proc < 0 || guard.host_root < 0) fail("cannot open /proc", strerror(errno));

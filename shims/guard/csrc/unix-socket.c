@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "borrow.h"
 #include "connection.h"
 #include "guard.h"
 #include "resolve.h"
@@ -35,6 +36,7 @@ static pthread_mutex_t diagnosis_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *open_inside(void *unused) {
   char path[64];
   (void)unused;
+  borrow_nothing();
   snprintf(path, sizeof path, "%d/ns/net", asked_first);
   int network = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
   if (network < 0) return NULL;
@@ -132,9 +134,15 @@ static int is_bound_inside(pid_t tid, const struct object *object) {
   return found;
 }
 
-static int is_hidden(const char *name) {
+/* The session's own folder, where its surface listens. */
+static int is_shown(const char *name) {
   for (size_t i = 0; i < guard.config.shown.count; i++)
-    if (is_below(name, guard.config.shown.at[i])) return 0;
+    if (is_below(name, guard.config.shown.at[i])) return 1;
+  return 0;
+}
+
+static int is_hidden(const char *name) {
+  if (is_shown(name)) return 0;
   for (size_t i = 0; i < guard.config.hidden.count; i++)
     if (is_below(name, guard.config.hidden.at[i])) return 1;
   return 0;
@@ -173,6 +181,9 @@ static int connect_object(struct notice *notice, int fd, const struct asker *ask
   if (is_hidden(object->name)) return EACCES;
   if (!S_ISSOCK(object->facts.st_mode)) return ECONNREFUSED;
   int allowed = table_unix_allows(object->name) || (is_session_writable(object->name) && is_bound_inside(notice->tid, object));
+  /* In a preview, what listens outside of it is not reached, whoever would allow it. */
+  if (guard.config.overlay != NULL && !is_shown(object->name) && !(is_session_writable(object->name) && is_bound_inside(notice->tid, object)))
+    return ECONNREFUSED;
   if (!allowed) {
     int gone = pidfd_of(notice->tid);
     supervisor_waits();

@@ -27,6 +27,8 @@ static int strictness(enum row row) {
   return 3;
 }
 
+int is_permission(enum verdict verdict) { return verdict == MAY || verdict == MAY_OUTSIDE; }
+
 enum row stricter(enum row a, enum row b) { return strictness(a) >= strictness(b) ? a : b; }
 
 /* Shown inside /tmp and not the session's own: what the tables allow of /tmp is not meant for it. */
@@ -57,6 +59,11 @@ static const char *scope(struct deed *deed) {
 void done(struct deed *deed) {
   int has_destination = strcmp(deed->op, "rename") == 0 || strcmp(deed->op, "link") == 0;
   effect(deed->op, scope(deed), 0, deed->name, has_destination ? deed->second : NULL);
+}
+
+void undone(struct deed *deed, int error) {
+  int has_destination = strcmp(deed->op, "rename") == 0 || strcmp(deed->op, "link") == 0;
+  if (guard.config.overlay != NULL && error == EROFS) effect(deed->op, scope(deed), error, deed->name, has_destination ? deed->second : NULL);
 }
 
 static enum verdict refuse(struct deed *deed) {
@@ -116,6 +123,8 @@ static enum verdict ask_about(struct deed *deed, char move_to[PATH_ROOM]) {
 enum verdict settle_late(struct deed *deed, const char *op, const char *file, const char *content) {
   struct bytes question = {NULL, 0, 0};
   struct reply reply;
+  /* In a preview a file acts, if ever, when it is committed, and a person has seen it then; the daemon would look at the file below. */
+  if (guard.config.overlay != NULL) return MAY;
   put_text(&question, 'k', "late");
   put_text(&question, 'O', op);
   put_text(&question, 'p', file);
@@ -123,7 +132,8 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
   int asked = put_question(deed, &question, &reply);
   free_question(&question);
   if (asked != 0) return NOBODY_WAITS;
-  enum verdict verdict = reply.decision == DECIDED_ALLOW ? MAY : MAY_NOT;
+  /* The daemon looked at the change as such too, so it holds outside of the writable places as well. */
+  enum verdict verdict = reply.decision == DECIDED_ALLOW ? MAY_OUTSIDE : MAY_NOT;
   reply_free(&reply);
   return verdict == MAY_NOT ? refuse(deed) : verdict;
 }

@@ -38,6 +38,8 @@ enum verdict {
 enum row row_of(char ops, const char *name);
 /* As row_of('c'), of a name that a symbolic link gets: where a folder's files act later, a link in its place makes others do so. */
 enum row row_of_link(const char *name);
+/* 1 for MAY and MAY_OUTSIDE. */
+int is_permission(enum verdict verdict);
 enum row stricter(enum row a, enum row b);
 
 /*
@@ -54,5 +56,8 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
 
 /* Reports that a deed was done. */
 void done(struct deed *deed);
+
+/* Reports what a preview does not let happen: a change outside of it (`error` EROFS). Nothing otherwise. */
+void undone(struct deed *deed, int error);
 
 #endif

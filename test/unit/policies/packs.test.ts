@@ -263,17 +263,11 @@ for (const [rule, [hit, miss]] of Object.entries(rows)) {
   });
 }
 
-/** No command line connects to a unix socket by itself: test/integration/guard/attack-places.test.ts meets these. */
-const ofTheKernel = ['network.local-service'];
-
 test('every rule of every pack has its two lines', () => {
   // What a command line cannot do has its rows in late-writes.test.ts, which says the same of that pack.
   const spoken = files.filter((file) => file.pack !== 'late-writes');
   const ids = spoken.flatMap((file) => file.rules.map((rule) => rule.id as string));
-  assert.deepEqual(
-    [...ids].sort(),
-    [...Object.keys(rows), ...Object.keys(afterwards), ...ofTheKernel].sort(),
-  );
+  assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
 });
 
 test('every rule says why and refers to something or offers something', () => {
