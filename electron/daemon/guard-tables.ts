@@ -170,7 +170,7 @@ const STEERING: readonly string[] = [
   ],
   ...['.stack/config.yaml', '.stack/hooks/', '.julia/config/', '.ccache/ccache.conf', '.conan2/profiles/'],
   ...['.conan2/extensions/', '.copilot/config.json', '.copilot/mcp-config.json', '.m2/extensions.xml'],
-  ...['.config/opencode/plugin/', '.config/opencode/plugins/', '.claude/plugins/'],
+  ...['.config/opencode/plugin/', '.config/opencode/plugins/'],
 ];
 
 const patternsOf = new Map<string, readonly string[]>();

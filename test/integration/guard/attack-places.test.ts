@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { openTerminal } from '../terminal.ts';
 import { type AttackHome, openAttackHome } from './attack-session.ts';
 
-const EACCES = 13;
+const ENOENT = 2;
 
 describe('an agent among the places of its session', () => {
   let place: AttackHome;
@@ -76,7 +76,7 @@ describe('an agent among the places of its session', () => {
   test('reads no device but the plain ones', async () => {
     const done = await place.act(['read', '/dev/zero', 'read', '/dev/urandom']);
     assert.deepEqual(done.slice(0, 2), [0, 0]);
-    assert.deepEqual(await place.act(['read', '/dev/kmsg']), [EACCES]);
+    assert.deepEqual(await place.act(['read', '/dev/kmsg']), [ENOENT]);
   });
 
   test('reads nothing that a person types on another terminal', async () => {
@@ -84,7 +84,7 @@ describe('an agent among the places of its session', () => {
     try {
       const [name = ''] = /\/dev\/pts\/\d+/.exec(await terminal.see(/\/dev\/pts\/\d+/)) ?? [];
       terminal.type('a password\r');
-      assert.deepEqual(await place.act(['read', name]), [EACCES], name);
+      assert.notEqual((await place.act(['read', name]))[0], 0, name);
     } finally {
       terminal.kill();
     }
