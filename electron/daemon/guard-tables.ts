@@ -1,7 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
-import { latePatterns } from '../core/semantic/late-files.ts';
+import { lateFolderPatterns, latePatterns } from '../core/semantic/late-files.ts';
 import type { PathEntry } from '../core/semantic/path-index.ts';
 import type { FileOperation, FileRow, GuardTables } from '../wire/guard-message.ts';
 import type { GuardBounds } from './session-store.ts';
@@ -161,6 +161,21 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   });
 }
 
+/** In the folders of tools: what every later use of the tool runs, or is told by. */
+const STEERING: readonly string[] = [
+  ...['.gradle/init.d/', '.gradle/init.gradle', '.gradle/init.gradle.kts', '.gradle/gradle.properties'],
+  ...[
+    '.sbt/0.13/global.sbt',
+    '.sbt/1.0/global.sbt',
+    '.sbt/1.0/plugins/',
+    '.sbt/repositories',
+    '.sbt/sbtopts',
+  ],
+  ...['.stack/config.yaml', '.stack/hooks/', '.julia/config/', '.ccache/ccache.conf', '.conan2/profiles/'],
+  ...['.conan2/extensions/', '.copilot/config.json', '.copilot/mcp-config.json', '.m2/extensions.xml'],
+  ...['.config/opencode/plugin/', '.config/opencode/plugins/'],
+];
+
 const patternsOf = new Map<string, readonly string[]>();
 
 /** Whether every change of this path is judged by its content afterwards: a `late` row speaks of it. */
@@ -242,11 +257,14 @@ function rowsFrom(
     (pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }),
   );
   const inFolders = late.filter(({ pattern }) => pattern.slice(2).includes('/'));
+  // A link in the place of such a folder: `l`, for folders themselves come and go.
+  for (const pattern of lateFolderPatterns()) rows.push({ operations: 'l', verdict: 'late', pattern });
   rows.push(...inFolders);
   const asked = askedNames(terms, entries, places);
   // Thousands of installed packages bring a manifest each; they run when they are imported, with or without it.
   for (const place of places) rows.push(all('allow', `${place === '/' ? '' : place}/node_modules`));
   rows.push(...late.filter((row) => !inFolders.includes(row)), ...asked);
+  for (const pattern of STEERING) rows.push({ operations: 'wdc', verdict: 'ask', pattern: `*/${pattern}` });
   const generic = genericOperations(terms, places);
   for (const place of places) {
     if (generic !== '') rows.push({ operations: generic, verdict: 'ask', pattern: place });

@@ -110,7 +110,7 @@ export type HowEnded =
 
 export type RowVerdict = 'allow' | 'deny' | 'ask' | 'late';
 
-/** One file row: the first that matches wins. `operations` is any of `w`, `d`, `c`, `m`. */
+/** One file row: the first that matches wins. `operations` is any of `w`, `d`, `c`, `m`, `l`. */
 export interface FileRow {
   readonly operations: string;
   readonly verdict: RowVerdict;

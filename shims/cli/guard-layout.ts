@@ -1,4 +1,4 @@
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 
 /** What the layout looks up in the world; filled by `guard-launch.ts` and by tests. */
 export interface LayoutWorld {
@@ -22,7 +22,7 @@ export interface Layout {
   readonly veiled: readonly string[];
   /** Not there at all. */
   readonly hidden: readonly string[];
-  /** Below something veiled or hidden, and yet there. */
+  /** There, and only to be read: below something veiled or hidden, or programs below something writable. */
   readonly shown: readonly string[];
   /** Below /tmp outside, and there inside too, read-only. */
   readonly kept: readonly string[];
@@ -41,10 +41,12 @@ export interface LayoutRequest {
 const TOOLS: readonly (readonly [string, string | null])[] = [
   ['.npm', 'npm_config_cache'],
   ['.cache', 'XDG_CACHE_HOME'],
-  ['.yarn', null],
-  ['.local/share/pnpm', 'PNPM_HOME'],
+  // Not the folders above these: programs lie there that PATH finds first.
+  ['.yarn/berry', null],
+  ['.yarn/cache', null],
+  ['.local/share/pnpm/store', null],
   ['.bun/install/cache', null],
-  ['.deno', 'DENO_DIR'],
+  ['.cache/deno', 'DENO_DIR'],
   ['.cargo/registry', null],
   ['.cargo/git', null],
   ['go/pkg', null],
@@ -73,6 +75,9 @@ const TOOLS: readonly (readonly [string, string | null])[] = [
   ['.local/share/claude', null],
   ['.local/state/claude', null],
 ];
+
+/** Programs that a person starts, in folders that agents keep for themselves: what lies there runs outside of every session. */
+const PROGRAMS: readonly string[] = ['.claude/local', '.local/share/claude/versions'];
 
 /** Keys, tokens and passwords, below the home. */
 const VEILED: readonly string[] = [
@@ -202,6 +207,14 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
     `/run/user/${world.uid}`,
     request.env['XDG_RUNTIME_DIR'] ?? `/run/user/${world.uid}`,
   ]);
+  // Whatever is found by PATH there is started by the person, too.
+  const programs = existing([
+    ...PROGRAMS.map(atHome),
+    ...(request.env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/')),
+  ]).filter(
+    (folder) =>
+      tools.some((tool) => isBelow(folder, tool)) && !workspace.some((place) => isBelow(folder, place)),
+  );
   // What holds the work cannot be hidden from it.
   const holds = (path: string) => workspace.some((place) => isBelow(place, path));
   const kept = existing([world.home, request.installation]).filter(
@@ -229,11 +242,14 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
     .map((name) => join(ssh, name));
   return {
     workspace,
-    tools,
+    tools: tools.filter((tool) => !programs.includes(tool)),
     veiled: outermost(veiled.filter((path) => !holds(path))),
     hidden: outermost([...hidden, ...unseen].filter((path) => !holds(path))),
     // A link to another secret would show that one.
-    shown: existing(plain).filter((path) => path.startsWith(`${world.real(ssh) ?? ssh}/`)),
+    shown: [
+      ...existing(plain).filter((path) => path.startsWith(`${world.real(ssh) ?? ssh}/`)),
+      ...outermost(programs.filter((folder) => !tools.includes(folder))),
+    ],
     kept: outermost(kept),
   };
 }

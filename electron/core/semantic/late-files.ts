@@ -57,7 +57,7 @@ import {
   readLateUnit,
 } from './late-scripts.ts';
 
-export { lateKind, latePatterns } from './late-places.ts';
+export { lateFolderPatterns, lateKind, latePatterns } from './late-places.ts';
 
 /**
  * What acts later now that did not before. `before` and `after` are whole contents, null where there is no file. A content that

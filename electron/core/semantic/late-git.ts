@@ -186,7 +186,8 @@ export const readLateGitAttributes: LateReader = (text) =>
   });
 
 /** A `.git` file: where the repository really is. What lies there is configured and hooked by whoever owns it. */
-export const readLateGitLink: LateReader = (text) => {
+export const readLateGitLink: LateReader = (text, _ports, path) => {
+  if (path.endsWith('/commondir')) return readCommonFolder(text, path);
   const target = /^gitdir: (.+?)\s*$/.exec(text)?.[1];
   if (target === undefined) return null;
   const own =
@@ -204,6 +205,14 @@ export const readLateGitLink: LateReader = (text) => {
         }),
       ];
 };
+
+/** Whoever says which folder the worktrees share says where git finds its settings and hooks. */
+function readCommonFolder(text: string, path: string): readonly LateEntry[] {
+  const target = text.trim();
+  if (target === '../..' && /\/\.git\/worktrees\/[^/]+\/commondir$/.test(path)) return [];
+  const named = { what: 'config-key', name: 'commondir', value: target } as const;
+  return [lateEntry({ ...named, when: WHEN, outside: true, tags: ['config-runs'] })];
+}
 
 /** A hook is one program, run by git. */
 export const readLateHook: LateReader = (text, _ports, path) => [

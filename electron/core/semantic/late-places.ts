@@ -6,7 +6,7 @@ const NAMED: readonly (readonly [LateKind, readonly string[]])[] = [
   ['git-config', ['.git/config', '.git/config.worktree', '.gitconfig']],
   ['git-attributes', ['.git/info/attributes', '.gitattributes']],
   ['git-modules', ['.gitmodules']],
-  ['git-link', ['.git']],
+  ['git-link', ['.git', '.git/commondir']],
   ['git-hook', ['.git/hooks/']],
   ['hook-script', ['.husky/', '.githooks/']],
   [
@@ -235,6 +235,21 @@ const ANYWHERE: readonly (readonly [LateKind, readonly string[]])[] = [
   ['git-config', ['/etc/gitconfig']],
 ];
 
+/** Folders of those files, with what a file of theirs is: who puts a link in such a place decides which files those are. */
+const FOLDERS: readonly (readonly [string, LateKind])[] = [
+  ...new Map<string, LateKind>([
+    ...['.git/info', '.git/modules', '.git/worktrees'].map((folder) => [folder, 'git-config'] as const),
+    ...NAMED.flatMap(([kind, names]) =>
+      names.flatMap((name) =>
+        name
+          .split('/')
+          .slice(0, -1)
+          .map((_, at, parts) => [parts.slice(0, at + 1).join('/'), kind] as const),
+      ),
+    ),
+  ]),
+].filter(([folder]) => folder !== '.git');
+
 /** Folders whose files are made by package managers: what is installed was asked about when it was installed. */
 const INSTALLED =
   /\/(?:node_modules|site-packages|dist-packages|\.venv|venv|\.tox|\.nox|\.pnpm-store|\.cargo\/registry|go\/pkg\/mod|vendor\/bundle|__pycache__)\//;
@@ -252,17 +267,22 @@ const BESIDE = /\/(?:\.gitignore|README(?:\.md)?|\.gitkeep|husky\.local\.sh)$/i;
 export function latePatterns(home: string | null = null): readonly string[] {
   const rows = new Set<string>();
   for (const [, names] of NAMED) for (const name of names) rows.add(`*/${name}`);
-  rows.add('*/config').add('*/config.worktree').add('*/hooks/').add('*/info/attributes');
+  rows.add('*/config').add('*/config.worktree').add('*/hooks/').add('*/info/attributes').add('*/commondir');
   for (const [, paths] of ANYWHERE) for (const path of paths) rows.add(path.replace(/\/$/, ''));
   if (home !== null)
     for (const [, paths] of AT_HOME) for (const path of paths) rows.add(`${home}/${path}`.replace(/\/$/, ''));
   return [...rows];
 }
 
+/** As `latePatterns`, of names under which a symbolic link makes another folder's files act later. */
+export function lateFolderPatterns(): readonly string[] {
+  return FOLDERS.map(([folder]) => `*/${folder}`);
+}
+
 /** What a file is, as far as it acts later; null when it does not. `path` is absolute and canonical. */
 export function lateKind(path: string, place: Pick<Place, 'home'>): LateKind | null {
   const inner =
-    /\/\.git\/(?:modules|worktrees)\/.+?\/(config|config\.worktree|info\/attributes|hooks\/[^/]+)$/.exec(
+    /\/\.git\/(?:modules|worktrees)\/.+?\/(config|config\.worktree|commondir|info\/attributes|hooks\/[^/]+)$/.exec(
       path,
     )?.[1];
   if (inner !== undefined)
@@ -272,7 +292,9 @@ export function lateKind(path: string, place: Pick<Place, 'home'>): LateKind | n
         : 'git-hook'
       : inner.startsWith('info')
         ? 'git-attributes'
-        : 'git-config';
+        : inner === 'commondir'
+          ? 'git-link'
+          : 'git-config';
   for (const [kind, paths] of ANYWHERE) if (paths.some((one) => isAt(path, one))) return kind;
   if (path.startsWith(`${place.home}/`)) {
     const below = path.slice(place.home.length);
@@ -280,7 +302,10 @@ export function lateKind(path: string, place: Pick<Place, 'home'>): LateKind | n
   }
   if (path.endsWith('.pth')) return 'python-path';
   const named = NAMED.find(([, names]) => names.some((name) => isNamed(path, name)))?.[0] ?? null;
-  if (named === null) return null;
+  if (named === null)
+    return INSTALLED.test(path)
+      ? null
+      : (FOLDERS.find(([folder]) => path.endsWith(`/${folder}`))?.[1] ?? null);
   switch (named) {
     case 'git-config':
     case 'git-hook':

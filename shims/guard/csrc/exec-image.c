@@ -10,11 +10,14 @@
 
 #include "exec.h"
 #include "resolve.h"
+#include "tracee.h"
 
 #define FIRST_READ (32u * 1024u)
 /* The kernel allows 6 MiB of arguments and environment. */
 #define MOST_READ (16u * 1024u * 1024u)
 #define WORD sizeof(uint64_t)
+/* As the kernel: more links in one path are a loop. */
+#define MOST_LINKS 40
 
 /* All of a fresh stack: from its pointer to its upper end, where the mapping ends. */
 static int read_stack(struct image *image, uint64_t from) {
@@ -79,26 +82,89 @@ static int hands_name_on(const struct image *image) {
 }
 
 /*
- * By which name it was started, and whether that name is a script. The name was the kernel's own copy, but the files behind it may have moved
- * since: a name that is handed on counts as a script whatever is there now.
+ * Whether nobody in the session can make a name lead elsewhere: it is absolute (a folder may be shared with whoever changes it), and no
+ * folder on its way, links followed, is the session's to write. The interpreter opens it a second time, and would find something else.
+ */
+static int is_firm(const char *name) {
+  struct walked {
+    char pending[2 * PATH_ROOM];
+    char joined[2 * PATH_ROOM];
+    char text[PATH_ROOM];
+  };
+  int firm = 1, links = 0, at = name[0] == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  struct walked *walked = must_alloc(sizeof *walked);
+  if (at < 0 || print_path(walked->pending, sizeof walked->pending, "%s", name) < 0) firm = 0;
+  for (char *next = walked->pending; firm;) {
+    struct stat facts;
+    next += strspn(next, "/");
+    if (*next == 0) break;
+    char *end = next + strcspn(next, "/"), kept = *end;
+    *end = 0;
+    int fd = openat(at, next, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    *end = kept;
+    if (fd < 0 || name_of(at, walked->text, sizeof walked->text) < 0 || is_session_writable(walked->text) || fstat(fd, &facts) != 0) {
+      firm = 0;
+    } else if (S_ISLNK(facts.st_mode)) {
+      ssize_t n = readlinkat(fd, "", walked->text, sizeof walked->text - 1);
+      walked->text[n < 0 ? 0 : n] = 0;
+      firm = n > 0 && ++links <= MOST_LINKS && print_path(walked->joined, sizeof walked->joined, "%s%s", walked->text, end) >= 0;
+      memcpy(walked->pending, walked->joined, sizeof walked->joined);
+      next = walked->pending;
+      close(fd);
+      fd = walked->text[0] == '/' ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : fcntl(at, F_DUPFD_CLOEXEC, 3);
+      firm = firm && fd >= 0;
+    } else {
+      next = end;
+    }
+    if (fd >= 0) {
+      close(at);
+      at = fd;
+    }
+  }
+  if (at >= 0) close(at);
+  free(walked);
+  return firm;
+}
+
+/* What lies at a place, its last link followed: found from the folder that gave the place its name, so that both are of one moment. */
+static int find_in(const struct image *image, const struct place *place, struct object *object) {
+  int error = resolve_in_place(place, object);
+  if (error != 0 || !S_ISLNK(object->facts.st_mode)) return error;
+  close(object->fd);
+  return resolve_object(image->process, AT_FDCWD, place->name, 0, 0, object);
+}
+
+/*
+ * By which name it was started, and whether that name is a script. The name was the kernel's own copy, but where it leads may have
+ * changed since, and changes while we look: a name is believed when it leads to the program that runs. One that is handed on and leads elsewhere is a
+ * script; one that is not handed on has moved, and says nothing.
  */
 static void name_image(struct image *image, const struct stat *program) {
   struct place place;
   struct object object;
   memcpy(image->called_by, image->program, sizeof image->called_by);
-  int by_number = strncmp(image->given, "/dev/fd/", 8) == 0;
-  if (!by_number && resolve_place(image->process, AT_FDCWD, image->given, 0, &place) == 0) {
-    memcpy(image->called_by, place.name, sizeof image->called_by);
+  int by_number = strncmp(image->given, "/dev/fd/", 8) == 0, error;
+  int handed_on = hands_name_on(image);
+  if (by_number) {
+    /* The descriptors are the process's own by now. */
+    error = resolve_object(image->process, AT_FDCWD, image->given, 0, 0, &object);
+  } else {
+    error = resolve_place(image->process, AT_FDCWD, image->given, 0, &place);
+    if (error != 0) {
+      if (handed_on) print_path(image->script, sizeof image->script, "%s", image->given);
+      image->unsettled = handed_on;
+      return;
+    }
+    error = find_in(image, &place, &object);
     close(place.folder);
   }
-  int handed_on = hands_name_on(image);
-  if (!handed_on && strcmp(image->called_by, image->program) == 0) return;
-  if (resolve_object(image->process, AT_FDCWD, image->given, 0, 0, &object) == 0) {
-    if (handed_on || !same_file(&object.facts, program)) memcpy(image->script, object.name, sizeof image->script);
-    close(object.fd);
-  } else if (!by_number || handed_on) {
-    memcpy(image->script, image->called_by, sizeof image->script);
+  int same = error == 0 && same_file(&object.facts, program);
+  if (!by_number && (same || handed_on)) memcpy(image->called_by, place.name, sizeof image->called_by);
+  if (handed_on && !same) {
+    memcpy(image->script, error == 0 ? object.name : image->called_by, sizeof image->script);
+    image->unsettled = !by_number && !is_session_writable(image->script) && !is_firm(image->given);
   }
+  if (error == 0) close(object.fd);
 }
 
 enum read_image image_read(pid_t process, struct image *image) {
@@ -112,6 +178,7 @@ enum read_image image_read(pid_t process, struct image *image) {
   image->argv_size = image->argc = image->stack_size = 0;
   image->environment = 0;
   image->nameless = 0;
+  image->unsettled = 0;
   image->stack = NULL;
   if (poke_stack(process, &from) != 0) return IMAGE_FOREIGN;
   snprintf(path, sizeof path, "%d/exe", process);

@@ -95,7 +95,7 @@ static void judge(pid_t process, const char *asker, const char *scope) {
     image_free(&image);
     return;
   }
-  int writable = is_session_writable(image.program) || (image.script[0] != 0 && is_session_writable(image.script));
+  int writable = image.unsettled || is_session_writable(image.program) || (image.script[0] != 0 && is_session_writable(image.script));
   int asks = writable || table_exec_asks(image.program, image.called_by, image.argv, image.argv_size);
   if (!asks && image.script[0] != 0) asks = table_exec_asks(image.script, image.called_by, image.argv, image.argv_size);
   if (asks) {

@@ -33,6 +33,8 @@ struct image {
   uint64_t environment;
   /* The program has no name any more, or never had one. */
   int nameless;
+  /* The script's name may lead elsewhere when its interpreter opens it: it is as good as a name the session wrote. */
+  int unsettled;
   char *stack;
   size_t stack_size;
 };

@@ -157,14 +157,20 @@ static void look_below(struct naming *n, struct rows *rows) {
   }
 }
 
+static int is_link_at(const struct place *place) {
+  struct stat facts;
+  return fstatat(place->folder, place->last, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(facts.st_mode);
+}
+
 static struct rows rows_of(struct naming *n) {
   static const char classes[] = {'d', 'd', 'c', 'w', 'c', 'c', 'c'};
   struct rows rows = {.here = row_of(classes[n->kind], n->place.name), .old = ROW_ALLOW};
+  if (n->kind == SYMLINK || (n->kind == RENAME && is_link_at(&n->old_place))) rows.here = row_of_link(n->place.name);
   if (n->kind == RENAME) {
     rows.old = row_of('d', n->old_place.name);
     if ((n->flags & RENAME_EXCHANGE) != 0) {
       rows.here = stricter(rows.here, row_of('d', n->place.name));
-      rows.old = stricter(rows.old, row_of('c', n->old_place.name));
+      rows.old = stricter(rows.old, is_link_at(&n->place) ? row_of_link(n->old_place.name) : row_of('c', n->old_place.name));
     }
     if (rows.old != ROW_DENY && rows.here != ROW_DENY) look_below(n, &rows);
   }
@@ -182,7 +188,7 @@ static int text_from_folder(const struct naming *n, char out[PATH_ROOM]) {
 /* One name goes from here to there. */
 static enum verdict settle_move(struct deed *deed, const char *from, const char *to) {
   enum verdict verdict = row_of('d', from) == ROW_LATE ? settle_late(deed, "replace", from, NULL) : MAY;
-  return is_permission(verdict) && row_of('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
+  return is_permission(verdict) && row_of_link(to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
 }
 
 /* Everything that a rename moves and whose content acts later, but for the new name itself. */

@@ -9,13 +9,14 @@
 #define CLASS_D 2u
 #define CLASS_C 4u
 #define CLASS_M 8u
+#define CLASS_L 16u
 
 enum pattern { PATTERN_HERE, PATTERN_BELOW, PATTERN_ENDS, PATTERN_ENDS_BELOW };
 
 static int parse_ops(const unsigned char *at, size_t size, unsigned char *ops) {
   *ops = 0;
   for (size_t i = 0; i < size; i++) {
-    const char *letters = "wdcm", *which = at[i] == 0 ? NULL : strchr(letters, at[i]);
+    const char *letters = "wdcml", *which = at[i] == 0 ? NULL : strchr(letters, at[i]);
     if (which == NULL) return -1;
     *ops = (unsigned char)(*ops | 1u << (which - letters));
   }
@@ -134,6 +135,8 @@ unsigned row_class(char ops) {
       return CLASS_C;
     case 'm':
       return CLASS_M;
+    case 'l':
+      return CLASS_L;
     default:
       return 0;
   }

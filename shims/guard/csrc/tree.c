@@ -38,8 +38,8 @@ static void note_late(struct look *look) {
   tree->late[tree->late_count++] = (struct moved){.from = must_copy(look->from), .to = must_copy(look->to)};
 }
 
-static void judge(struct look *look) {
-  enum row away = row_of('d', look->from), here = row_of('c', look->to);
+static void judge(struct look *look, int is_link) {
+  enum row away = row_of('d', look->from), here = is_link ? row_of_link(look->to) : row_of('c', look->to);
   if (away == ROW_LATE || here == ROW_LATE) note_late(look);
   if (away != ROW_LATE) look->tree->row = stricter(look->tree->row, away);
   if (here != ROW_LATE) look->tree->row = stricter(look->tree->row, here);
@@ -59,6 +59,12 @@ static int is_folder(int folder, const struct dirent *entry) {
   return fstatat(folder, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
 }
 
+static int is_link(int folder, const struct dirent *entry) {
+  struct stat facts;
+  if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_LNK;
+  return fstatat(folder, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0 || S_ISLNK(facts.st_mode);
+}
+
 static void look_into(struct look *look, int parent, const char *name, int depth) {
   int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && (errno == ENOTDIR || errno == ELOOP || errno == ENOENT)) return;
@@ -76,7 +82,7 @@ static void look_into(struct look *look, int parent, const char *name, int depth
       give_up(look);
       break;
     }
-    judge(look);
+    judge(look, is_link(fd, entry));
     if (is_folder(fd, entry)) look_into(look, fd, entry->d_name, depth + 1);
     look->from[from] = 0;
     look->to[to] = 0;

@@ -45,6 +45,11 @@ enum row row_of(char ops, const char *name) {
   return row == ROW_ALLOW && is_only_kept(name) ? ROW_ASK : row;
 }
 
+enum row row_of_link(const char *name) {
+  enum row row = row_of('c', name);
+  return table_file('l', name) == ROW_LATE ? stricter(row, ROW_LATE) : row;
+}
+
 /* Only what report and question need; most deeds come here once, from `done`. */
 static const char *scope(struct deed *deed) {
   scope_of(deed->notice->tid, deed->scope);

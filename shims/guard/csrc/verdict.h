@@ -36,6 +36,8 @@ enum verdict {
 /* The stricter of two rows. */
 /* What the tables say of a canonical name; a place that is only shown below /tmp is not part of /tmp to them. */
 enum row row_of(char ops, const char *name);
+/* As row_of('c'), of a name that a symbolic link gets: where a folder's files act later, a link in its place makes others do so. */
+enum row row_of_link(const char *name);
 /* 1 for MAY and MAY_OUTSIDE. */
 int is_permission(enum verdict verdict);
 enum row stricter(enum row a, enum row b);

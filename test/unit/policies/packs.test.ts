@@ -187,6 +187,7 @@ const rows: Readonly<Record<string, readonly [string, string]>> = {
   'system.clock': ['date -s 2001-01-01', 'date +%s'],
   'system.remote-access': ['systemsetup -setremotelogin on', 'systemsetup -getremotelogin'],
   'persistence.startup-file': ['echo x >> ~/.bashrc', 'cat ~/.bashrc'],
+  'persistence.command-folder': ['cp x ~/.local/bin/git', 'cp ~/.local/bin/git x'],
   'persistence.schedule': ['echo "* * * * * x" | crontab -', 'crontab -l'],
   'persistence.service': ['systemctl enable x.service', 'systemctl status x.service'],
   'persistence.grant-access': ['ssh-copy-id eve@host', 'ssh eve@host'],
