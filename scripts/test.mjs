@@ -33,9 +33,7 @@ function installSystemPackages() {
   if (missing.length === 0) return;
   const names = missing.join(' ');
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isInstalled('apt-get')) {
-    say(
-      `not installed: ${names}; tests that run them will fail. On Debian: sudo apt-get install ${names}`,
-    );
+    say(`not installed: ${names}; tests that run them will fail. On Debian: sudo apt-get install ${names}`);
     return;
   }
   say(`installing ${names} …`);
