@@ -165,7 +165,7 @@ export interface GuardSession {
   readonly terminal: boolean;
   readonly cwd: string;
   readonly layout: Layout;
-  /** Folder that is /tmp inside. */
+  /** Folder that is /tmp inside; in mode `landlock` it is where it lies, and TMPDIR names it. */
   readonly temp: string;
   readonly command: readonly string[];
   /** Base names of files whose reading is told: classified data of the workspace. */
@@ -189,7 +189,8 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
     field('R', '1'),
     ...(session.terminal ? [field('I', '1')] : []),
     field('c', session.cwd),
-    ...(session.mode === 'landlock' ? [] : [field('T', session.temp), field('d', resolv)]),
+    field('T', session.temp),
+    ...(session.mode === 'landlock' ? [] : [field('d', resolv)]),
     ...many('w', [...layout.workspace, ...layout.tools]),
     ...many('b', layout.kept),
     ...many('v', layout.veiled),
@@ -203,9 +204,13 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
   return path;
 }
 
-/** Makes the folder that is /tmp inside a session; the caller removes it with `removeTemp` when the session is over. */
-export function makeTemp(): string {
-  const path = mkdtempSync('/tmp/countersign-');
+/**
+ * Makes the folder for temporary files of a session: below `parent` where the session sees it as it lies (mode `landlock`), else one that is /tmp
+ * inside. The caller removes it with `removeTemp` when the session is over.
+ */
+export function makeTemp(parent: string | null = null): string {
+  if (parent !== null) mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const path = realpathSync(mkdtempSync(parent === null ? '/tmp/countersign-' : join(parent, 's-')));
   chmodSync(path, 0o700);
   return path;
 }
@@ -275,13 +280,24 @@ const DOORS = [
   'SSH_ASKPASS',
 ] as const;
 
-/** The person's environment without the doors that a guarded session does not have. */
-export function guardedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/**
+ * The person's environment without the doors that a guarded session does not have. In mode `landlock` it also says what elsewhere mounts and
+ * the network say: where temporary files go, and that names are to be asked for over TCP.
+ */
+export function guardedEnvironment(
+  env: NodeJS.ProcessEnv,
+  mode: GuardMode = 'full',
+  temp = '/tmp',
+): NodeJS.ProcessEnv {
   const inside: NodeJS.ProcessEnv = { ...env };
   for (const name of DOORS) delete inside[name];
-  if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
+  if (mode === 'landlock') {
+    for (const name of ['TMPDIR', 'TMP', 'TEMP', 'TEMPDIR']) inside[name] = temp;
+    // glibc then speaks TCP to its name server, where the guard can answer; datagrams it cannot hold.
+    inside['RES_OPTIONS'] = [env['RES_OPTIONS'], 'use-vc'].filter((word) => word).join(' ');
+  } else if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
   // The person's own history is not there to be read or added to.
-  inside['HISTFILE'] = '/tmp/.history';
+  inside['HISTFILE'] = mode === 'landlock' ? join(temp, '.history') : '/tmp/.history';
   return inside;
 }
 

@@ -123,10 +123,11 @@ async function runSession(
 ): Promise<Result<AgentEnd, string>> {
   const key = mintAgentKey();
   const installation = findInstallation();
-  const temp = plan.mode === null || plan.mode === 'landlock' ? null : makeTemp();
+  const temp = plan.mode === null ? null : makeTemp(plan.mode === 'landlock' ? places.temp : null);
+  const bare = plan.mode === 'landlock';
   const home = homedir();
   const world = layoutWorld(home, process.getuid?.() ?? -1);
-  const own = [places.state, places.config, places.run];
+  const own = [places.state, places.config, places.run, places.temp];
   const before =
     plan.mode === null
       ? null
@@ -159,8 +160,8 @@ async function runSession(
           ? null
           : {
               writable: [...before.workspace],
-              tools: [...before.tools],
-              temp,
+              tools: [...before.tools, ...(bare && temp !== null ? [temp] : [])],
+              temp: bare ? null : temp,
               veiled: [...before.veiled],
               hosts: [...configuredHosts(process.env)],
             },
@@ -222,7 +223,7 @@ async function runSession(
     command,
     cwd: process.cwd(),
     signalAgent: (number: number) => surface.value.signalAgent(number),
-    env: agentEnvironment(plan.mode !== null, {
+    env: agentEnvironment(plan.mode, temp, {
       path,
       session: session.session,
       directory: dir.value.path,
@@ -291,11 +292,15 @@ interface AgentPlaces {
 }
 
 /** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
-function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.ProcessEnv {
+function agentEnvironment(
+  mode: GuardPlan['mode'],
+  temp: string | null,
+  places: AgentPlaces,
+): NodeJS.ProcessEnv {
   const own = process.env['BASH_ENV'];
   return {
-    ...(guarded ? guardedEnvironment(process.env) : process.env),
-    PATH: guarded ? places.path : `${places.shims}${delimiter}${places.path}`,
+    ...(mode === null || temp === null ? process.env : guardedEnvironment(process.env, mode, temp)),
+    PATH: mode !== null ? places.path : `${places.shims}${delimiter}${places.path}`,
     COUNTERSIGN_SESSION: places.session,
     COUNTERSIGN_SESSION_DIR: places.directory,
     COUNTERSIGN_SURFACE: places.socket,

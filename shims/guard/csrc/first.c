@@ -13,6 +13,7 @@
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
 #include "parts.h"
+#include "sweep.h"
 
 #define SWEEP_TERM_MS 400
 
@@ -79,6 +80,7 @@ void first_main(int channel, const struct sock_filter *filter, size_t length) {
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
     tell(channel, WIFSIGNALED(status) ? 'g' : 'e', number);
     if (namespaces) sweep();
+    else sweep_children(SWEEP_TERM_MS, 0, 0);
     _exit(0);
   }
 }

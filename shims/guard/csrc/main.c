@@ -112,6 +112,8 @@ int main(int argc, char **argv) {
   size_t length = filter_build(&choice, filter);
   if (length == 0) fail("this processor is not known to the guard", NULL);
 
+  /* What the session's first process leaves behind when it is killed comes to us. */
+  if (guard.config.mode == FILTER_LANDLOCK) prctl(PR_SET_CHILD_SUBREAPER, 1);
   int to_first[2], to_supervisor[2];
   if (channel_make(to_first) != 0) fail("cannot make a socket", strerror(errno));
   guard.first = start_first(to_first[1], to_first[0], filter, length);
