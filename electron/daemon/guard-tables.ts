@@ -73,6 +73,8 @@ const INTERPRETERS: readonly string[] = [
   ...versions('lua5.', 1, 5),
   ...versions('php8.', 0, 9),
   ...versions('ruby3.', 0, 9),
+  // The dynamic loader runs the program that its first word names.
+  ...['ld.so', 'ld-linux.so.2', 'ld-linux-x86-64.so.2', 'ld-linux-aarch64.so.1'],
 ];
 
 /** Labels whose names in an argument make any program a question. */
@@ -119,7 +121,8 @@ export function guardTables(terms: TableTerms): GuardTables {
     programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),
     rows: rowsFrom(terms, entries, places),
-    sockets: [`${terms.sessionDirectory}/`, ...places.map((place) => `${place}/`)],
+    // Sockets in the session's own places are its own only when it listens there itself, which the guard sees.
+    sockets: [`${terms.sessionDirectory}/`],
     hosts: guard.hosts.flatMap((text) => {
       const found = /^(?:\[([^\]]+)\]|([^:]+)):(\*|\d+)$/.exec(text);
       const host = found?.[1] ?? found?.[2];

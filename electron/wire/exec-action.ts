@@ -155,9 +155,12 @@ export function isShell(question: ExecQuestion): boolean {
   return SHELLS.has(programOf(base(question.program.text))) || SHELLS.has(base(question.called.text));
 }
 
+/** Names of open files: what they are called there is a number that the agent chose. */
+const BY_NUMBER: readonly string[] = ['/proc', '/dev/fd'];
+
 /** A path's last component, where its folder is not the session's to write; else null. */
 function nameOf(path: string, writable: readonly string[]): string | null {
-  return writable.some((folder) => isBelow(path, folder)) ? null : base(path);
+  return [...BY_NUMBER, ...writable].some((folder) => isBelow(path, folder)) ? null : base(path);
 }
 
 function base(path: string): string {

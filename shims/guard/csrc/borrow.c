@@ -70,4 +70,9 @@ void borrow_exactly(void) {
   set_effective(0);
 }
 
+void borrow_nothing(void) {
+  if (!own.ready && read_own() != 0) abort();
+  set_effective(own.permitted);
+}
+
 void borrow_umask(pid_t tid) { umask(tracee_umask(tid)); }

@@ -11,6 +11,8 @@
 void borrow(void);
 /* As `borrow`, without that one: for opening what belongs to other processes. */
 void borrow_exactly(void);
+/* This thread has the supervisor's own again: a thread begins with what the one that made it had just then. */
+void borrow_nothing(void);
 /* This thread takes the tracee's umask: the kernel applies it where (and only where) no default ACL stands. */
 void borrow_umask(pid_t tid);
 

@@ -123,6 +123,7 @@ enum answered exec_notified(struct notice *notice) {
   }
   /* From here on the kernel (a slow disk) or a person is waited for. */
   supervisor_waits();
+  supervisor_let_go();
   notice_continue(notice);
   /* Looked up while the kernel loads the program. */
   scope_of(notice->tid, scope);

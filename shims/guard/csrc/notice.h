@@ -39,6 +39,8 @@ int notice_continue(struct notice *notice);
 
 /* Around anything that may wait for a person or a peer: another worker takes the next notification meanwhile. */
 void supervisor_waits(void);
+/* Waits until every descriptor that is being handed over right now is the program's alone. */
+void supervisor_let_go(void);
 void supervisor_goes_on(void);
 
 /* The kinds of notification; each in the file of its name. */

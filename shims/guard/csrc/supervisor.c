@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../shell/csrc/frame.h"
 #include "ask.h"
 #include "channel.h"
 #include "dns.h"
@@ -38,6 +39,8 @@
 #define WORKER_STACK (256u * 1024u)
 /* Workers that stand ready beside those that wait. */
 #define READY_WORKERS 2
+/* A program that is being handed a descriptor may be frozen. */
+#define LET_GO_MS 50
 
 static pthread_mutex_t crew = PTHREAD_MUTEX_INITIALIZER;
 static int workers, waiting;
@@ -87,14 +90,35 @@ int notice_valid(const struct notice *notice) {
   return ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notice->request->id) == 0;
 }
 
+/*
+ * One number for each worker, odd while it hands a descriptor over: the program runs on with its copy before the worker has closed its own, and a
+ * file that is still open for writing somewhere cannot be run.
+ */
+static uint32_t handing[MOST_WORKERS];
+static uint32_t next_slot;
+static __thread uint32_t slot;
+
+static void hands_over(void) { __atomic_add_fetch(&handing[slot], 1, __ATOMIC_SEQ_CST); }
+
+void supervisor_let_go(void) {
+  long long patience = now_ms() + LET_GO_MS;
+  for (size_t i = 0; i < MOST_WORKERS; i++) {
+    uint32_t before = __atomic_load_n(&handing[i], __ATOMIC_SEQ_CST);
+    if ((before & 1) == 0) continue;
+    while (__atomic_load_n(&handing[i], __ATOMIC_SEQ_CST) == before && now_ms() < patience) sched_yield();
+  }
+}
+
 enum answered notice_install(struct notice *notice, int fd, int flags) {
   struct seccomp_notif_addfd added = {.id = notice->request->id,
                                       .flags = SECCOMP_ADDFD_FLAG_SEND,
                                       .srcfd = (uint32_t)fd,
                                       .newfd_flags = (uint32_t)(flags & O_CLOEXEC)};
+  hands_over();
   int result = ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_ADDFD, &added);
   int error = errno;
   close(fd);
+  hands_over();
   if (result >= 0 || error == ENOENT) return ANSWER_DONE;
   return notice_error(notice, error);
 }
@@ -145,6 +169,7 @@ static int nobody_left(void) {
 
 static void *work(void *unused) {
   (void)unused;
+  slot = __atomic_fetch_add(&next_slot, 1, __ATOMIC_RELAXED) % MOST_WORKERS;
   struct notice notice = {.request = must_alloc(sizes.seccomp_notif), .response = must_alloc(sizes.seccomp_notif_resp)};
   for (;;) {
     memset(notice.request, 0, sizes.seccomp_notif);

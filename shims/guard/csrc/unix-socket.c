@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "borrow.h"
 #include "connection.h"
 #include "guard.h"
 #include "resolve.h"
@@ -35,6 +36,7 @@ static pthread_mutex_t diagnosis_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *open_inside(void *unused) {
   char path[64];
   (void)unused;
+  borrow_nothing();
   snprintf(path, sizeof path, "%d/ns/net", asked_first);
   int network = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
   if (network < 0) return NULL;
