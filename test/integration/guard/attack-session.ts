@@ -74,7 +74,13 @@ async function openServices(stage: GuardStage): Promise<Services> {
   const tcp = (await listen('tcp', 0)).address();
   const abstract = `csn-battery-${process.pid}-${stage.root.slice(-6)}`;
   await listen('abstract', `\0${abstract}`);
-  for (const name of ['h/docker.sock', 'h/rt/bus', 'h/.ssh/agent.sock', 'h/.cache/bus.sock', 'w/outside.sock']) {
+  for (const name of [
+    'h/docker.sock',
+    'h/rt/bus',
+    'h/.ssh/agent.sock',
+    'h/.cache/bus.sock',
+    'w/outside.sock',
+  ]) {
     const path = join(stage.root, name);
     stage.folder(join(path, '..'));
     await listen(name, path);
@@ -109,7 +115,9 @@ function snapshot(folder: string): readonly string[] {
         : facts.isSymbolicLink()
           ? readlinkSync(path)
           : '';
-      return [path, facts.mode.toString(8), facts.uid, facts.isDirectory() ? '' : facts.mtimeMs, body].join(' ');
+      return [path, facts.mode.toString(8), facts.uid, facts.isDirectory() ? '' : facts.mtimeMs, body].join(
+        ' ',
+      );
     })
     .sort();
 }

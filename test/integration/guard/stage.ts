@@ -139,7 +139,9 @@ function reachable(user: User, root: string): { readonly path: string; readonly 
   };
   bind(ROOT, bound);
   if (lstatSync(join(ROOT, 'node_modules')).isSymbolicLink())
-    throw new Error(`\`${PROBE}\` cannot read \`${modules}\`; run the tests from a checkout that everybody may read`);
+    throw new Error(
+      `\`${PROBE}\` cannot read \`${modules}\`; run the tests from a checkout that everybody may read`,
+    );
   return {
     path: bound,
     node: node.startsWith(`${ROOT}/`) ? join(bound, node.slice(ROOT.length)) : node,
@@ -281,27 +283,32 @@ export async function eventually<T>(what: string, look: () => T | null, withinMs
 
 /** The guard's processes below a launcher. */
 export function sessionBelow(launcher: number, withinMs = 10_000): Promise<SessionProcesses> {
-  return eventually('the session is up', () => {
-    const all = processTable();
-    const below = (pid: number) => all.filter((one) => one.parent === pid);
-    const guardAt = (pid: number): number | null => {
-      for (const one of below(pid)) {
-        if (one.name === 'countersign-gua') return one.pid;
-        const deeper = guardAt(one.pid);
-        if (deeper !== null) return deeper;
-      }
-      return null;
-    };
-    const guard = guardAt(launcher);
-    if (guard === null) return null;
-    const parts = below(guard);
-    // The supervisor leads a session of its own and stays in the host's pid namespace.
-    const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
-    const first = parts.find((one) => one.depth === 2);
-    const agent = first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
-    if (supervisor === undefined || first === undefined || agent === undefined) return null;
-    return { guard, supervisor: supervisor.pid, first: first.pid, agent: agent.pid };
-  }, withinMs);
+  return eventually(
+    'the session is up',
+    () => {
+      const all = processTable();
+      const below = (pid: number) => all.filter((one) => one.parent === pid);
+      const guardAt = (pid: number): number | null => {
+        for (const one of below(pid)) {
+          if (one.name === 'countersign-gua') return one.pid;
+          const deeper = guardAt(one.pid);
+          if (deeper !== null) return deeper;
+        }
+        return null;
+      };
+      const guard = guardAt(launcher);
+      if (guard === null) return null;
+      const parts = below(guard);
+      // The supervisor leads a session of its own and stays in the host's pid namespace.
+      const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
+      const first = parts.find((one) => one.depth === 2);
+      const agent =
+        first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
+      if (supervisor === undefined || first === undefined || agent === undefined) return null;
+      return { guard, supervisor: supervisor.pid, first: first.pid, agent: agent.pid };
+    },
+    withinMs,
+  );
 }
 
 interface OneProcess {
