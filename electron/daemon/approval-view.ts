@@ -75,7 +75,35 @@ export function approvalView(
     },
     question: approval.origin === 'deferral' ? questionFor(decision) : null,
     session_pattern: pattern === null ? null : patternText(pattern),
+    preview: previewOf(passage),
   };
+}
+
+const MAX_PREVIEW_BYTES = 128 * 1024;
+
+/** What waits, as it could be run on a copy of its workspace: only a command whose every word is known exactly. */
+function previewOf({ session, action }: Passage): ApprovalView['preview'] {
+  const { argv, command } = action.parameters;
+  if (action.tool !== 'shell' || action.cwd === null || session.workspace === null || session.guard === null)
+    return null;
+  const words =
+    typeof command === 'string'
+      ? ['bash', '-c', command]
+      : Array.isArray(argv)
+        ? argv.filter((word): word is string => typeof word === 'string')
+        : [];
+  const whole =
+    words.length > 0 && (typeof command === 'string' || words.length === (argv as unknown[]).length);
+  const size = words.reduce((sum, word) => sum + word.length, 0);
+  // With a word that is no UTF-8, what would run is not what is shown.
+  if (
+    !whole ||
+    action.parameters.escaped === true ||
+    size > MAX_PREVIEW_BYTES ||
+    session.guard.preview === true
+  )
+    return null;
+  return { argv: words, cwd: action.cwd, workspace: session.workspace };
 }
 
 /** The one question that is missing, in plain words. */

@@ -41,6 +41,7 @@ const GRANTS = new Set<ControlRequest['type']>([
 /** Requests that an agent's own process tree may not make either. */
 const PERSONS = new Set<ControlRequest['type']>([
   'session.open',
+  'preview.report',
   'stop',
   'agent.revoke',
   'approvals.list',
@@ -74,6 +75,8 @@ export function createControlHandler(ports: ControlRequestPorts): ControlHandler
         });
         return result(request, {});
       }
+      case 'preview.report':
+        return onPreview(ports, request, client);
       case 'sessions.list':
         return result(request, { sessions: ports.status().sessions });
       case 'intent.set':
@@ -203,6 +206,30 @@ async function onOpen(
     warnings: [...ports.warnings()],
     deadline_ms: ports.deadlineMs,
   });
+}
+
+/** What a preview showed and what became of it is a receipt, durable before anything of it is committed (R5). */
+async function onPreview(
+  ports: ControlRequestPorts,
+  request: Extract<ControlRequest, { type: 'preview.report' }>,
+  client: ControlClient,
+): Promise<ControlReply> {
+  const session = ports.sessions.get(request.session);
+  if (session === undefined || session.runnerPid !== client.pid || session.guard?.preview !== true)
+    return fault(request, 'no_such_session', 'not a preview of this process');
+  const { step, changes, digest, sample, places, note } = request;
+  const attempts = [...(session.attempts ?? [])];
+  const recorded = await record(ports.mediation, session, 'session', {
+    event: 'preview',
+    identity: identityPart(session.identity),
+    step,
+    changes: { count: changes, digest, sample: [...sample] },
+    places: [...places],
+    attempts,
+    note,
+  });
+  if (!recorded.ok) return fault(request, 'not_recorded', recorded.error);
+  return result(request, { attempts });
 }
 
 /** What the person says the session is for: it may settle actions that wait for it (R2.d, R4.d1). */

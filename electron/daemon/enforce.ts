@@ -18,6 +18,11 @@ export async function enforce(
   decision: Decision,
   trail: Trail = freshTrail(decision),
 ): Promise<Answer> {
+  if (isContained(passage, decision)) {
+    const reason = `in a preview, of which nothing lasts unless a person commits it: ${decision.reason}`;
+    const allowed = { ...decision, result: 'ALLOW', modify: null, reason } as const;
+    return finish(ports, passage, allowed, 'ALLOW', { ...trail, decided: decision.result });
+  }
   if (decision.result !== 'DENY' && decision.result !== 'ALLOW' && passage.action.partsFollow) {
     const beyond = beyondTheParts(ports, policy, passage);
     if (beyond === null)
@@ -25,6 +30,16 @@ export async function enforce(
     return carryOut(ports, policy, passage, beyond, { ...trail, decided: beyond.result });
   }
   return carryOut(ports, policy, passage, decision, trail);
+}
+
+/**
+ * What a preview does instead of asking: the guard lets nothing out of it, so that the effect itself can be shown to the person who would be
+ * asked. What is denied stays denied, what is changed is changed, and a secret is not read unasked: that could not be taken back.
+ */
+function isContained({ session, action }: Passage, decision: Decision): boolean {
+  if (session.guard?.preview !== true) return false;
+  if (decision.result !== 'STEP_UP' && decision.result !== 'DEFER') return false;
+  return !(action.tool === 'file' && action.operation === 'read');
 }
 
 /** What each of the five decisions means for an action that is settled as a whole. */

@@ -85,6 +85,7 @@ export function takeEffects(
   effects: readonly ReportedEffect[],
 ): void {
   for (const effect of effects) {
+    noteAttempt(session, effect);
     if (effect.operation === 'read' && effect.error === 0) noteRead(ports, session, effect);
     const key = `${effect.operation}\0${effect.scope ?? ''}\0${effect.path.text}`;
     const answered = guard.answered.get(key);
@@ -105,6 +106,17 @@ export function takeEffects(
       effect.operation === 'dropped' ? Number(effect.path.text) : 1,
     );
   }
+}
+
+const MAX_ATTEMPTS = 256;
+/** EACCES and EROFS: what a preview refuses of files. */
+const REFUSED = new Set([13, 30]);
+
+/** Keeps what a preview tried outside of it, for the person who looks at it. */
+function noteAttempt(session: Session, { operation, path, destination, error }: ReportedEffect): void {
+  const { attempts } = session;
+  if (attempts === undefined || error === 0 || attempts.size >= MAX_ATTEMPTS) return;
+  if (operation === 'connect' || REFUSED.has(error)) attempts.add(`${operation} ${shown(path, destination)}`);
 }
 
 /**

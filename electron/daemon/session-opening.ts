@@ -6,7 +6,7 @@ import type { ControlRequest } from '../wire/control.ts';
 import { talliesOf } from './effect-tally.ts';
 import type { MediationPorts } from './mediation.ts';
 import { effectsPart, identityPart, intentPart } from './record.ts';
-import type { Session } from './session-store.ts';
+import type { GuardBounds, Session } from './session-store.ts';
 import { accumulate, record } from './stages.ts';
 import { recordOutcome } from './submit-door.ts';
 
@@ -81,6 +81,7 @@ export async function openSession(
     guard: request.guard,
     effects: new Map(),
     endings: new Set(),
+    ...(request.guard?.preview === true ? { attempts: new Set<string>() } : {}),
     farewells: new Set(),
   };
   accumulate(ports, session, 'session', {
@@ -99,11 +100,16 @@ export async function openSession(
     workspace: session.workspace,
     argv: request.argv.map((word) => word.slice(0, 4096)).slice(0, 256),
     assurance: session.assurance,
-    ...(session.guard === null ? {} : { guard: { ...session.guard } }),
+    ...(session.guard === null ? {} : { guard: boundsPart(session.guard) }),
     policy: armed === null ? null : { version: armed.set.version, hash: armed.set.hash },
   };
   const recorded = await record(ports, session, 'session', body);
   return recorded.ok ? ok(session) : err(recorded.error);
+}
+
+/** What a guard holds, as the receipt keeps it. */
+function boundsPart({ preview, ...bounds }: GuardBounds): JsonObject {
+  return preview === true ? { ...bounds, preview } : bounds;
 }
 
 /** Tells whoever holds the session's process tree that it is over. */

@@ -44,6 +44,8 @@ export interface Session {
   readonly effects: EffectTallies;
   /** Told when the session is over or its agent is revoked: its process tree must end. */
   readonly endings: Set<(why: string) => void>;
+  /** Of a preview: what its process tree tried outside of it and did not get, in words; bounded. */
+  readonly attempts?: Set<string>;
   /** What must be settled before the session is over; run once, while its identity still holds. */
   readonly farewells: Set<() => Promise<void>>;
 }
@@ -67,6 +69,8 @@ export interface GuardBounds {
   readonly veiled: readonly string[];
   /** `host:port` that the person configured. */
   readonly hosts: readonly string[];
+  /** Nothing it does lasts until a person commits it. */
+  readonly preview?: boolean | undefined;
 }
 
 /** Past this many, what was read is told again: memory stays bounded. */

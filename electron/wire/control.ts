@@ -83,8 +83,25 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
         hosts: z
           .array(z.string().regex(/^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):(?:\*|[0-9]{1,5})$/))
           .max(1024),
+        /** The session works on overlays (docs/guard-protocol.md): nothing it does lasts until a person commits it. */
+        preview: z.boolean().optional(),
       })
       .nullable(),
+  }),
+  /** What a preview would do, and what became of it: a receipt each (R5). The reply says what it tried outside and did not get. */
+  z.strictObject({
+    type: z.literal('preview.report'),
+    request,
+    session: sessionId,
+    step: z.enum(['shown', 'commit', 'committed', 'discarded', 'conflict', 'torn']),
+    /** Of everything, not of the sample. */
+    changes: z.number().int().nonnegative(),
+    /** SHA-256 of the list of changes as the launcher orders it. */
+    digest,
+    /** `created path` and so on, the first of them. */
+    sample: z.array(short).max(64),
+    places: folders,
+    note: short.nullable(),
   }),
   z.strictObject({
     type: z.literal('session.close'),
@@ -188,6 +205,10 @@ export const approvalViewSchema = z.strictObject({
   question: z.string().nullable(),
   /** What "allow for this session" would cover, in words; null when it cannot be generalised. */
   session_pattern: z.string().nullable(),
+  /** How it can be tried on a copy before it is answered (`run --preview`); null when it cannot. */
+  preview: z
+    .strictObject({ argv: z.array(z.string()).min(1), cwd: z.string(), workspace: z.string() })
+    .nullable(),
 });
 export type ApprovalView = z.infer<typeof approvalViewSchema>;
 
@@ -218,6 +239,8 @@ export const sessionOpenedSchema = z.strictObject({
   warnings: z.array(z.string()),
   deadline_ms: z.number(),
 });
+
+export const previewReportedSchema = z.strictObject({ attempts: z.array(z.string()) });
 
 export const statusSchema = z.strictObject({
   version: z.string(),

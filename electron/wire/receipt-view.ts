@@ -97,7 +97,12 @@ function eventText(kind: ReceiptKind, body: JsonObject): string {
     case 'session': {
       const product = textAt(objectAt(objectAt(body, 'identity'), 'agent'), 'product');
       const words = listAt(body, 'argv').filter((word): word is string => typeof word === 'string');
-      return inWords(textAt(body, 'event'), product, words.length > 0 ? `(${words.join(' ')})` : null);
+      return inWords(
+        textAt(body, 'event'),
+        textAt(body, 'step'),
+        product,
+        words.length > 0 ? `(${words.join(' ')})` : null,
+      );
     }
     case 'refusal': {
       const refusal = objectAt(body, 'refusal');

@@ -17,6 +17,8 @@ export interface AgentLaunch {
   readonly cwd: string;
   /** Sends a signal to the agent by way of the session's first process. */
   readonly signalAgent: (number: number) => void;
+  /** What the agent says goes to standard error: standard output is for somebody else. */
+  readonly toStandardError?: boolean;
 }
 
 export interface AgentProcess {
@@ -42,7 +44,7 @@ export function runPlain(launch: AgentLaunch): AgentProcess {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const)
     listen(signal, () => (onTerminal ? undefined : launch.signalAgent(constants.signals[signal])));
   const child = spawn(program, [...leading, launch.directory, ...launch.command], {
-    stdio: 'inherit',
+    stdio: launch.toStandardError === true ? ['inherit', 2, 2] : 'inherit',
     env: launch.env,
     cwd: launch.cwd,
   });

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
@@ -6,12 +7,15 @@ import { unreachable } from '../../electron/core/result.ts';
 import { ANSI_STYLE, approvalLine, approvalLines, PLAIN_STYLE } from '../../electron/wire/approval-text.ts';
 import { type ApprovalView, approvalViewSchema } from '../../electron/wire/control.ts';
 import { placesFrom } from '../../electron/wire/places.ts';
+import { visibleLine } from '../../electron/wire/terminal-text.ts';
 import { type ControlConnection, callFor, connectControl } from './control-client.ts';
 
 export const HELP = `countersign approve — answer what waits for you
 
-  countersign approve                      live inbox (keys: a allow once, s for this session, e edit, d deny, q quit)
+  countersign approve                      live inbox (keys: a allow once, s for this session, e edit,
+                                           p preview, d deny, q quit)
   countersign approve --list [--json]      what waits now
+  countersign approve HANDLE --preview     run it on a copy of its workspace, without a network, show what it would do, then ask
   countersign approve HANDLE --allow       allow once
   countersign approve HANDLE --session     allow this kind of command for the session
   countersign approve HANDLE --edit 'CMD'  run CMD instead
@@ -41,6 +45,7 @@ export async function approve(argv: readonly string[]): Promise<number> {
       allow: { type: 'boolean' },
       session: { type: 'boolean' },
       deny: { type: 'boolean' },
+      preview: { type: 'boolean' },
       edit: { type: 'string' },
       note: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -76,6 +81,7 @@ export async function approve(argv: readonly string[]): Promise<number> {
                 commandLine: null,
               }
             : null;
+    if (values.preview === true) return await previewOne(connection, handle, answer);
     return await answerOne(connection, handle, answer);
   } finally {
     connection.close();
@@ -125,6 +131,83 @@ async function answerOne(
   // What was just printed has to be readable before the answer counts as a person's.
   await new Promise((resolve) => setTimeout(resolve, 450));
   return (await send(connection, view, answer, shownAt)) ? 0 : 1;
+}
+
+/** Shows what one waiting command would do, and then takes the answer: the given one, or one that is asked for on a terminal. */
+async function previewOne(
+  connection: ControlConnection,
+  handle: string,
+  given: Answer | null,
+): Promise<number> {
+  const views = await pending(connection);
+  if (views === null) return 1;
+  const view = views.find((v) => v.handle === handle || v.id === handle);
+  if (view === undefined) {
+    process.stderr.write(
+      `countersign: no approval \`${handle}\` is pending; it may have been answered or timed out\n`,
+    );
+    return 1;
+  }
+  const style = process.stdout.isTTY ? ANSI_STYLE : PLAIN_STYLE;
+  const shownAt = Date.now();
+  process.stdout.write(
+    `${approvalLines(view, shownAt, style, { whole: false, columns: terminalColumns() }).join('\n')}\n`,
+  );
+  if (!(await showPreview(view))) return 1;
+  const answer = given ?? (process.stdin.isTTY ? await askAnswer() : null);
+  if (answer === null) return 0;
+  return (await send(connection, view, answer, shownAt)) ? 0 : 1;
+}
+
+async function askAnswer(): Promise<Answer | null> {
+  const asking = createInterface({ input: process.stdin, output: process.stdout });
+  const once = { scope: 'once', note: null, commandLine: null } as const;
+  try {
+    const text = (await asking.question('allow once, deny or leave it waiting? [leave] '))
+      .trim()
+      .toLowerCase();
+    if (text === 'allow' || text === 'a') return { answer: 'allow', ...once };
+    return text === 'deny' || text === 'd' ? { answer: 'deny', ...once } : null;
+  } finally {
+    asking.close();
+  }
+}
+
+/**
+ * Runs a waiting command on a copy of its workspace as it is now, in a session of its own that reaches no network and of which nothing is kept. False:
+ * it cannot be tried.
+ */
+async function showPreview(view: ApprovalView): Promise<boolean> {
+  const { preview } = view;
+  if (preview === null) {
+    process.stdout.write(
+      'this cannot be tried on a copy: it is no command of a session that the kernel guards\n',
+    );
+    return false;
+  }
+  const options = [
+    '--preview',
+    '--discard',
+    '--workspace',
+    preview.workspace,
+    '--intent',
+    `preview of ${view.handle}`,
+  ];
+  const child = spawn(process.execPath, [process.argv[1] ?? '', 'run', ...options, '--', ...preview.argv], {
+    cwd: preview.cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  return new Promise((resolve) => {
+    child.once('error', (cause) => {
+      process.stdout.write(`this cannot be tried on a copy: ${visibleLine(cause.message)}\n`);
+      resolve(false);
+    });
+    // How it ended is part of what it would do.
+    child.once('exit', (code, signal) => {
+      process.stdout.write(`(on the copy it ended with ${signal ?? `exit ${code}`})\n`);
+      resolve(true);
+    });
+  });
 }
 
 async function send(
@@ -194,7 +277,7 @@ async function inbox(connection: ControlConnection): Promise<number> {
       `\n\u0007${approvalLines(next, Date.now(), ANSI_STYLE, { whole: false, columns: terminalColumns() }).join('\n')}\n\n`,
     );
     process.stdout.write(
-      `[d] deny  [a] allow once${session}  [e] edit  [n] deny with a note  [q] quit${more}\n`,
+      `[d] deny  [a] allow once${session}${next.preview ? '  [p] preview' : ''}  [e] edit  [n] deny with a note  [q] quit${more}\n`,
     );
   };
   connection.onApproval((view) => {
@@ -250,6 +333,7 @@ async function inbox(connection: ControlConnection): Promise<number> {
           { answer: 'deny', ...once, note: await ask('note for the agent: ') },
           shownAt,
         );
+      else if (key === 'p' && view.preview) await showPreview(view);
       else if (key === 'e') {
         const commandLine = await ask('run instead: ');
         if (commandLine.trim() !== '')

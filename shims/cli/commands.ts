@@ -30,6 +30,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    name: 'guard',
+    words: '[--json]',
+    what: 'how far the kernel can hold a session here',
+    load: async () => (await import('./guard.ts')).guard,
+  },
+  {
     name: 'receipts',
     words: 'list|show|follow',
     what: 'what was decided and what came of it',
@@ -60,10 +66,22 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./intent.ts')).intent,
   },
   {
+    name: 'preview',
+    words: 'list|finish|undo ID',
+    what: 'previews that were left behind',
+    load: async () => (await import('./preview.ts')).preview,
+  },
+  {
     name: 'trash',
     words: 'PATH…',
     what: 'move files to the trash instead of deleting them',
     load: async () => (await import('./trash.ts')).trash,
+  },
+  {
+    name: 'restore',
+    words: 'PATH…',
+    what: 'put back what is in the trash',
+    load: async () => (await import('./trash.ts')).restore,
   },
   {
     name: 'daemon',

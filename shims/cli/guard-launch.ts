@@ -49,14 +49,8 @@ export function probeGuard(guard: string, cacheDir: string): GuardProbe {
   const key = probeKey(guard);
   const before = readKept(kept, key);
   if (before !== null) return before;
-  const ran = spawnSync(guard, ['--probe'], { encoding: 'utf8', timeout: PROBE_MS });
-  const steps = (ran.stdout ?? '')
-    .split('\n')
-    .map((line) => line.split('\t'))
-    .filter((parts) => parts.length >= 2)
-    .map(([name = '', works, detail = '']) => ({ name, works: works === 'ok', detail }));
-  const best = ran.status === FULL ? 'full' : ran.status === LANDLOCK_ONLY ? 'landlock' : null;
-  const probe: GuardProbe = { best, steps };
+  const probe = runProbe(guard);
+  const { best } = probe;
   // Only what works is kept: what does not may have been mended meanwhile.
   if (best === 'full') {
     try {
@@ -67,6 +61,17 @@ export function probeGuard(guard: string, cacheDir: string): GuardProbe {
     }
   }
   return probe;
+}
+
+/** Tries every step now. */
+export function runProbe(guard: string): GuardProbe {
+  const ran = spawnSync(guard, ['--probe'], { encoding: 'utf8', timeout: PROBE_MS });
+  const steps = (ran.stdout ?? '')
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter((parts) => parts.length >= 2)
+    .map(([name = '', works, detail = '']) => ({ name, works: works === 'ok', detail }));
+  return { best: ran.status === FULL ? 'full' : ran.status === LANDLOCK_ONLY ? 'landlock' : null, steps };
 }
 
 function probeKey(guard: string): string {
@@ -167,6 +172,8 @@ export interface GuardSession {
   readonly layout: Layout;
   /** Folder that is /tmp inside; in mode `landlock` it is where it lies, and TMPDIR names it. */
   readonly temp: string;
+  /** Where a preview's layers go, in the order of the writable places; null: the session works on the places themselves. */
+  readonly overlay?: string | null;
   readonly command: readonly string[];
   /** Base names of files whose reading is told: classified data of the workspace. */
   readonly watched: readonly string[];
@@ -191,7 +198,8 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
     field('c', session.cwd),
     field('T', session.temp),
     ...(session.mode === 'landlock' ? [] : [field('d', resolv)]),
-    ...many('w', [...layout.workspace, ...layout.tools]),
+    ...(session.overlay === undefined || session.overlay === null ? [] : [field('O', session.overlay)]),
+    ...many('w', writablePlaces(layout)),
     ...many('b', layout.kept),
     ...many('v', layout.veiled),
     ...many('h', layout.hidden),
@@ -202,6 +210,11 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
   const path = join(directory, 'guard.conf');
   writeFileSync(path, frame, { mode: 0o600, flag: 'wx' });
   return path;
+}
+
+/** What a session may write, in the order in which its guard is told. */
+export function writablePlaces(layout: Layout): readonly string[] {
+  return [...layout.workspace, ...layout.tools];
 }
 
 /**

@@ -24,10 +24,13 @@ import {
   planGuard,
   probeGuard,
   removeTemp,
+  writablePlaces,
   writeGuardConfig,
 } from './guard-launch.ts';
 import { layoutOf } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
+import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
+import { type PreviewChoice, settlePreview } from './preview-settle.ts';
 import { makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
 
@@ -42,6 +45,9 @@ export const HELP = `countersign run — start an agent under the firewall
   --workspace DIR    the directory the work is about (default: this one)
   --guard MODE       auto (default: the strongest that works here), full, nested (programs inside may make sandboxes
                      of their own), landlock, or off (interception without the kernel: \`cooperative\`)
+  --preview          run it on a copy of what it may write and without a network, show what it would do, then ask: commit or discard
+                     (without a terminal nothing is kept); --commit or --discard answer beforehand, --json prints the
+                     effects on standard output (what the program says goes to standard error)
   --verbose          say which session this is, also without a terminal
 
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
@@ -52,6 +58,8 @@ interface RunRequest {
   readonly workspace: string;
   readonly guard: GuardChoice;
   readonly verbose: boolean;
+  /** null: no preview. */
+  readonly preview: { readonly choice: PreviewChoice; readonly json: boolean } | null;
   readonly command: readonly string[];
 }
 
@@ -87,12 +95,17 @@ export async function run(argv: readonly string[]): Promise<number> {
     say(plan.error);
     return EXIT.refused;
   }
+  const { preview } = request.value;
+  if (preview !== null && (plan.value.mode === null || plan.value.mode === 'landlock')) {
+    say(`a preview needs the whole guard${plan.value.notice === null ? '' : `: ${plan.value.notice}`}`);
+    return EXIT.refused;
+  }
   const connected = await reachDaemon(places, installation, say);
   if (!connected.ok) {
     say(connected.error.message);
     return connected.error.code === 'not_running' ? EXIT.notRunning : EXIT.refused;
   }
-  const onTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY);
+  const onTerminal = Boolean(process.stdin.isTTY && process.stdout.isTTY && preview?.json !== true);
   const intent = request.value.intent ?? (onTerminal ? await askIntent() : null);
   const opened = await runSession(
     connected.value,
@@ -140,6 +153,15 @@ async function runSession(
           },
           world,
         );
+  const made =
+    request.preview === null || before === null
+      ? null
+      : makePreviewFolder(places.state, writablePlaces(before), request.command);
+  if (made !== null && !made.ok) {
+    if (temp !== null) removeTemp(temp);
+    return made;
+  }
+  const folder = made === null ? null : made.value;
   const opened = await callFor(
     control,
     {
@@ -164,12 +186,14 @@ async function runSession(
               temp: bare ? null : temp,
               veiled: [...before.veiled],
               hosts: [...configuredHosts(process.env)],
+              ...(folder === null ? {} : { preview: true }),
             },
     },
     sessionOpenedSchema,
   );
   if (!opened.ok) {
     if (temp !== null) removeTemp(temp);
+    if (folder !== null) removePreviewFolder(folder);
     return err(opened.error.message);
   }
   const session = opened.value;
@@ -213,6 +237,7 @@ async function runSession(
             cwd: process.cwd(),
             layout: { ...before, shown: [...before.shown, realpathSync(dir.value.path)] },
             temp: temp ?? '/tmp',
+            overlay: folder === null ? null : folder.layers,
             command: request.command,
             watched: CLASSIFIED_NAMES,
           }),
@@ -223,6 +248,7 @@ async function runSession(
     command,
     cwd: process.cwd(),
     signalAgent: (number: number) => surface.value.signalAgent(number),
+    toStandardError: request.preview?.json === true,
     env: agentEnvironment(plan.mode, temp, {
       path,
       session: session.session,
@@ -236,7 +262,22 @@ async function runSession(
   agent = onTerminal ? await runOnTerminal(launch) : runPlain(launch);
   const end = await agent.ended;
   await finish(surface.value);
-  return closing(ok(end));
+  if (folder === null || request.preview === null || before === null || installation.guard === null)
+    return closing(ok(end));
+  const settled = await settlePreview({
+    folder,
+    workspaces: before.workspace.length,
+    ...request.preview,
+    onTerminal,
+    guard: installation.guard,
+    session: session.session,
+    control,
+    say,
+  });
+  // Whoever asked for a commit must not take a failed one for a success.
+  return closing(
+    ok(settled || end.signal !== null || end.code !== 0 ? end : { code: EXIT.refused, signal: null }),
+  );
 
   async function finish(host: SurfaceHost): Promise<void> {
     host.close();
@@ -251,6 +292,7 @@ async function runSession(
       DRAIN_MS,
     );
     if (temp !== null) removeTemp(temp);
+    if (folder !== null && !result.ok) removePreviewFolder(folder);
     return result;
   }
 }
@@ -345,6 +387,9 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
   let workspace = process.cwd();
   let guard: GuardChoice = 'auto';
   let verbose = false;
+  let preview = false;
+  let json = false;
+  let choice: PreviewChoice = 'ask';
   let at = 0;
   for (; at < argv.length; at += 1) {
     const word = argv[at] ?? '';
@@ -356,7 +401,12 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
     const [name = word, inline] = word.startsWith('--') ? splitOption(word) : [word, undefined];
     if (name === '--help' || name === '-h') return err('help');
     if (name === '--verbose') verbose = true;
-    else if (name === '--intent' || name === '--workspace' || name === '--guard') {
+    else if (name === '--preview') preview = true;
+    else if (name === '--json') json = true;
+    else if (name === '--commit' || name === '--discard') {
+      if (choice !== 'ask') return err('`--commit` and `--discard` answer the same question');
+      choice = name === '--commit' ? 'commit' : 'discard';
+    } else if (name === '--intent' || name === '--workspace' || name === '--guard') {
       const value = inline ?? argv[at + 1];
       if (value === undefined) return err(`\`${name}\` needs a value`);
       if (inline === undefined) at += 1;
@@ -369,7 +419,9 @@ function readArguments(argv: readonly string[]): Result<RunRequest, string> {
   const command = argv.slice(at);
   if (command.length === 0 || command[0] === '') return err('nothing to run');
   if (guard !== 'off' && workspace === '/') return err('the workspace cannot be the whole file system');
-  return ok({ intent, workspace, guard, verbose, command });
+  if (!preview && (json || choice !== 'ask'))
+    return err('`--json`, `--commit` and `--discard` belong to `--preview`');
+  return ok({ intent, workspace, guard, verbose, preview: preview ? { choice, json } : null, command });
 }
 
 function isGuardChoice(text: string): text is GuardChoice {

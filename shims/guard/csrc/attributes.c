@@ -317,7 +317,10 @@ static enum answered carry_out(struct attributing *a) {
       close(twin);
     }
   }
-  if (error != 0) return notice_error(notice, error);
+  if (error != 0) {
+    undone(&deed, error);
+    return notice_error(notice, error);
+  }
   done(&deed);
   return notice_value(notice, 0);
 }

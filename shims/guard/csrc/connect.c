@@ -87,6 +87,11 @@ static enum answered connect_host(struct call *call, const struct target *target
   struct asker asker;
   struct likeness like;
   asker_of(call->notice->tid, &asker);
+  /* INVARIANT (a preview stays one): that it would connect is told, and nothing leaves, whoever would allow it. */
+  if (guard.config.overlay != NULL) {
+    host_effect(&asker, target, ECONNREFUSED);
+    return notice_error(call->notice, ECONNREFUSED);
+  }
   socket_take_likeness(call->notice->tid, call->number, call->fd, &like);
   enum row decided = host_decided(&asker, target);
   if (decided == ROW_DENY) {

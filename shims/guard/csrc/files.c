@@ -250,7 +250,11 @@ static enum answered judge_and_open(struct opening *opening, const struct object
   if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->tid);
   int fd = open_object(opening, object);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) fd = open_outside(opening, object);
-  if (fd < 0) return notice_error(opening->notice, errno);
+  if (fd < 0) {
+    int error = errno;
+    undone(&deed, error);
+    return notice_error(opening->notice, error);
+  }
   done(&deed);
   return install(opening, fd);
 }
@@ -326,6 +330,7 @@ static enum answered create(struct opening *opening, const struct place *place, 
   *again = fd < 0 && error == EEXIST && (opening->flags & O_EXCL) == 0;
   enum answered answered = ANSWER_DONE;
   if (fd < 0) {
+    undone(&deed, error);
     answered = notice_error(opening->notice, error);
   } else {
     done(&deed);

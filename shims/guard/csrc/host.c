@@ -41,6 +41,8 @@ int host_name(const char *name, char out[PATH_ROOM]) {
 int host_twin(int fd, const char *name) {
   char outside[PATH_ROOM];
   struct stat here, there;
+  /* INVARIANT (a preview stays one): nothing is done outside of it, whoever allowed it. */
+  if (guard.config.overlay != NULL) return -1;
   if (name[0] != '/' || host_name(name, outside) < 0 || fstat(fd, &here) != 0) return -1;
   int twin = open_host(outside);
   if (twin < 0) return -1;

@@ -18,6 +18,7 @@
 
 #include "channel.h"
 #include "config.h"
+#include "layer.h"
 #include "outside.h"
 #include "parts.h"
 #include "probe.h"
@@ -101,8 +102,11 @@ static void take_mounted(int channel) {
 int main(int argc, char **argv) {
   static struct sock_filter filter[FILTER_ROOM];
   if (argc == 2 && strcmp(argv[1], "--probe") == 0) return probe_main();
+  if (argc == 4 && strcmp(argv[1], "--layer") == 0) return layer_main(argv[2], argv[3]);
   if (argc != 2) fail("usage: countersign-guard CONFIG", NULL);
   config_read(argv[1], &guard.config);
+  /* Without mounts of its own it would work on the places themselves. */
+  if (guard.config.overlay != NULL && guard.config.mode == FILTER_LANDLOCK) fail("a preview needs namespaces", NULL);
   guard.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   guard.host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (guard.host_proc < 0 || guard.host_root < 0) fail("cannot open /proc", strerror(errno));

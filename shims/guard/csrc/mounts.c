@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "overlay.h"
 #include "parts.h"
 #include "veil-stay.h"
 #include "veil.h"
@@ -63,6 +64,14 @@ static void make_mount_point(const char *path, int is_folder) {
 static int *clone_all(const struct texts *paths) {
   int *trees = must_alloc((paths->count + 1) * sizeof *trees);
   for (size_t i = 0; i < paths->count; i++) trees[i] = clone_tree(paths->at[i]);
+  return trees;
+}
+
+/* What the session may write: the places themselves, or in a preview layers over them. */
+static int *writable_trees(const struct config *config) {
+  if (config->overlay == NULL) return clone_all(&config->writable);
+  int *trees = must_alloc((config->writable.count + 1) * sizeof *trees);
+  for (size_t i = 0; i < config->writable.count; i++) trees[i] = overlay_tree(config->writable.at[i], config->overlay, i);
   return trees;
 }
 
@@ -131,7 +140,7 @@ static int veil_or_mask(const struct config *config, size_t at, const char *shut
 
 void mounts_make(const struct config *config, int *veils) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) cannot("cannot make private", "/");
-  int *writable = clone_all(&config->writable);
+  int *writable = writable_trees(config);
   int *kept = clone_all(&config->kept);
   int *shown = clone_all(&config->shown);
   int temp = config->temp == NULL ? -1 : clone_tree(config->temp);
@@ -150,6 +159,8 @@ void mounts_make(const struct config *config, int *veils) {
   int veiling = config->reads && veil_possible();
   for (size_t i = 0; i < config->veiled.count && !veiling; i++) mask(config->veiled.at[i], shut, &config->shown);
   for (size_t i = 0; i < config->hidden.count; i++) mask(config->hidden.at[i], shut, &config->shown);
+  /* The layers of a preview have no other name: whoever wrote there past the overlay would change what is shown of it. */
+  if (config->overlay != NULL) mask(config->overlay, shut, &(const struct texts){0});
   attach_readonly(&config->shown, shown);
   if (resolver >= 0) {
     print_path(resolv, sizeof resolv, "/proc/self/fd/%d", resolver);

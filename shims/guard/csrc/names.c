@@ -293,7 +293,10 @@ static enum answered carry_out(struct naming *n) {
     case NOBODY_WAITS:
       return ANSWER_DONE;
   }
-  if (error != 0) return notice_error(notice, error);
+  if (error != 0) {
+    undone(&deed, error);
+    return notice_error(notice, error);
+  }
   done(&deed);
   return notice_value(notice, 0);
 }

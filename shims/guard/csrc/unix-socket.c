@@ -136,9 +136,15 @@ static int is_bound_inside(pid_t tid, const struct object *object) {
   return found;
 }
 
-static int is_hidden(const char *name) {
+/* The session's own folder, where its surface listens. */
+static int is_shown(const char *name) {
   for (size_t i = 0; i < guard.config.shown.count; i++)
-    if (is_below(name, guard.config.shown.at[i])) return 0;
+    if (is_below(name, guard.config.shown.at[i])) return 1;
+  return 0;
+}
+
+static int is_hidden(const char *name) {
+  if (is_shown(name)) return 0;
   for (size_t i = 0; i < guard.config.hidden.count; i++)
     if (is_below(name, guard.config.hidden.at[i])) return 1;
   return 0;
@@ -177,6 +183,9 @@ static int connect_object(struct notice *notice, int fd, const struct asker *ask
   if (is_hidden(object->name)) return EACCES;
   if (!S_ISSOCK(object->facts.st_mode)) return ECONNREFUSED;
   int allowed = table_unix_allows(object->name) || (is_session_writable(object->name) && is_bound_inside(notice->tid, object));
+  /* In a preview, what listens outside of it is not reached, whoever would allow it. */
+  if (guard.config.overlay != NULL && !is_shown(object->name) && !(is_session_writable(object->name) && is_bound_inside(notice->tid, object)))
+    return ECONNREFUSED;
   if (!allowed) {
     int gone = pidfd_of(notice->tid);
     supervisor_waits();

@@ -54,6 +54,11 @@ void done(struct deed *deed) {
   effect(deed->op, scope(deed), 0, deed->name, has_destination ? deed->second : NULL);
 }
 
+void undone(struct deed *deed, int error) {
+  int has_destination = strcmp(deed->op, "rename") == 0 || strcmp(deed->op, "link") == 0;
+  if (guard.config.overlay != NULL && error == EROFS) effect(deed->op, scope(deed), error, deed->name, has_destination ? deed->second : NULL);
+}
+
 static enum verdict refuse(struct deed *deed) {
   int has_destination = strcmp(deed->op, "rename") == 0 || strcmp(deed->op, "link") == 0;
   effect(deed->op, scope(deed), EACCES, deed->name, has_destination ? deed->second : NULL);
@@ -111,6 +116,8 @@ static enum verdict ask_about(struct deed *deed, char move_to[PATH_ROOM]) {
 enum verdict settle_late(struct deed *deed, const char *op, const char *file, const char *content) {
   struct bytes question = {NULL, 0, 0};
   struct reply reply;
+  /* In a preview a file acts, if ever, when it is committed, and a person has seen it then; the daemon would look at the file below. */
+  if (guard.config.overlay != NULL) return MAY;
   put_text(&question, 'k', "late");
   put_text(&question, 'O', op);
   put_text(&question, 'p', file);

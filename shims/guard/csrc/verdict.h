@@ -53,4 +53,7 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
 /* Reports that a deed was done. */
 void done(struct deed *deed);
 
+/* Reports what a preview does not let happen: a change outside of it (`error` EROFS). Nothing otherwise. */
+void undone(struct deed *deed, int error);
+
 #endif

@@ -43,6 +43,7 @@ function view(text: string): ApprovalView {
     },
     question: null,
     session_pattern: null,
+    preview: null,
   };
 }
 
