@@ -105,6 +105,29 @@ export interface GuardPlan {
   readonly notice: string | null;
 }
 
+/** Steps without which a mode cannot be; the others only make it faster or better. */
+const NEEDED = [
+  'user-namespace',
+  'mounts',
+  'proc',
+  'temporary-folder',
+  'network',
+  'filter-listener',
+  'descriptors',
+  'trace-exec',
+  'landlock',
+];
+
+/** What stands in the way, and not what was therefore never tried. */
+function whatFails(steps: readonly ProbeStep[]): string {
+  const failed = steps.filter(
+    ({ name, works, detail }) => !works && NEEDED.includes(name) && !detail.startsWith('not tried'),
+  );
+  return failed.length === 0
+    ? 'the probe did not end well'
+    : failed.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
+}
+
 /** Settles how a session is kept, from what was asked for and what works here; a choice that does not work is refused. */
 export function planGuard(
   choice: GuardChoice,
@@ -124,10 +147,7 @@ export function planGuard(
       : err(`${why}; leave \`--guard\` out to run without it`);
   }
   const { best, steps } = probe();
-  const failed = steps
-    .filter((step) => !step.works)
-    .map((step) => `${step.name}: ${step.detail}`)
-    .join('; ');
+  const failed = whatFails(steps);
   switch (choice) {
     case 'auto':
       if (best === 'full') return ok({ mode: 'full', assurance: 'enforced', notice: null });
@@ -135,7 +155,7 @@ export function planGuard(
         return ok({
           mode: 'landlock',
           assurance: 'sandboxed',
-          notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; docs/linux-sandbox.md says how to get the whole guard`,
+          notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; \`countersign guard\` says more`,
         });
       return ok(
         cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`),
