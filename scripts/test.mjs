@@ -18,6 +18,9 @@ function isInstalled(program) {
 const NEEDED = [
   ['gnome-keyring-daemon', 'gnome-keyring'],
   ['dbus-run-session', 'dbus'],
+  ['bwrap', 'bubblewrap'],
+  ['clang', 'clang'],
+  ['clang', 'libclang-rt-dev'],
 ];
 
 function installSystemPackages() {
