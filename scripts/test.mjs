@@ -29,7 +29,7 @@ function installSystemPackages() {
   const names = missing.join(' ');
   if (process.platform !== 'linux' || process.getuid?.() !== 0 || !isInstalled('apt-get')) {
     say(
-      `not installed: ${names}; the tests of the keychain will fail. On Debian: sudo apt-get install ${names}`,
+      `not installed: ${names}; the tests that run them will fail. On Debian: sudo apt-get install ${names}`,
     );
     return;
   }
@@ -42,7 +42,7 @@ function installSystemPackages() {
   if (spawnSync('apt-get', args, quiet).status === 0) return;
   spawnSync('apt-get', ['update', '-q'], quiet);
   if (spawnSync('apt-get', args, quiet).status !== 0)
-    say(`could not install ${names}; the tests of the keychain will fail`);
+    say(`could not install ${names}; the tests that run them will fail`);
 }
 
 await install();
