@@ -1,6 +1,8 @@
 /**
  * What the guard costs, beside the same work without it, under bubblewrap and under `@anthropic-ai/sandbox-runtime` where they are installed, all in
- * one run (medians): `node bench/guard.ts [WORKLOAD…]`. A real daemon answers. CSN_BENCH_DIR chooses the disk.
+ * one run: `node bench/guard.ts [WORKLOAD…]`. A real daemon answers, every guard has a session of its own, rounds take turns, and what is
+ * printed is the median and, after it, the minimum. `true` and `start of node` are from start to exit, the guard's own start included; everything
+ * else is measured inside one session (or sandbox) that stays open, as an agent works. CSN_BENCH_DIR chooses the disk.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -15,6 +17,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { sessionOpenedSchema } from '../electron/wire/control.ts';
 import { placesFrom } from '../electron/wire/places.ts';
 import { mintAgentKey } from '../shims/cli/agent-key.ts';
@@ -47,35 +50,42 @@ const layout = layoutOf(
   },
   layoutWorld(homedir(), process.getuid?.() ?? -1),
 );
-const opened = await callFor(
-  control,
-  {
-    type: 'session.open',
-    intent: null,
-    workspace: work,
-    argv: ['bench'],
-    runner_pid: process.pid,
-    agent: { product: 'bench', version: null, binary_hash: null, public_key: mintAgentKey().publicKey },
-    assurance: 'enforced',
-    guard: {
-      writable: [...layout.workspace],
-      tools: [...layout.tools],
-      temp,
-      veiled: [...layout.veiled],
-      hosts: ['127.0.0.1:*'],
+const sessions: string[] = [];
+/** A session for one guard: none is watched by two. */
+async function open() {
+  const opened = await callFor(
+    control,
+    {
+      type: 'session.open',
+      intent: null,
+      workspace: work,
+      argv: ['bench'],
+      runner_pid: process.pid,
+      agent: { product: 'bench', version: null, binary_hash: null, public_key: mintAgentKey().publicKey },
+      assurance: 'enforced',
+      guard: {
+        writable: [...layout.workspace],
+        tools: [...layout.tools],
+        temp,
+        veiled: [...layout.veiled],
+        hosts: ['127.0.0.1:*'],
+      },
     },
-  },
-  sessionOpenedSchema,
-);
-if (!opened.ok) throw new Error(opened.error.message);
-const session = opened.value;
+    sessionOpenedSchema,
+  );
+  if (!opened.ok) throw new Error(opened.error.message);
+  sessions.push(opened.value.session);
+  return opened.value;
+}
 
-/** One way of running a command; null: not on this machine. */
-type Launcher = (command: readonly string[], cwd: string) => readonly string[];
+/** One way of running a command: what has to be started for it. */
+type Launcher = (command: readonly string[], cwd: string) => Promise<readonly string[]>;
 
 const configs = join(base, 'configs');
 mkdirSync(configs);
-const guarded: Launcher = (command, cwd) => {
+const bare: Launcher = async (command) => command;
+const guarded: Launcher = async (command, cwd) => {
+  const session = await open();
   const dir = mkdtempSync(join(configs, 'c-'));
   return [
     guard,
@@ -93,7 +103,7 @@ const guarded: Launcher = (command, cwd) => {
     }),
   ];
 };
-const bubblewrap: Launcher = (command, cwd) => [
+const bubblewrap: Launcher = async (command, cwd) => [
   'bwrap',
   ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--bind', work, work, '--tmpfs', '/tmp'],
   ...[
@@ -109,12 +119,13 @@ const bubblewrap: Launcher = (command, cwd) => [
 ];
 
 const launchers: [string, Launcher][] = [
-  ['bare', (command) => command],
+  ['bare', bare],
   ['guard', guarded],
 ];
 if (spawnSync('bwrap', ['--ro-bind', '/', '/', 'true']).status === 0) launchers.push(['bwrap', bubblewrap]);
 const srt = findSrt();
-if (srt !== null) launchers.push(['srt', (command) => [srt, command.map((word) => `'${word}'`).join(' ')]]);
+if (srt !== null)
+  launchers.push(['srt', async (command) => [srt, command.map((word) => `'${word}'`).join(' ')]]);
 
 /** The other sandbox, from the registry, for the comparison only; null where it cannot be had or does not run. */
 function findSrt(): string | null {
@@ -140,6 +151,7 @@ interface Workload {
   readonly beside: readonly string[];
   readonly cwd: string;
   readonly command: readonly string[];
+  /** Outside, before each round, and not measured. */
   readonly prepare?: () => void;
 }
 
@@ -148,48 +160,86 @@ function must(command: readonly string[], cwd: string): void {
   execFileSync(program, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function milliseconds(argv: readonly string[], cwd: string): number {
-  const [program = '', ...args] = argv;
-  const env = guardedEnvironment(process.env);
-  const begin = process.hrtime.bigint();
-  const done = spawnSync(program, args, {
-    cwd,
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    maxBuffer: 1 << 28,
-  });
-  const ms = Number(process.hrtime.bigint() - begin) / 1e6;
-  if (done.status !== 0)
-    throw new Error(`${argv.join(' ')}: ${done.status} ${done.stderr.toString().slice(0, 500)}`);
-  return ms;
-}
-
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-function measure(load: Workload): void {
-  const chosen = launchers.filter(
-    ([name]) => name === 'bare' || name === 'guard' || load.beside.includes(name),
-  );
+function launchersOf(load: Workload): readonly [string, Launcher][] {
+  return launchers.filter(([name]) => name === 'bare' || name === 'guard' || load.beside.includes(name));
+}
+
+function report(name: string, times: ReadonlyMap<string, readonly number[]>): void {
+  const plain = times.get('bare') ?? [];
+  const cells = [...times].map(([launcher, values]) => {
+    const [ms, least] = [median(values), Math.min(...values)];
+    const more = (ms / median(plain) - 1) * 100;
+    const beside = `+${(ms - median(plain)).toFixed(2)}, ${more.toFixed(1)} %; `;
+    return `${launcher} ${ms.toFixed(2)} (${launcher === 'bare' ? '' : beside}min ${least.toFixed(2)})`;
+  });
+  process.stdout.write(`${name.padEnd(24)} ms  ${cells.join('   ')}\n`);
+}
+
+interface Runner {
+  /** Milliseconds from start to exit. */
+  run(command: readonly string[]): Promise<number>;
+  end(): Promise<void>;
+}
+
+async function runner(launch: Launcher, cwd: string): Promise<Runner> {
+  const [program = '', ...args] = await launch([repeater], cwd);
+  const child = spawn(program, args, {
+    cwd,
+    env: guardedEnvironment(process.env),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    async run(command) {
+      child.stdin.write(`${command.join('\t')}\n`);
+      const { value, done } = await lines.next();
+      if (done === true || !/^[0-9.]+$/.test(value))
+        throw new Error(`${command.join(' ')}: ${value ?? 'it ended'}`);
+      return Number(value);
+    },
+    async end() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
+
+/** From start to exit, the launcher's included. */
+async function measure(load: Workload): Promise<void> {
+  const chosen = launchersOf(load);
   const times = new Map<string, number[]>(chosen.map(([name]) => [name, []]));
+  const outside = await runner(bare, load.cwd);
   for (let round = 0; round <= load.rounds; round += 1) {
     for (const [name, launch] of chosen) {
       load.prepare?.();
-      const argv = launch(load.command, load.cwd);
-      const ms = milliseconds(argv, load.cwd);
+      const ms = await outside.run(await launch(load.command, load.cwd));
       // The first round warms the caches of the kernel.
       if (round > 0) times.get(name)?.push(ms);
     }
   }
-  const bare = median(times.get('bare') ?? []);
-  const cells = chosen.map(([name]) => {
-    const ms = median(times.get(name) ?? []);
-    const beside = name === 'bare' ? '' : ` (+${(ms - bare).toFixed(2)}, ×${(ms / bare).toFixed(2)})`;
-    return `${name} ${ms.toFixed(2)}${beside}`;
-  });
-  process.stdout.write(`${load.name.padEnd(22)} ms  ${cells.join('   ')}\n`);
+  await outside.end();
+  report(load.name, times);
+}
+
+/** Inside one session each, which all stay open meanwhile. */
+async function inside(load: Workload): Promise<void> {
+  const runners: [string, Runner][] = [];
+  for (const [name, launch] of launchersOf(load)) runners.push([name, await runner(launch, load.cwd)]);
+  const times = new Map<string, number[]>(runners.map(([name]) => [name, []]));
+  for (let round = 0; round <= load.rounds; round += 1)
+    for (const [name, { run }] of runners) {
+      load.prepare?.();
+      const ms = await run(load.command);
+      if (round > 0) times.get(name)?.push(ms);
+    }
+  for (const [, { end }] of runners) await end();
+  report(load.name, times);
 }
 
 function compile(name: string, source: string, flags: readonly string[] = []): string {
@@ -198,6 +248,43 @@ function compile(name: string, source: string, flags: readonly string[] = []): s
   must(['cc', '-O2', '-o', join(work, name), file, ...flags], work);
   return join(work, name);
 }
+
+/**
+ * Starts what each line of its input says (words between tabs), and prints the milliseconds from start to exit: this process is large, and what it
+ * starts by itself takes that much longer.
+ */
+const repeater = compile(
+  'repeater',
+  `#define _GNU_SOURCE
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <sys/wait.h>
+extern char **environ;
+int main(void) {
+  static char line[1 << 16];
+  posix_spawn_file_actions_t quiet;
+  posix_spawn_file_actions_init(&quiet);
+  posix_spawn_file_actions_addopen(&quiet, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&quiet, 1, "/dev/null", O_WRONLY, 0);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    char *words[256]; int n = 0;
+    for (char *w = strtok(line, "\\t\\n"); w != NULL && n < 255; w = strtok(NULL, "\\t\\n")) words[n++] = w;
+    words[n] = NULL;
+    struct timespec a, b; pid_t p; int s = -1;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    if (posix_spawnp(&p, words[0], &quiet, 0, words, environ) == 0) waitpid(p, &s, 0);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    if (s != 0) { printf("status %d\\n", s); fflush(stdout); return 1; }
+    printf("%.3f\\n", (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6);
+    fflush(stdout);
+  }
+  return 0;
+}
+`,
+);
 
 const spawner = compile(
   'spawner',
@@ -228,12 +315,12 @@ int main(int c, char **v) {
 );
 
 /** Median microseconds of starting a program and waiting for its end, inside one session. */
-function execs(): void {
+async function execs(): Promise<void> {
   const mine = join(work, 'mine');
   cpSync('/bin/true', mine);
   chmodSync(mine, 0o755);
-  const once = (launch: Launcher, program: string): number => {
-    const [first = '', ...rest] = launch([spawner, '400', program], work);
+  const once = async (launch: Launcher, program: string): Promise<number> => {
+    const [first = '', ...rest] = await launch([spawner, '400', program], work);
     const done = spawnSync(first, rest, {
       cwd: work,
       env: guardedEnvironment(process.env),
@@ -242,15 +329,15 @@ function execs(): void {
     if (done.status !== 0) throw new Error(`spawner: ${done.status} ${done.stderr}`);
     return Number(done.stderr.trim().split('\n').at(-1));
   };
-  const bare: number[] = [];
+  const plain: number[] = [];
   const silent: number[] = [];
   const asked: number[] = [];
   for (let round = 0; round < 5; round += 1) {
-    bare.push(once((command) => command, '/bin/true'));
-    silent.push(once(guarded, '/bin/true'));
-    asked.push(once(guarded, mine));
+    plain.push(await once(bare, '/bin/true'));
+    silent.push(await once(guarded, '/bin/true'));
+    asked.push(await once(guarded, mine));
   }
-  const [b, s, a] = [median(bare), median(silent), median(asked)];
+  const [b, s, a] = [median(plain), median(silent), median(asked)];
   process.stdout.write(
     `${'exec'.padEnd(22)} µs  bare ${b}   verified ${s} (+${s - b})   answered by the daemon ${a} (+${a - b}, +${a - s} beside verified)\n`,
   );
@@ -301,8 +388,8 @@ async function throughput(): Promise<void> {
   const port = await new Promise<string>((resolve) =>
     server.stdout.once('data', (d) => resolve(String(d).trim())),
   );
-  const once = (launch: Launcher): number => {
-    const [first = '', ...rest] = launch([receiver, port], work);
+  const once = async (launch: Launcher): Promise<number> => {
+    const [first = '', ...rest] = await launch([receiver, port], work);
     const done = spawnSync(first, rest, {
       cwd: work,
       env: guardedEnvironment(process.env),
@@ -311,22 +398,22 @@ async function throughput(): Promise<void> {
     if (done.status !== 0) throw new Error(`receiver: ${done.status} ${done.stderr}`);
     return Number(done.stderr.trim().split('\n').at(-1));
   };
-  const bare: number[] = [];
+  const plain: number[] = [];
   const through: number[] = [];
   for (let round = 0; round < 5; round += 1) {
-    bare.push(once((command) => command));
-    through.push(once(guarded));
+    plain.push(await once(bare));
+    through.push(await once(guarded));
   }
   server.kill();
-  const [b, t] = [median(bare), median(through)];
+  const [b, t] = [median(plain), median(through)];
   process.stdout.write(
     `${'connection'.padEnd(22)} GB/s  bare ${b.toFixed(2)}   guard ${t.toFixed(2)} (${((100 * t) / b).toFixed(0)} %)\n`,
   );
 }
 
-/** Resident memory of the guard's own processes while a session idles, in kB. */
+/** Memory of the guard's own processes while a session idles, in kB: resident, and in proportion (what they share is counted once). */
 async function memory(): Promise<void> {
-  const [first = '', ...rest] = guarded(['/bin/sleep', '2'], work);
+  const [first = '', ...rest] = await guarded(['/bin/sleep', '2'], work);
   const child: ChildProcess = spawn(first, rest, {
     cwd: work,
     env: guardedEnvironment(process.env),
@@ -341,10 +428,21 @@ async function memory(): Promise<void> {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0);
   });
+  let shared = 0;
+  for (const pid of pids) shared += Number(/^Pss:\s+(\d+)/m.exec(rollup(pid))?.[1] ?? Number.NaN);
   await new Promise((resolve) => child.once('exit', resolve));
   process.stdout.write(
-    `${'memory'.padEnd(22)} kB  ${cells.join(' + ')} = ${cells.reduce((a, b) => a + b, 0)} (outside, first, supervisor)\n`,
+    `${'memory'.padEnd(22)} kB  ${cells.join(' + ')} = ${cells.reduce((a, b) => a + b, 0)} (outside, first, supervisor), in proportion ${shared}\n`,
   );
+}
+
+/** Root alone may look into the two that are not dumpable. */
+function rollup(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function makeTree(): void {
@@ -377,24 +475,26 @@ function packages(): string {
 
 const asked = process.argv.slice(2);
 const wanted = (name: string) => asked.length === 0 || asked.includes(name);
-const load = (workload: Omit<Workload, 'beside' | 'cwd'> & Partial<Workload>) => {
-  if (wanted(workload.name.split(' ')[0] ?? '')) measure({ beside: ['bwrap'], cwd: work, ...workload });
+type Given = Omit<Workload, 'beside' | 'cwd'> & Partial<Workload>;
+const load = async (workload: Given, how: (load: Workload) => Promise<void> = inside) => {
+  if (wanted(workload.name.split(' ')[0] ?? '')) await how({ beside: ['bwrap'], cwd: work, ...workload });
 };
 
-load({ name: 'true', rounds: 60, command: ['/bin/true'] });
+await load({ name: 'true', rounds: 60, command: ['/bin/true'] }, measure);
 if (srt !== null && wanted('true'))
-  measure({
+  await measure({
     name: 'true beside srt',
     rounds: 5,
     beside: ['bwrap', 'srt'],
     cwd: work,
     command: ['/bin/true'],
   });
-if (wanted('exec')) execs();
+if (wanted('exec')) await execs();
 if (wanted('connection')) await throughput();
 if (wanted('memory')) await memory();
-load({ name: 'node start', rounds: 15, command: [process.execPath, '-e', '0'] });
-load({
+await load({ name: 'start of node', rounds: 15, command: [process.execPath, '-e', '0'] }, measure);
+await load({ name: 'node', rounds: 25, command: [process.execPath, '-e', '0'] });
+await load({
   name: 'execs (2 000, 8 at once)',
   rounds: 3,
   command: ['/bin/sh', '-c', 'seq 2000 | xargs -P8 -n1 /bin/true'],
@@ -402,7 +502,7 @@ load({
 if (wanted('find')) {
   const list = join(work, 'list');
   must(['/bin/sh', '-c', `find /usr -xdev -type f -size -200k 2>/dev/null | head -16000 > ${list}`], work);
-  load({
+  await load({
     name: 'find | cat (16 000)',
     rounds: 5,
     command: [
@@ -414,7 +514,7 @@ if (wanted('find')) {
 }
 if (wanted('make')) {
   makeTree();
-  load({
+  await load({
     name: 'make -j2 (150 files)',
     rounds: 5,
     cwd: join(work, 'made'),
@@ -424,7 +524,7 @@ if (wanted('make')) {
 }
 if (wanted('git')) {
   const dir = repository();
-  load({
+  await load({
     name: 'git checkout+status',
     rounds: 9,
     cwd: dir,
@@ -437,14 +537,14 @@ if (wanted('npm') || wanted('rm')) {
   const kept = join(work, 'kept');
   cpSync(modules, kept, { recursive: true, verbatimSymlinks: true });
   const count = execFileSync('/bin/sh', ['-c', `find ${kept} -type f | wc -l`], { encoding: 'utf8' }).trim();
-  load({
+  await load({
     name: `npm ci (${count} files)`,
     rounds: 5,
     cwd: dir,
     command: ['npm', 'ci', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
     prepare: () => rmSync(modules, { recursive: true, force: true }),
   });
-  load({
+  await load({
     name: `rm -rf (${count} files)`,
     rounds: 7,
     cwd: work,
@@ -453,8 +553,10 @@ if (wanted('npm') || wanted('rm')) {
   });
 }
 
-await control.call({ type: 'session.close', session: session.session, exit_code: 0, signal: null }, 2000);
+for (const session of sessions)
+  await control.call({ type: 'session.close', session, exit_code: 0, signal: null }, 2000);
 await control.call({ type: 'stop' }, 2000);
 control.close();
-rmSync(base, { recursive: true, force: true });
+// The daemon may still write its last.
+rmSync(base, { recursive: true, force: true, maxRetries: 10 });
 process.exit(0);

@@ -7,6 +7,7 @@ import { buildFileAction, type GuardSubmission } from '../wire/file-action.ts';
 import type { ExecQuestion } from '../wire/guard-message.ts';
 import { buildConnectAction } from '../wire/network-action.ts';
 import { buildShellAction } from '../wire/shell-action.ts';
+import { isJudgedByContent } from './guard-tables.ts';
 import type { Envelope, GuardEnvelope, NormalizeFault, NormalizeInput } from './mediation.ts';
 import { mandateTextOf } from './normalize.ts';
 import type { Session } from './session-store.ts';
@@ -50,7 +51,18 @@ export function normalizeGuarded(
         hasher,
       );
     case 'file':
-      return ok(buildFileAction({ ...submission, ...question, veiled: [] }, knowledge.paths, hasher));
+      return ok(
+        buildFileAction(
+          {
+            ...submission,
+            ...question,
+            veiled: [],
+            byContent: (path) => isJudgedByContent(path, session.home),
+          },
+          knowledge.paths,
+          hasher,
+        ),
+      );
     case 'read':
       return ok(
         buildFileAction(
@@ -61,6 +73,7 @@ export function normalizeGuarded(
             destination: null,
             flags: null,
             veiled: session.guard?.veiled ?? [],
+            byContent: () => false,
           },
           knowledge.paths,
           hasher,

@@ -11,6 +11,7 @@ export interface TableTerms {
   readonly policy: PolicySet;
   readonly knowledge: Knowledge;
   readonly workspace: string | null;
+  readonly home: string;
   readonly guard: GuardBounds;
   /** Names of the programs whose every start is intercepted. */
   readonly programs: readonly string[];
@@ -157,6 +158,20 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   });
 }
 
+const patternsOf = new Map<string, readonly string[]>();
+
+/** Whether every change of this path is judged by its content afterwards: a `late` row speaks of it. */
+export function isJudgedByContent(path: string, home: string): boolean {
+  const patterns = patternsOf.get(home) ?? latePatterns(home);
+  patternsOf.set(home, patterns);
+  return patterns.some((pattern) => {
+    if (!pattern.startsWith('*/'))
+      return path === pattern || path.startsWith(pattern.endsWith('/') ? pattern : `${pattern}/`);
+    const tail = pattern.slice(1);
+    return tail.endsWith('/') ? path.includes(tail) : path.endsWith(tail);
+  });
+}
+
 /** Tags that tell two changes of one object apart. */
 const HOW: ReadonlySet<string> = new Set(['create', 'truncate', 'append', 'link', 'replace']);
 
@@ -220,7 +235,9 @@ function rowsFrom(
   });
   const rows: FileRow[] = terms.own.map((folder) => all('deny', folder));
   // Its directory is below one of ours, but what listens there is only connected to.
-  const late = latePatterns().map((pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }));
+  const late = latePatterns(terms.home).map(
+    (pattern): FileRow => ({ operations: 'wdc', verdict: 'late', pattern }),
+  );
   const inFolders = late.filter(({ pattern }) => pattern.slice(2).includes('/'));
   rows.push(...inFolders);
   const asked = askedNames(terms, entries, places);

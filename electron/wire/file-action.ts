@@ -29,6 +29,8 @@ export interface FileSubmission extends GuardSubmission {
   readonly flags: number | null;
   /** For `read`: the paths that the session's tree may not read without a word of policy. */
   readonly veiled: readonly string[];
+  /** Whether what a path will then hold is judged by itself, after this. */
+  readonly byContent: (path: string) => boolean;
 }
 
 const O_CREAT = 0o100;
@@ -122,6 +124,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
   const flags = submission.flags ?? 0;
   const object = pathObject(submission.path.text, submission, index);
   const other = destination === null ? null : () => pathObject(destination.text, submission, index);
+  const judgedLater = destination !== null && submission.byContent(destination.text) ? ['by-content'] : [];
   switch (operation) {
     case 'write':
       return [effectOn('write', object, openTags(flags), 'unknown')];
@@ -136,7 +139,7 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
       // Who may write the new name may write the old file: a link gives both.
       return [
         effectOn('write', object, ['link'], 'unknown'),
-        ...(other === null ? [] : [effectOn('write', other(), ['create', 'link'], 'yes')]),
+        ...(other === null ? [] : [effectOn('write', other(), ['create', 'link', ...judgedLater], 'yes')]),
       ];
     case 'truncate':
       return [effectOn('write', object, ['truncate'], 'no')];
@@ -148,8 +151,8 @@ function effectsOf(submission: FileSubmission, index: PathIndex): readonly Effec
       return [effectOn('delete', object, ['empty-only'], 'yes')];
     case 'rename':
       return [
-        effectOn('move', object, [], 'yes'),
-        ...(other === null ? [] : [effectOn('write', other(), ['replace'], 'unknown')]),
+        effectOn('move', object, judgedLater, 'yes'),
+        ...(other === null ? [] : [effectOn('write', other(), ['replace', ...judgedLater], 'unknown')]),
       ];
     case 'mode':
       return [effectOn('permission', object, modeTags(flags), 'yes')];

@@ -107,10 +107,18 @@ export function decodeGuardFields(body: Uint8Array): Result<readonly GuardField[
 }
 
 function readU32(bytes: Uint8Array, at: number): number {
-  const byte = (offset: number) => bytes[at + offset] ?? 0;
-  return byte(0) + byte(1) * 0x100 + byte(2) * 0x10000 + byte(3) * 0x1000000;
+  return (
+    ((bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24)) >>>
+    0
+  );
 }
 
 function writeU32(bytes: Uint8Array, at: number, value: number): void {
-  for (let offset = 0; offset < 4; offset += 1) bytes[at + offset] = Math.floor(value / 256 ** offset) & 0xff;
+  bytes[at] = value & 0xff;
+  bytes[at + 1] = (value >>> 8) & 0xff;
+  bytes[at + 2] = (value >>> 16) & 0xff;
+  bytes[at + 3] = value >>> 24;
 }

@@ -5,6 +5,7 @@ import {
   type DaemonMessage,
   GUARD_VERSION,
   type GuardMessage,
+  type GuardTables,
   type ReportedEffect,
 } from './guard-message.ts';
 import { type Octets, writeOctets, writeText } from './octets.ts';
@@ -18,7 +19,38 @@ const flag = (tag: string, set: boolean): readonly GuardField[] => (set ? [put(t
 
 /** The fields of what the daemon says, before the seal. */
 export function writeDaemonMessage(message: DaemonMessage): Uint8Array {
-  return encodeGuardFields([put('k', message.kind), ...daemonFields(message)]);
+  const fields = encodeGuardFields([put('k', message.kind), ...daemonFields(message)]);
+  return message.kind === 'tables' ? joined([fields, rulesOf(message.tables)]) : fields;
+}
+
+interface Rules {
+  readonly from: Pick<GuardTables, 'triggers' | 'rows'>;
+  readonly bytes: Uint8Array;
+}
+const rules = new WeakMap<GuardTables['programs'], Rules>();
+
+/** The thousands of rows that sessions share, written once: every start of a session waits for them. */
+function rulesOf(tables: GuardTables): Uint8Array {
+  const { programs, triggers, rows } = tables;
+  const known = rules.get(programs);
+  if (known !== undefined && known.from.triggers === triggers && known.from.rows === rows) return known.bytes;
+  const bytes = encodeGuardFields([
+    ...programs.map((name) => put('e', name)),
+    ...triggers.map((name) => put('g', name)),
+    ...rows.map((row) => put('f', `${row.operations}\0${row.verdict}\0${row.pattern}`)),
+  ]);
+  rules.set(programs, { from: { triggers, rows }, bytes });
+  return bytes;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 function daemonFields(message: DaemonMessage): readonly GuardField[] {
@@ -40,9 +72,6 @@ function daemonFields(message: DaemonMessage): readonly GuardField[] {
     case 'tables': {
       const { tables } = message;
       return [
-        ...tables.programs.map((name) => put('e', name)),
-        ...tables.triggers.map((name) => put('g', name)),
-        ...tables.rows.map((row) => put('f', `${row.operations}\0${row.verdict}\0${row.pattern}`)),
         ...tables.sockets.map((path) => put('u', path)),
         ...tables.hosts.map(({ host, port }) => put('h', `${host}\0${port ?? '*'}`)),
         ...flag('E', tables.everyExec),
@@ -133,16 +162,9 @@ function askerFields(asker: Asker): readonly GuardField[] {
 
 function effectBytes(effect: ReportedEffect): Uint8Array {
   const nul = new Uint8Array(1);
-  const parts = [
+  return joined([
     writeText(`${effect.operation}\0${effect.scope ?? ''}\0${effect.error}\0`),
     writeOctets(effect.path) ?? nul,
     ...(effect.destination === null ? [] : [nul, writeOctets(effect.destination) ?? nul]),
-  ];
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  ]);
 }

@@ -313,6 +313,17 @@ const DOORS = [
   'SSH_ASKPASS',
 ] as const;
 
+/** Where programs remember what was typed: the person's own histories are not there to be read or added to, and nobody is asked about it. */
+const HISTORIES: readonly (readonly [string, string])[] = [
+  ['HISTFILE', '.history'],
+  ['LESSHISTFILE', '.lesshst'],
+  ['NODE_REPL_HISTORY', '.node_repl_history'],
+  ['PYTHON_HISTORY', '.python_history'],
+  ['SQLITE_HISTORY', '.sqlite_history'],
+  ['PSQL_HISTORY', '.psql_history'],
+  ['MYSQL_HISTFILE', '.mysql_history'],
+];
+
 /**
  * The person's environment without the doors that a guarded session does not have. In mode `landlock` it also says what elsewhere mounts and
  * the network say: where temporary files go, and that names are to be asked for over TCP.
@@ -329,8 +340,7 @@ export function guardedEnvironment(
     // glibc then speaks TCP to its name server, where the guard can answer; datagrams it cannot hold.
     inside['RES_OPTIONS'] = [env['RES_OPTIONS'], 'use-vc'].filter((word) => word).join(' ');
   } else if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
-  // The person's own history is not there to be read or added to.
-  inside['HISTFILE'] = mode === 'landlock' ? join(temp, '.history') : '/tmp/.history';
+  for (const [name, file] of HISTORIES) inside[name] = join(mode === 'landlock' ? temp : '/tmp', file);
   return inside;
 }
 

@@ -166,6 +166,21 @@ const HIDDEN_DOORS: readonly string[] = [
   '/var/lib/docker',
 ];
 
+/** Where agents keep their own state, by the name they are started by. */
+const STATE_OF_AGENTS: Readonly<Record<string, string>> = {
+  claude: '.claude',
+  codex: '.codex',
+  gemini: '.gemini',
+  copilot: '.copilot',
+  opencode: '.local/share/opencode',
+};
+
+/** The folder that a known agent makes for itself at its first start, below the home; null for others. */
+export function stateOfAgent(command: string): string | null {
+  const name = basename(command);
+  return Object.hasOwn(STATE_OF_AGENTS, name) ? (STATE_OF_AGENTS[name] ?? null) : null;
+}
+
 const TEMPS = ['/tmp', '/var/tmp'];
 
 /** Says what a session may see and change, before any rule speaks: what is not here is there to be read (docs/security.md). */
@@ -183,7 +198,6 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
   ).filter((path) => path !== '/' && path !== world.real(world.home));
   const hidden = existing([
     ...request.own,
-    ...HIDDEN_AT_HOME.map(atHome),
     ...HIDDEN_DOORS,
     `/run/user/${world.uid}`,
     request.env['XDG_RUNTIME_DIR'] ?? `/run/user/${world.uid}`,
@@ -205,6 +219,9 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
         .filter((path) => path !== null),
     ),
   ];
+  const unseen = HIDDEN_AT_HOME.map(atHome)
+    .map(maybe)
+    .filter((path) => path !== null);
   const ssh = atHome('.ssh');
   const plain = world
     .list(ssh)
@@ -214,7 +231,7 @@ export function layoutOf(request: LayoutRequest, world: LayoutWorld): Layout {
     workspace,
     tools,
     veiled: outermost(veiled.filter((path) => !holds(path))),
-    hidden: outermost(hidden.filter((path) => !holds(path))),
+    hidden: outermost([...hidden, ...unseen].filter((path) => !holds(path))),
     // A link to another secret would show that one.
     shown: existing(plain).filter((path) => path.startsWith(`${world.real(ssh) ?? ssh}/`)),
     kept: outermost(kept),

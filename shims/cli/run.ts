@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, realpathSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, isAbsolute, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -27,7 +27,7 @@ import {
   writablePlaces,
   writeGuardConfig,
 } from './guard-launch.ts';
-import { layoutOf } from './guard-layout.ts';
+import { layoutOf, stateOfAgent } from './guard-layout.ts';
 import { findInstallation } from './installation.ts';
 import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { type PreviewChoice, settlePreview } from './preview-settle.ts';
@@ -141,6 +141,9 @@ async function runSession(
   const home = homedir();
   const world = layoutWorld(home, process.getuid?.() ?? -1);
   const own = [places.state, places.config, places.run, places.temp];
+  // What the person starts for the first time would make this itself; it is part of starting it.
+  const state = plan.mode === null ? null : stateOfAgent(request.command[0] ?? '');
+  if (state !== null) mkdirSync(join(home, state), { recursive: true, mode: 0o700 });
   const before =
     plan.mode === null
       ? null

@@ -12,6 +12,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
+#include "devices.h"
 #include "parts.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -50,7 +51,7 @@ static void take_terminal(void) {
   signal(SIGTTOU, SIG_DFL);
 }
 
-void agent_main(int channel, const struct sock_filter *filter, size_t length) {
+void agent_main(int channel, int supervisor, const struct sock_filter *filter, size_t length) {
   struct parcel parcel;
   if (guard.config.tty) take_terminal();
   if (chdir(guard.config.cwd) != 0) fail("cannot enter the working directory", strerror(errno));
@@ -58,8 +59,9 @@ void agent_main(int channel, const struct sock_filter *filter, size_t length) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail("cannot give up new privileges", strerror(errno));
   if (landlock_restrict(&guard.config) != 0) fail("cannot restrict the session with Landlock", strerror(errno));
   int listener = install(filter, length);
-  if (channel_send(channel, 'l', &listener, 1) != 0) _exit(EXIT_GUARD);
+  if (channel_send(supervisor, 'l', &listener, 1) != 0 || channel_send(channel, 'l', &listener, 1) != 0) _exit(EXIT_GUARD);
   close(listener);
+  devices_settle();
   if (channel_receive(channel, &parcel) != 0 || parcel.word != 'g') _exit(EXIT_GUARD);
   /* Whatever the launcher left open is not the agent's. */
   syscall(SYS_close_range, 3u, ~0u, 0u);

@@ -51,11 +51,16 @@ struct pushes {
 };
 
 /*
- * Once in a process, which has then a second thread; `socket_path` may be relative (`self/fd/7/guard.sock` below /proc).
- * Opens the watch connection, waits for the first tables, and starts the thread that reads pushes and sends effects.
- * 0, or -1 with a text in `why` (of `room` bytes). After a loss of the link every question is denied.
+ * Once in a process; `socket_path` may be relative (`self/fd/7` below /proc). Opens the watch connection and waits for the first tables,
+ * without a thread of its own: whoever enters a user namespace must be alone. 0, or -1 with a text in `why` (of `room` bytes).
  */
-int link_start(const char *socket_path, const char *session, const char *key, const struct pushes *pushes, char *why, size_t room);
+int link_connect(const char *socket_path, const char *session, const char *key, char *why, size_t room);
+
+/*
+ * After link_connect(): starts the thread that reads pushes and sends effects, and questions may be asked. 0, or -1 with a text in
+ * `why`. After a loss of the link every question is denied.
+ */
+int link_start(const struct pushes *pushes, char *why, size_t room);
 
 /* Sends what is left of the effects, and closes; waits at most `deadline_ms`. Not from a push. Nothing is asked afterwards. */
 void link_stop(int deadline_ms);

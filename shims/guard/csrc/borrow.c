@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "tracee.h"
+#include "umask.h"
 
 #define LOOK (UINT64_C(1) << CAP_SYS_PTRACE)
 
@@ -19,6 +19,7 @@ static __thread struct {
   int ready;
   uint64_t permitted;
   uint64_t effective;
+  mode_t umask;
 } own;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -55,6 +56,8 @@ static void prepare(void) {
   pthread_once(&once, raise_limits);
   /* Its own umask and working directory from here on; the folder stays the host's /proc. */
   if (unshare(CLONE_FS) != 0) abort();
+  /* Until now it had that of the thread that made it, which may have borrowed one. */
+  umask(0);
   if (read_own() != 0) abort();
   own.ready = 1;
 }
@@ -75,4 +78,9 @@ void borrow_nothing(void) {
   set_effective(own.permitted);
 }
 
-void borrow_umask(pid_t tid) { umask(tracee_umask(tid)); }
+void borrow_umask(const struct notice *notice) {
+  mode_t wanted = umask_of(notice);
+  if (own.umask == wanted) return;
+  umask(wanted);
+  own.umask = wanted;
+}

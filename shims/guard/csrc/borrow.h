@@ -5,7 +5,7 @@
 #ifndef CSG_BORROW_H
 #define CSG_BORROW_H
 
-#include <sys/types.h>
+#include "notice.h"
 
 /* This thread has the capabilities of the session's processes, none, but for the one that lets it look into them. */
 void borrow(void);
@@ -13,7 +13,7 @@ void borrow(void);
 void borrow_exactly(void);
 /* This thread has the supervisor's own again: a thread begins with what the one that made it had just then. */
 void borrow_nothing(void);
-/* This thread takes the tracee's umask: the kernel applies it where (and only where) no default ACL stands. */
-void borrow_umask(pid_t tid);
+/* This thread takes the umask of who made the call: the kernel applies it where (and only where) no default ACL stands. */
+void borrow_umask(const struct notice *notice);
 
 #endif

@@ -101,8 +101,9 @@ static void judge(pid_t process, const char *asker, const char *scope) {
   if (asks) {
     exec_ask(&image, asker, scope, writable);
   } else {
-    stop_release(process);
+    /* Noted first: the session may be over before this thread runs again. */
     effect("exec", scope, 0, image.script[0] != 0 ? image.script : image.program, NULL);
+    stop_release(process);
   }
   image_free(&image);
 }

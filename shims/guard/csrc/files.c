@@ -81,6 +81,9 @@ static int check_flags(struct opening *opening) {
   opening->flags &= known;
   opening->mode &= 07777;
   if ((opening->flags & (O_CREAT | UNNAMED)) == 0) opening->mode = 0;
+  /* Of these the kernel takes every combination. */
+  static const uint64_t plain = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_LARGEFILE | O_NOFOLLOW | O_CLOEXEC;
+  if ((opening->flags & ~plain) == 0) return 0;
   struct open_as how = {.flags = opening->flags, .mode = opening->mode, .resolve = 0};
   return check_how(&how, sizeof how);
 }
@@ -126,9 +129,8 @@ static int flags_here(uint64_t flags) {
 }
 
 static int reopen(int fd, int flags, mode_t mode) {
-  char path[64];
-  print_path(path, sizeof path, "self/fd/%d", fd);
-  return open(path, flags, mode);
+  struct own_link link = own_link(fd);
+  return openat(link.folder, link.name, flags, mode);
 }
 
 /* A FIFO is opened for writing once a reader is there, and not for a process that has gone. */
@@ -247,7 +249,7 @@ static enum answered judge_and_open(struct opening *opening, const struct object
   if (guard.config.mode == FILTER_LANDLOCK && verdict == MAY && !is_nameless(object) && !is_session_writable(object->name))
     return notice_error(opening->notice, EACCES);
   /* Asking took time: the umask of a file without a name is the one of now. */
-  if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->tid);
+  if ((opening->flags & UNNAMED) != 0) borrow_umask(opening->notice);
   int fd = open_object(opening, object);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) fd = open_outside(opening, object);
   if (fd < 0) {
@@ -317,7 +319,7 @@ static enum answered create(struct opening *opening, const struct place *place, 
   if (verdict == MAY_NOT || verdict == MOVE_INSTEAD) return notice_error(opening->notice, EACCES);
   if (guard.config.mode == FILTER_LANDLOCK && verdict == MAY && !is_session_writable(place->name))
     return notice_error(opening->notice, EACCES);
-  borrow_umask(opening->tid);
+  borrow_umask(opening->notice);
   int folder = place->folder, twin = -1;
   int fd = create_in(opening, folder, place->last);
   if (fd < 0 && errno == EROFS && verdict == MAY_OUTSIDE) {

@@ -31,6 +31,8 @@ enum {
   OPEN_WRITES = 00000003 | 00000100 | 00001000 | 00002000 | 020000000, /* O_ACCMODE, O_CREAT, O_TRUNC, O_APPEND, __O_TMPFILE */
   OPEN_PATH = 010000000,
   CLONE_NAMESPACES = 0x7e020000,
+  CLONE_OF_FOLDERS = 0x200,   /* CLONE_FS: working directory, root and umask */
+  CLONE_OF_THREADS = 0x10000, /* CLONE_THREAD */
   /* CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM: all that unshare takes besides namespaces. */
   UNSHARE_PLAIN = 0x00050f00,
   DOMAIN_UNIX = 1,
@@ -124,6 +126,8 @@ static int settle(const struct filter_choice *choice, enum rule rule, uint32_t *
      */
     case RULE_SANDBOX: if (!nested) *action = FAIL(EPERM); break;
     case RULE_CLONE: case RULE_UNSHARE: always = nested; break;
+    /* The supervisor follows it (umask.c), and who shares one with whom. */
+    case RULE_UMASK: if (!nested) *action = NOTIFY; break;
     case RULE_DESCRIPTOR: case RULE_BIND: if (!namespaces) *action = NOTIFY; break;
     case RULE_SIGNAL: if (signals_unbounded(choice)) *action = NOTIFY; break;
     /* Other programs' shared memory and queues of the same user; programs know kernels that are built without. */
@@ -261,16 +265,24 @@ static void emit_test(struct build *build, enum rule rule) {
       bpf_load(b, LOW(1));
       bpf_jump(b, BPF_JEQ, 0, build->allow, build->notify);
       break;
-    case RULE_CLONE:
+    case RULE_CLONE: {
       bpf_load(b, LOW(0));
-      bpf_jump(b, BPF_JSET, CLONE_NAMESPACES, build->eperm, build->allow);
+      bpf_jump(b, BPF_JSET, CLONE_NAMESPACES, build->eperm, BPF_NEXT);
+      /* Processes with one umask, and threads with their own. */
+      bpf_label shares = bpf_new_label(b);
+      bpf_jump(b, BPF_JSET, CLONE_OF_FOLDERS, shares, BPF_NEXT);
+      bpf_jump(b, BPF_JSET, CLONE_OF_THREADS, build->notify, build->allow);
+      bpf_place(b, shares);
+      bpf_jump(b, BPF_JSET, CLONE_OF_THREADS, build->allow, build->notify);
       break;
+    }
     case RULE_UNSHARE:
       /* New flags may make namespaces too (UNSHARE_EMPTY_MNTNS does), so what is not known to be plain is refused. */
       bpf_load(b, HIGH(0));
       bpf_jump(b, BPF_JEQ, 0, BPF_NEXT, build->eperm);
       bpf_load(b, LOW(0));
-      bpf_jump(b, BPF_JSET, ~(uint32_t)UNSHARE_PLAIN, build->eperm, build->allow);
+      bpf_jump(b, BPF_JSET, ~(uint32_t)UNSHARE_PLAIN, build->eperm, BPF_NEXT);
+      bpf_jump(b, BPF_JSET, CLONE_OF_FOLDERS, build->notify, build->allow);
       break;
     case RULE_FCNTL:
       bpf_load(b, LOW(1));
@@ -284,7 +296,7 @@ static void emit_test(struct build *build, enum rule rule) {
       bpf_jump(b, BPF_JEQ, 0xffffffff, build->allow, build->eperm);
       break;
     case RULE_ABSENT: case RULE_ALLOW: case RULE_FORBID: case RULE_NOTIFY: case RULE_SANDBOX: case RULE_DESCRIPTOR:
-    case RULE_SIGNAL: case RULE_BIND: case RULE_IPC: case RULES:
+    case RULE_SIGNAL: case RULE_BIND: case RULE_UMASK: case RULE_IPC: case RULES:
       /* They are settled in every mode; a jump to here is our mistake. */
       bpf_return(b, SECCOMP_RET_KILL_PROCESS);
       break;

@@ -12,6 +12,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "channel.h"
+#include "devices.h"
 #include "parts.h"
 #include "sweep.h"
 
@@ -22,17 +23,17 @@ static void tell(int channel, char how, int number) {
   send(channel, &ending, sizeof ending, MSG_NOSIGNAL);
 }
 
-static void prepare(int channel) {
+static void prepare(int supervisor) {
   size_t count = guard.config.veiled.count;
   int *veils = must_alloc((count + 1) * sizeof *veils);
   mounts_make(&guard.config, veils);
   for (size_t i = 0; i < count; i++) {
-    channel_send(channel, 'v', &veils[i], veils[i] >= 0 ? 1 : 0);
+    channel_send(supervisor, 'v', &veils[i], veils[i] >= 0 ? 1 : 0);
     if (veils[i] >= 0) close(veils[i]);
   }
   int dns[2] = {-1, -1};
   network_make(&dns[0], &dns[1]);
-  if (dns[0] >= 0 && dns[1] >= 0) channel_send(channel, 'd', dns, 2);
+  if (dns[0] >= 0 && dns[1] >= 0) channel_send(supervisor, 'd', dns, 2);
   for (int i = 0; i < 2; i++)
     if (dns[i] >= 0) close(dns[i]);
 }
@@ -50,20 +51,22 @@ static void sweep(void) {
   }
 }
 
-void first_main(int channel, const struct sock_filter *filter, size_t length) {
+void first_main(int channel, int supervisor, const struct sock_filter *filter, size_t length) {
   struct parcel parcel;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("cannot tie the session to the guard", strerror(errno));
   if (channel_receive(channel, &parcel) != 0 || parcel.word != 'm') _exit(EXIT_GUARD);
   int namespaces = guard.config.mode != FILTER_LANDLOCK;
-  if (namespaces) prepare(channel);
+  if (namespaces) prepare(supervisor);
   else prctl(PR_SET_CHILD_SUBREAPER, 1);
-  if (channel_send(channel, '1', NULL, 0) != 0) _exit(EXIT_GUARD);
+  if (channel_send(supervisor, '1', NULL, 0) != 0) _exit(EXIT_GUARD);
   pid_t agent = fork();
   if (agent < 0) fail("cannot start a process", strerror(errno));
-  if (agent == 0) agent_main(channel, filter, length);
+  if (agent == 0) agent_main(channel, supervisor, filter, length);
+  close(supervisor);
   close(guard.host_proc);
   close(guard.host_root);
   prctl(PR_SET_DUMPABLE, 0);
+  devices_settle();
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);

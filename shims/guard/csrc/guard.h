@@ -58,15 +58,12 @@ struct config {
   char **command;
 };
 
-/* The supervisor's view of the session. Set before its threads start, then read-only. */
-/* Set before its threads start, then read-only. */
+/* The supervisor's view of the session. Set before its workers start, then read-only. */
 struct guard {
   struct config config;
   /* O_PATH: the host's /proc (the supervisor's working directory) and the host's root. */
   int host_proc;
   int host_root;
-  /* The session's user and mount namespaces. */
-  int namespaces[2];
   int listener;
   pid_t first;
   pid_t agent;

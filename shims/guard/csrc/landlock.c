@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "own-terminal.h"
 #include "parts.h"
 
 #ifndef SYS_landlock_create_ruleset
@@ -95,12 +96,37 @@ static int grant_all(const struct walk *walk, const struct texts *paths, uint64_
   return 0;
 }
 
-static int grant_devices(const struct walk *walk) {
-  static const char *const devices[] = {"/dev/null", "/dev/zero",  "/dev/full", "/dev/random", "/dev/urandom",
-                                        "/dev/tty",  "/dev/ptmx",  "/dev/pts",  "/dev/console"};
-  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
-    if (grant(walk, devices[i], WRITE_FILE | READ_FILE | READ_FOLDER | TRUNCATE | DEVICE_IOCTL) != 0) return -1;
+/* Grants rights on what is open; a descriptor's own name need not lead there, and pipes and sockets need no rule. 0, or -1. */
+static int grant_open(const struct walk *walk, int fd, uint64_t rights) {
+  struct path_rule rule = {.allowed = rights & walk->handled, .parent = fd};
+  if (syscall(SYS_landlock_add_rule, walk->rules, RULE_PATH, &rule, 0u) != 0 && errno != EBADFD) return -1;
   return 0;
+}
+
+/* The terminals of the start are the host's nodes; by which mount somebody comes to them does not matter to a rule. */
+static int grant_own_terminals(const struct walk *walk, uint64_t rights) {
+  struct own_terminal own[MOST_OWN_TERMINALS];
+  struct stat facts;
+  size_t count = own_terminals(own);
+  for (int fd = 0; fd < 3; fd++)
+    if (fstat(fd, &facts) == 0 && S_ISCHR(facts.st_mode) && grant_open(walk, fd, rights) != 0) return -1;
+  for (size_t i = 0; i < count; i++)
+    if (own[i].name[0] != 0 && grant(walk, own[i].name, rights) != 0) return -1;
+  return 0;
+}
+
+/*
+ * What may be opened in /dev. With mounts /dev/pts is the session's own. Without, the person's other terminals are in it, and no rule can tell
+ * them from those that will be made inside: only the session's own is granted, and made ones are opened by the supervisor, which knows them.
+ */
+static int grant_devices(const struct walk *walk) {
+  static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts/ptmx"};
+  uint64_t rights = WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_IOCTL;
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+    if (grant(walk, devices[i], rights) != 0) return -1;
+  if (walk->config->mode != FILTER_LANDLOCK) return grant(walk, "/dev/pts", rights | READ_FOLDER) != 0 ? -1 : grant_own_terminals(walk, rights);
+  if (grant(walk, "/dev", READ_FOLDER) != 0) return -1;
+  return grant_own_terminals(walk, rights);
 }
 
 static int is_listed(const struct texts *paths, const char *path) {
@@ -128,6 +154,8 @@ static int grant_around(const struct walk *walk, const char *folder, uint64_t ri
   while (result == 0 && (entry = readdir(list)) != NULL) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
     if (print_path(path, sizeof path, "%s%s%s", folder, folder[1] == 0 ? "" : "/", entry->d_name) < 0) continue;
+    /* Devices are granted one by one. */
+    if (strcmp(path, "/dev") == 0) continue;
     if (is_listed(&walk->config->hidden, path) || is_listed(&walk->config->veiled, path)) continue;
     if (is_above_one(&walk->config->hidden, path) || is_above_one(&walk->config->veiled, path)) result = grant_around(walk, path, rights);
     else result = grant(walk, path, rights);

@@ -225,9 +225,8 @@ static int fail(char *why, size_t room, const char *text, const char *path) {
   return -1;
 }
 
-int link_start(const char *socket_path, const char *session, const char *key, const struct pushes *to, char *why, size_t room) {
+int link_connect(const char *socket_path, const char *session, const char *key, char *why, size_t room) {
   long long deadline = now_ms() + OPEN_MS;
-  pushes = *to;
   reached.socket_path = strdup(socket_path);
   reached.session = strdup(session);
   hmac_key_set(&reached.key, key, strlen(key));
@@ -243,14 +242,18 @@ int link_start(const char *socket_path, const char *session, const char *key, co
   int tables = sealed_receive(&watching, &first, deadline) == RECEIVED && frame_kind(&first, &offset, &kind) == 0 &&
                field_is(&kind, "tables") && table_replace(&first) == 0;
   free(first.at);
-  if (!tables) return fail(why, room, "no usable tables came from the daemon at", socket_path);
-  if (effects_start(wake) != 0) return fail(why, room, "out of memory on the way to the daemon at", socket_path);
+  return tables ? 0 : fail(why, room, "no usable tables came from the daemon at", socket_path);
+}
+
+int link_start(const struct pushes *to, char *why, size_t room) {
+  pushes = *to;
+  if (effects_start(wake) != 0) return fail(why, room, "out of memory on the way to the daemon at", reached.socket_path);
   atomic_store(&alive, 1);
   started = start_thread() == 0;
   if (started) return 0;
   atomic_store(&alive, 0);
   effects_end();
-  return fail(why, room, "cannot start the thread that listens to the daemon at", socket_path);
+  return fail(why, room, "cannot start the thread that listens to the daemon at", reached.socket_path);
 }
 
 void link_stop(int deadline_ms) {

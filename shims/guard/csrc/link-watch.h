@@ -4,7 +4,7 @@
 
 #include "link.h"
 
-/* How the daemon is reached; set once by link_start(), before any other thread asks. */
+/* How the daemon is reached; set once by link_connect(), before any other thread asks. */
 struct reached {
   char *socket_path;
   char *session;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,35 +42,53 @@ static void map_user(pid_t pid) {
   write_map(pid, "gid_map", text);
 }
 
-/* Taken while the first process still waits: later it lets nobody look into it. */
-static void open_namespaces(pid_t pid) {
+/* While the first process still waits: later it lets nobody look into it. */
+static void hand_namespaces(pid_t pid, int channel) {
   char path[64];
+  int fds[2];
   static const char *const names[2] = {"user", "mnt"};
   for (int i = 0; i < 2; i++) {
     snprintf(path, sizeof path, "%d/ns/%s", pid, names[i]);
-    guard.namespaces[i] = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
-    if (guard.namespaces[i] < 0) fail("cannot open the session's namespaces", strerror(errno));
+    fds[i] = openat(guard.host_proc, path, O_RDONLY | O_CLOEXEC);
+    if (fds[i] < 0) fail("cannot open the session's namespaces", strerror(errno));
   }
+  if (channel_send(channel, 'n', fds, 2) != 0) fail("the supervisor", "it ended while the session was being prepared");
+  for (int i = 0; i < 2; i++) close(fds[i]);
 }
 
-static pid_t start_first(int channel, int close_too, const struct sock_filter *filter, size_t length) {
+/* From a folder of the host's that is open, the agent would come to files and terminals past every mount. */
+static void refuse_folders(void) {
+  struct stat facts;
+  for (int fd = 0; fd < 3; fd++)
+    if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) fail("a standard stream of the session is a folder; give it a file, a pipe or a terminal", NULL);
+}
+
+/* The ends of the start: [0] leads to the process, [1] is its own. */
+struct channels {
+  int first[2];
+  int supervisor[2];
+};
+
+static pid_t start_first(const struct channels *channels, const struct sock_filter *filter, size_t length) {
   unsigned long namespaces =
       guard.config.mode == FILTER_LANDLOCK ? 0 : CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC;
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD | namespaces, 0, 0, 0, 0);
   if (pid < 0) fail("cannot make the session's namespaces (countersign-guard --probe says which step fails)", strerror(errno));
   if (pid == 0) {
-    close(close_too);
-    first_main(channel, filter, length);
+    close(channels->first[0]);
+    close(channels->supervisor[1]);
+    first_main(channels->first[1], channels->supervisor[0], filter, length);
   }
   return pid;
 }
 
-static pid_t start_supervisor(int channel, int close_too) {
+static pid_t start_supervisor(const struct channels *channels) {
   pid_t pid = fork();
   if (pid < 0) fail("cannot start the supervisor", strerror(errno));
   if (pid == 0) {
-    close(close_too);
-    supervisor_main(channel);
+    close(channels->first[1]);
+    close(channels->supervisor[0]);
+    supervisor_main(channels->supervisor[1], channels->first[0]);
   }
   return pid;
 }
@@ -79,31 +98,12 @@ static void expect(int channel, char word, struct parcel *parcel, const char *wh
   if (channel_receive(channel, parcel) != 0 || parcel->word != word) fail(who, "it ended while the session was being prepared");
 }
 
-/* What the first process made inside, up to its word that the mounts stand. */
-static void take_mounted(int channel) {
-  struct parcel parcel;
-  size_t veil = 0;
-  guard.veils = must_alloc((guard.config.veiled.count + 1) * sizeof *guard.veils);
-  for (size_t i = 0; i < guard.config.veiled.count; i++) guard.veils[i] = -1;
-  for (;;) {
-    if (channel_receive(channel, &parcel) != 0) fail("the session's first process ended while the session was being prepared", NULL);
-    if (parcel.word == '1') return;
-    if (parcel.word == 'd' && parcel.count == 2) {
-      guard.dns_udp = parcel.fds[0];
-      guard.dns_tcp = parcel.fds[1];
-    } else if (parcel.word == 'v' && veil < guard.config.veiled.count) {
-      guard.veils[veil++] = parcel.count == 1 ? parcel.fds[0] : -1;
-    } else {
-      fail("the session's first process said something unknown", NULL);
-    }
-  }
-}
-
 int main(int argc, char **argv) {
   static struct sock_filter filter[FILTER_ROOM];
   if (argc == 2 && strcmp(argv[1], "--probe") == 0) return probe_main();
   if (argc == 4 && strcmp(argv[1], "--layer") == 0) return layer_main(argv[2], argv[3]);
   if (argc != 2) fail("usage: countersign-guard CONFIG", NULL);
+  refuse_folders();
   config_read(argv[1], &guard.config);
   /* Without mounts of its own it would work on the places themselves. */
   if (guard.config.overlay != NULL && guard.config.mode == FILTER_LANDLOCK) fail("a preview needs namespaces", NULL);
@@ -112,37 +112,29 @@ int main(int argc, char **argv) {
   if (guard.host_proc < 0 || guard.host_root < 0) fail("cannot open /proc", strerror(errno));
   pulse = mmap(NULL, sizeof *pulse, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (pulse == MAP_FAILED) fail("out of memory", NULL);
+  struct channels channels;
+  if (channel_make(channels.first) != 0 || channel_make(channels.supervisor) != 0) fail("cannot make a socket", strerror(errno));
+  /* First: it finds the daemon while the kernel makes the namespaces. */
+  pid_t supervisor = start_supervisor(&channels);
   struct filter_choice choice = {.mode = guard.config.mode, .arch = filter_native_arch(), .reads = 0, .landlock_abi = landlock_abi()};
   size_t length = filter_build(&choice, filter);
   if (length == 0) fail("this processor is not known to the guard", NULL);
-
   /* What the session's first process leaves behind when it is killed comes to us. */
   if (guard.config.mode == FILTER_LANDLOCK) prctl(PR_SET_CHILD_SUBREAPER, 1);
-  int to_first[2], to_supervisor[2];
-  if (channel_make(to_first) != 0) fail("cannot make a socket", strerror(errno));
-  guard.first = start_first(to_first[1], to_first[0], filter, length);
-  close(to_first[1]);
+  guard.first = start_first(&channels, filter, length);
+  close(channels.first[1]);
+  close(channels.supervisor[1]);
   if (guard.config.mode != FILTER_LANDLOCK) {
     map_user(guard.first);
-    open_namespaces(guard.first);
+    hand_namespaces(guard.first, channels.supervisor[0]);
   }
-  if (channel_send(to_first[0], 'm', NULL, 0) != 0) fail("the session's first process is gone", NULL);
+  if (channel_send(channels.first[0], 'm', NULL, 0) != 0) fail("the session's first process is gone", NULL);
 
   struct parcel parcel;
-  take_mounted(to_first[0]);
-  expect(to_first[0], 'l', &parcel, "the agent's process");
+  expect(channels.first[0], 'l', &parcel, "the agent's process");
   if (parcel.count != 1 || parcel.sender <= 0) fail("the agent's process", "it has no listener");
   guard.listener = parcel.fds[0];
   guard.agent = parcel.sender;
-
-  /* Made now, so that no other process holds an end of it: its closing must be noticed. */
-  if (channel_make(to_supervisor) != 0) fail("cannot make a socket", strerror(errno));
-  pid_t supervisor = start_supervisor(to_supervisor[1], to_supervisor[0]);
-  close(to_supervisor[1]);
-  /* Without the supervisor nobody answers behind a veil, and the kernel must notice. */
-  for (size_t i = 0; i < guard.config.veiled.count; i++)
-    if (guard.veils[i] >= 0) close(guard.veils[i]);
-  expect(to_supervisor[0], 'r', &parcel, "the supervisor");
-  if (channel_send(to_first[0], 'g', NULL, 0) != 0) fail("the session's first process is gone", NULL);
-  outside_main(to_first[0], supervisor, to_supervisor[0]);
+  expect(channels.supervisor[0], 'r', &parcel, "the supervisor");
+  outside_main(channels.first[0], supervisor, channels.supervisor[0]);
 }

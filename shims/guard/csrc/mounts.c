@@ -14,31 +14,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "devices.h"
 #include "kernel.h"
+#include "mounts.h"
 #include "overlay.h"
 #include "parts.h"
 #include "veil-stay.h"
 #include "veil.h"
 
-static _Noreturn void cannot(const char *what, const char *path) {
+_Noreturn void cannot(const char *what, const char *path) {
   char text[PATH_ROOM + 128];
   snprintf(text, sizeof text, "%s `%s`: %s", what, path, strerror(errno));
   fail("cannot arrange the session's files", text);
 }
 
-/* A detached copy of a tree, as it is before anything becomes read-only; -1 when there is nothing. */
-static int clone_tree(const char *path) {
+int clone_tree(const char *path) {
   int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
   if (fd < 0 && errno != ENOENT && errno != ENOTDIR) cannot("cannot copy the mount of", path);
   return fd;
 }
 
-static void attach(int tree, const char *path) {
+/* A device node that lies elsewhere, in a chroot or on another mount of the host's terminals, is a device all the same. */
+static int may_have_devices(const char *path) { return is_below(path, "/dev") && !is_below(path, "/dev/shm"); }
+
+void attach(int tree, const char *path) {
+  struct mount_change change = {.set = MOUNT_ATTR_NODEV};
+  if (!may_have_devices(path) && syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &change, sizeof change) != 0)
+    cannot("cannot take the devices from", path);
   if (syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) != 0) cannot("cannot mount", path);
   close(tree);
 }
 
-static void set_readonly(const char *path, unsigned flags) {
+void set_readonly(const char *path, unsigned flags) {
   struct mount_change change = {.set = MOUNT_ATTR_RDONLY};
   if (syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &change, sizeof change) != 0) cannot("cannot make read-only", path);
 }
@@ -94,7 +101,7 @@ static void attach_readonly(const struct texts *paths, int *trees) {
     if (trees[i] >= 0) set_readonly(paths->at[i], AT_RECURSIVE);
 }
 
-static void mount_tmpfs(const char *path, const char *options) {
+void mount_tmpfs(const char *path, const char *options) {
   if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0) cannot("cannot mount an empty folder on", path);
 }
 
@@ -122,6 +129,12 @@ static void mask(const char *path, const char *shut, const struct texts *shown) 
   set_readonly(path, 0);
 }
 
+/* Everything of the host: to be read, and without its devices. */
+static void bound_host(void) {
+  struct mount_change change = {.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};
+  if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &change, sizeof change) != 0) cannot("cannot make read-only", "/");
+}
+
 /* The name servers are ours: names become addresses that stand for them, and the supervisor knows which. */
 static void mount_resolver(const char *file) {
   char real[PATH_MAX];
@@ -146,10 +159,13 @@ void mounts_make(const struct config *config, int *veils) {
   int temp = config->temp == NULL ? -1 : clone_tree(config->temp);
   int var_temp = config->temp == NULL ? -1 : clone_tree(config->temp);
   int resolver = -1;
+  struct devices devices;
   char resolv[PATH_ROOM];
   if (config->resolv != NULL) resolver = open(config->resolv, O_PATH | O_CLOEXEC);
-  set_readonly("/", AT_RECURSIVE);
+  devices_take(&devices);
+  bound_host();
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) cannot("cannot mount", "/proc");
+  devices_mount(&devices);
   mount_tmpfs("/dev/shm", "mode=1777");
   const char *shut = shut_file();
   if (temp >= 0) attach(temp, "/tmp");
@@ -170,4 +186,5 @@ void mounts_make(const struct config *config, int *veils) {
   /* Last: nobody answers behind a veil yet, so nothing below one can be mounted or looked at any more. */
   for (size_t i = 0; i < config->veiled.count; i++) veils[i] = veiling ? veil_or_mask(config, i, shut) : -1;
   unlink(shut);
+  devices_close();
 }

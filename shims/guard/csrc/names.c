@@ -182,7 +182,7 @@ static int text_from_folder(const struct naming *n, char out[PATH_ROOM]) {
 /* One name goes from here to there. */
 static enum verdict settle_move(struct deed *deed, const char *from, const char *to) {
   enum verdict verdict = row_of('d', from) == ROW_LATE ? settle_late(deed, "replace", from, NULL) : MAY;
-  return verdict == MAY && row_of('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
+  return is_permission(verdict) && row_of('c', to) == ROW_LATE ? settle_late(deed, "replace", to, from) : verdict;
 }
 
 /* Everything that a rename moves and whose content acts later, but for the new name itself. */
@@ -192,7 +192,7 @@ static enum verdict settle_moved(const struct naming *n, struct deed *deed) {
   if ((n->flags & RENAME_EXCHANGE) != 0) verdict = settle_move(deed, n->place.name, old);
   else if (row_of('d', old) == ROW_LATE) verdict = settle_late(deed, "replace", old, NULL);
   for (size_t i = 0; i < 2; i++)
-    for (size_t k = 0; verdict == MAY && k < n->below[i].late_count; k++)
+    for (size_t k = 0; is_permission(verdict) && k < n->below[i].late_count; k++)
       verdict = settle_move(deed, n->below[i].late[k].from, n->below[i].late[k].to);
   return verdict;
 }
@@ -205,7 +205,7 @@ static enum verdict settle_later(const struct naming *n, struct deed *deed, cons
   if (n->kind == MKDIR) return MAY;
   if (n->kind == LINK && rows->old == ROW_LATE) verdict = settle_late(deed, "write", n->old_object.name, NULL);
   if (n->kind == RENAME) verdict = settle_moved(n, deed);
-  if (verdict != MAY || rows->here != ROW_LATE) return verdict;
+  if (!is_permission(verdict) || rows->here != ROW_LATE) return verdict;
   if (n->kind == MKNOD) return settle_late(deed, "write", n->place.name, NULL);
   if (n->kind == RENAME) content = n->old_place.name;
   if (n->kind == LINK) content = n->old_object.name;
@@ -229,6 +229,11 @@ static enum verdict judge(const struct naming *n, struct deed *deed, const struc
   if (row == ROW_ALLOW) return MAY;
   if (remember_removed(n, &before) != 0) return MAY_NOT;
   enum verdict verdict = row == ROW_LATE ? settle_later(n, deed, rows) : settle(deed, row, move_to);
+  /* Asked because of one name, and the other's content acts later: both must be allowed. */
+  if (row != ROW_LATE && is_permission(verdict) && (rows->here == ROW_LATE || rows->old == ROW_LATE)) {
+    enum verdict later = settle_later(n, deed, rows);
+    if (!is_permission(later)) verdict = later;
+  }
   /* An answer holds for what was asked about. */
   if (verdict != MAY_NOT && verdict != NOBODY_WAITS &&
       (remember_removed(n, &after) != 0 || before.st_ino != after.st_ino || before.st_dev != after.st_dev))
@@ -263,7 +268,7 @@ static int perform_outside(const struct naming *n) {
 static enum answered carry_out(struct naming *n) {
   struct notice *notice = n->notice;
   struct at at = {.folder = n->place.folder, .old = n->kind == LINK ? n->old_object.fd : n->old_place.folder};
-  if (n->kind == MKDIR || n->kind == MKNOD) borrow_umask(notice->tid);
+  if (n->kind == MKDIR || n->kind == MKNOD) borrow_umask(notice);
   /* Such names can be neither made nor removed: whichever error it is, the kernel knows. */
   if (n->place.is_dots || (n->kind == RENAME && n->old_place.is_dots)) return notice_error(notice, perform(n, &at));
   struct deed deed = {.notice = notice, .op = ops[n->kind], .class = n->kind == MKNOD ? 'w' : n->kind == UNLINK || n->kind == RMDIR ? 'd' : 'c'};

@@ -24,13 +24,11 @@
 #include "kernel.h"
 #include "notice.h"
 #include "parts.h"
+#include "tempo.h"
+#include "umask.h"
 #include "veil.h"
 #include "watch.h"
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS _IOW('!', 4, uint64_t)
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
-#endif
 #ifndef SECCOMP_ADDFD_FLAG_SEND
 #define SECCOMP_ADDFD_FLAG_SEND (1UL << 1)
 #endif
@@ -150,6 +148,10 @@ static enum answered dispatch(struct notice *notice) {
       return listen_notified(notice);
     case SYS_bind:
       return bind_notified(notice);
+    case SYS_umask:
+    case SYS_clone:
+    case SYS_unshare:
+      return umask_notified(notice);
 #ifdef SYS_open
     case SYS_open:
     case SYS_creat:
@@ -181,6 +183,7 @@ static void *work(void *unused) {
     memset(notice.response, 0, sizes.seccomp_notif_resp);
     notice.response->id = notice.request->id;
     notice.tid = (pid_t)notice.request->pid;
+    tempo_beat(notice.tid);
     enum answered answered = dispatch(&notice);
     if (answered == ANSWER_CONTINUE) notice_continue(&notice);
     else if (answered == ANSWER_RESULT) ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_SEND, notice.response);
@@ -200,20 +203,49 @@ static void end_session(const char *why) {
   kill(guard.first, SIGKILL);
 }
 
-/* From here on this process sees the session's files, and stays the one that may look into its processes. */
-static void enter(void) {
-  if (guard.config.mode != FILTER_LANDLOCK) {
-    if (setns(guard.namespaces[0], CLONE_NEWUSER) != 0 || setns(guard.namespaces[1], CLONE_NEWNS) != 0)
-      fail("the supervisor cannot enter the session", strerror(errno));
-    close(guard.namespaces[0]);
-    close(guard.namespaces[1]);
-  }
-  /* Entering took this away. */
+static void settle(void) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("the supervisor cannot be tied to the guard", strerror(errno));
   if (fchdir(guard.host_proc) != 0) fail("the supervisor cannot enter /proc", strerror(errno));
 }
 
-void supervisor_main(int channel) {
+/* From here on this process sees the session's files, and stays the one that may look into its processes. */
+static void enter(const struct parcel *namespaces) {
+  if (namespaces->count != 2 || setns(namespaces->fds[0], CLONE_NEWUSER) != 0 || setns(namespaces->fds[1], CLONE_NEWNS) != 0)
+    fail("the supervisor cannot enter the session", strerror(errno));
+  close(namespaces->fds[0]);
+  close(namespaces->fds[1]);
+  /* Entering took both away. */
+  settle();
+}
+
+/* What the others make of the session, in the order in which they send it, up to the agent's listener. */
+static void take_session(int channel) {
+  struct parcel parcel;
+  size_t veil = 0, veils = guard.config.veiled.count;
+  guard.veils = must_alloc((veils + 1) * sizeof *guard.veils);
+  for (size_t i = 0; i < veils; i++) guard.veils[i] = -1;
+  while (guard.listener < 0) {
+    /* Whoever ended said why. */
+    if (channel_receive(channel, &parcel) != 0) _exit(EXIT_GUARD);
+    if (parcel.word == 'n') {
+      enter(&parcel);
+    } else if (parcel.word == 'v' && veil < veils) {
+      guard.veils[veil++] = parcel.count == 1 ? parcel.fds[0] : -1;
+    } else if (parcel.word == 'd' && parcel.count == 2) {
+      guard.dns_udp = parcel.fds[0];
+      guard.dns_tcp = parcel.fds[1];
+    } else if (parcel.word == '1' && parcel.sender > 0) {
+      guard.first = parcel.sender;
+    } else if (parcel.word == 'l' && parcel.count == 1 && parcel.sender > 0 && guard.first > 0) {
+      guard.agent = parcel.sender;
+      guard.listener = parcel.fds[0];
+    } else {
+      fail("the session's processes said something unknown", NULL);
+    }
+  }
+}
+
+void supervisor_main(int channel, int agent) {
   static const struct pushes pushes = {.grant = veil_grant, .revoke = veil_revoke, .end = end_session};
   char why[256], door[64];
   umask(0);
@@ -226,12 +258,15 @@ void supervisor_main(int channel) {
   /* Held open from before: the path itself is not there inside. */
   int socket_file = open(guard.config.daemon_socket, O_PATH | O_CLOEXEC);
   if (socket_file < 0) fail("the daemon's door for the guard is not there", strerror(errno));
-  enter();
+  settle();
   print_path(door, sizeof door, "self/fd/%d", socket_file);
   if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0) fail("cannot ask for the kernel's sizes", strerror(errno));
   if (sizes.seccomp_notif < sizeof(struct seccomp_notif)) sizes.seccomp_notif = sizeof(struct seccomp_notif);
   if (sizes.seccomp_notif_resp < sizeof(struct seccomp_notif_resp)) sizes.seccomp_notif_resp = sizeof(struct seccomp_notif_resp);
-  if (link_start(door, guard.config.session, guard.config.key, &pushes, why, sizeof why) != 0) fail("the daemon does not let it in", why);
+  /* While the others prepare the session. */
+  if (link_connect(door, guard.config.session, guard.config.key, why, sizeof why) != 0) fail("the daemon does not let it in", why);
+  take_session(channel);
+  if (link_start(&pushes, why, sizeof why) != 0) fail("the daemon does not let it in", why);
   veil_serve();
   dns_serve(guard.dns_udp, guard.dns_tcp);
   watch_start();
@@ -240,7 +275,8 @@ void supervisor_main(int channel) {
   int started = workers;
   pthread_mutex_unlock(&crew);
   if (started == 0) fail("the supervisor cannot start its workers", strerror(errno));
-  if (channel_send(channel, 'r', NULL, 0) != 0) _exit(EXIT_GUARD);
+  if (channel_send(channel, 'r', NULL, 0) != 0 || channel_send(agent, 'g', NULL, 0) != 0) _exit(EXIT_GUARD);
+  close(agent);
   /* Closed when the session is over. */
   struct parcel parcel;
   while (channel_receive(channel, &parcel) == 0) continue;

@@ -27,7 +27,7 @@ static const struct syscall_row allowed[] = {
   {"getcwd", 79, 17}, {"newfstatat", 262, 79}, {"readlinkat", 267, 78}, {"faccessat", 269, 48}, {"faccessat2", 439, 439},
   {"statx", 332, 291}, {"getxattr", 191, 8}, {"lgetxattr", 192, 9}, {"listxattr", 194, 11}, {"llistxattr", 195, 12},
   {"getxattrat", 464, 464}, {"listxattrat", 465, 465}, {"file_getattr", 468, 468}, {"statmount", 457, 457},
-  {"listmount", 458, 458}, {"umask", 95, 166}, {"inotify_init", 253, -1}, {"inotify_init1", 294, 26},
+  {"listmount", 458, 458}, {"inotify_init", 253, -1}, {"inotify_init1", 294, 26},
   {"inotify_add_watch", 254, 27}, {"inotify_rm_watch", 255, 28},
   /* Memory. */
   {"mmap", 9, 222}, {"mprotect", 10, 226}, {"munmap", 11, 215}, {"brk", 12, 214}, {"mremap", 25, 216}, {"msync", 26, 227},
@@ -150,6 +150,7 @@ static const struct syscall_row ioprio_set[] = {{"ioprio_set", 251, 30}};
 static const struct syscall_row open[] = {{"open", 2, -1}};
 static const struct syscall_row openat[] = {{"openat", 257, 56}};
 static const struct syscall_row utimensat[] = {{"utimensat", 280, 88}};
+static const struct syscall_row umask[] = {{"umask", 95, 166}};
 static const struct syscall_row clone[] = {{"clone", 56, 220}};
 static const struct syscall_row unshare[] = {{"unshare", 272, 97}};
 static const struct syscall_row ioctl[] = {{"ioctl", 16, 29}};
@@ -167,7 +168,7 @@ const struct syscall_list syscall_lists[] = {
   LIST(RULE_ALLOW, allowed), LIST(RULE_FORBID, forbid), LIST(RULE_SANDBOX, sandbox), LIST(RULE_NOTIFY, notify),
   LIST(RULE_DESCRIPTOR, descriptor), LIST(RULE_SIGNAL, signal), LIST(RULE_BIND, bind), LIST(RULE_IPC, ipc),
   LIST(RULE_PROCESS, process), LIST(RULE_SETPRIORITY, setpriority), LIST(RULE_IOPRIO_SET, ioprio_set), LIST(RULE_OPEN, open),
-  LIST(RULE_OPENAT, openat), LIST(RULE_UTIMENSAT, utimensat), LIST(RULE_CLONE, clone), LIST(RULE_UNSHARE, unshare),
+  LIST(RULE_OPENAT, openat), LIST(RULE_UTIMENSAT, utimensat), LIST(RULE_UMASK, umask), LIST(RULE_CLONE, clone), LIST(RULE_UNSHARE, unshare),
   LIST(RULE_IOCTL, ioctl), LIST(RULE_FCNTL, fcntl), LIST(RULE_SOCKET, socket), LIST(RULE_SOCKETPAIR, socketpair),
   LIST(RULE_SENDMSG, sendmsg), LIST(RULE_SENDTO, sendto), LIST(RULE_PERSONALITY, personality), LIST(RULE_PRCTL, prctl),
 };

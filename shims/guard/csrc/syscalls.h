@@ -21,6 +21,8 @@ enum rule {
   RULE_DESCRIPTOR,
   RULE_SIGNAL,
   RULE_BIND,
+  /* Changes how files are made. */
+  RULE_UMASK,
   /* Reaches processes outside by the IPC namespace. */
   RULE_IPC,
   /* Names a process by its first argument; 0 is the caller. */

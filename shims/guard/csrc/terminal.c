@@ -9,29 +9,20 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "kernel.h"
+#include "own-terminal.h"
 #include "tracee.h"
 
 #define MAJOR_MEMORY 1u
-#define MAJOR_TTY 4u
 #define MAJOR_TTY_OWN 5u
-#define MAJOR_SLAVE_FIRST 136u
-#define MAJOR_SLAVE_LAST 143u
 #define MOST_TERMINALS 256
 
 /*
- * O_PATH descriptors of the far ends of terminals that the session made. The kernel unlinks such a node when the terminal ends, so a new
- * one with the same number is told from it.
+ * Without mounts only: O_PATH descriptors of the far ends of terminals that the session made. The kernel unlinks such a node when the
+ * terminal ends, so a new one with the same number is told from it.
  */
 static int made[MOST_TERMINALS];
 static size_t made_count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int is_terminal_device(dev_t device) {
-  unsigned number = major(device);
-  return number == MAJOR_TTY || (number >= MAJOR_SLAVE_FIRST && number <= MAJOR_SLAVE_LAST) ||
-         (number == MAJOR_TTY_OWN && minor(device) == 1);
-}
 
 /* The number in /proc/PID/stat has the kernel's old layout. */
 static dev_t device_of_terminal(pid_t tid) {
@@ -54,6 +45,7 @@ static int forget_ended_locked(void) {
 void terminal_made(int master) {
   unsigned number;
   char path[64];
+  if (guard.config.mode != FILTER_LANDLOCK) return;
   if (ioctl(master, TIOCGPTN, &number) != 0) return;
   print_path(path, sizeof path, "/dev/pts/%u", number);
   int slave = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -64,8 +56,11 @@ void terminal_made(int master) {
   pthread_mutex_unlock(&lock);
 }
 
+/* With mounts, the session has a devpts of its own and only its terminals are in it. */
 static int is_made_here(const struct stat *facts) {
+  struct stat folder;
   int found = 0;
+  if (guard.config.mode != FILTER_LANDLOCK) return stat("/dev/pts", &folder) == 0 && folder.st_dev == facts->st_dev;
   pthread_mutex_lock(&lock);
   for (size_t i = 0; i < made_count && !found; i++) {
     struct stat other;
@@ -75,13 +70,13 @@ static int is_made_here(const struct stat *facts) {
   return found;
 }
 
-/* The supervisor has the standard streams that the agent was started with; what the agent has by now may be anything. */
-static int is_given(const struct stat *facts) {
+/* The supervisor has the standard streams that the agent was started with; what the agent has by now may be anything. -1: none of them. */
+static int given(dev_t device) {
   for (int number = 0; number < 3; number++) {
-    struct stat given;
-    if (fstat(number, &given) == 0 && S_ISCHR(given.st_mode) && given.st_rdev == facts->st_rdev) return 1;
+    struct stat facts;
+    if (fstat(number, &facts) == 0 && S_ISCHR(facts.st_mode) && facts.st_rdev == device) return number;
   }
-  return 0;
+  return -1;
 }
 
 enum device device_kind(pid_t tid, const struct object *object) {
@@ -94,23 +89,39 @@ enum device device_kind(pid_t tid, const struct object *object) {
   if (major(device) == MAJOR_TTY_OWN && minor(device) == 0) return DEVICE_OWN;
   if (major(device) == MAJOR_TTY_OWN && minor(device) == 2) return DEVICE_MASTER;
   if (!is_terminal_device(device)) return DEVICE_NONE;
-  if (device == device_of_terminal(tid) || is_made_here(&object->facts) || is_given(&object->facts)) return DEVICE_TERMINAL;
+  if (device == device_of_terminal(tid) || is_made_here(&object->facts) || given(device) >= 0) return DEVICE_TERMINAL;
   return DEVICE_FOREIGN;
 }
 
-int terminal_of(pid_t tid) {
-  dev_t device = device_of_terminal(tid);
-  char path[64];
+static int open_if(const char *path, int flags, dev_t device) {
   struct stat facts;
-  if (device == 0) return -1;
-  if (major(device) >= MAJOR_SLAVE_FIRST && major(device) <= MAJOR_SLAVE_LAST)
-    print_path(path, sizeof path, "/dev/pts/%u", minor(device) + 256u * (major(device) - MAJOR_SLAVE_FIRST));
-  else if (major(device) == MAJOR_TTY) print_path(path, sizeof path, minor(device) < 64 ? "/dev/tty%u" : "/dev/ttyS%u", minor(device) < 64 ? minor(device) : minor(device) - 64);
-  else print_path(path, sizeof path, "/dev/console");
-  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  int fd = open(path, O_PATH | O_CLOEXEC | flags);
   if (fd >= 0 && (fstat(fd, &facts) != 0 || facts.st_rdev != device)) {
     close(fd);
     return -1;
   }
   return fd;
+}
+
+int terminal_of(pid_t tid) {
+  dev_t device = device_of_terminal(tid);
+  char path[64];
+  unsigned number;
+  if (device == 0) return -1;
+  /* The terminal of the start first: it may have no name inside. */
+  int stream = given(device);
+  if (stream >= 0) {
+    print_path(path, sizeof path, "self/fd/%d", stream);
+    return open_if(path, 0, device);
+  }
+  if (is_pseudo_terminal(device, &number)) {
+    print_path(path, sizeof path, "/dev/pts/%u", number);
+  } else if (major(device) == MAJOR_TTY_OWN) {
+    print_path(path, sizeof path, "/dev/console");
+  } else {
+    unsigned place = minor(device);
+    print_path(path, sizeof path, place < 64 ? "/dev/tty%u" : "/dev/ttyS%u", place < 64 ? place : place - 64);
+  }
+  int fd = open_if(path, O_NOFOLLOW, device);
+  return fd >= 0 ? fd : open_if("/dev/console", O_NOFOLLOW, device);
 }

@@ -24,7 +24,7 @@ enum device device_kind(pid_t tid, const struct object *object);
 /* O_PATH descriptor of the tracee's controlling terminal; -1 when it has none that can be reached. */
 int terminal_of(pid_t tid);
 
-/* A terminal was made by the session (`master` was opened): its other end belongs to the session as long as it lives. */
+/* A terminal was made by the session (`master` was opened). Where there are no mounts, its other end is remembered as the session's. */
 void terminal_made(int master);
 
 #endif

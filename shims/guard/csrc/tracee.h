@@ -26,6 +26,13 @@ int tracee_family(pid_t tid, pid_t *process, pid_t *parent);
 /* Device number of its controlling terminal; 0 when it has none. */
 int tracee_terminal(pid_t tid);
 
+/* An open descriptor of our own, as a link: `folder` and the name in it, for the *at calls. */
+struct own_link {
+  int folder;
+  char name[12];
+};
+struct own_link own_link(int fd);
+
 /* Canonical name of an open descriptor of our own, as this (the session's) mount view names it; its length, or -1. */
 int name_of(int fd, char *out, size_t room);
 /* Canonical program of the process into `out`; empty when unknown. */

@@ -42,8 +42,11 @@ static struct veil_node **roots;
 static unsigned anew;
 static int ready = -1, stay = -1;
 
+/* The host's: the session's own /dev has none. */
+static int open_fuse(void) { return openat(guard.host_root, "dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK); }
+
 int veil_possible(void) {
-  int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  int fuse = open_fuse();
   if (fuse >= 0) close(fuse);
   return fuse >= 0;
 }
@@ -52,7 +55,7 @@ int veil_mount(const char *path) {
   struct stat facts;
   char options[128];
   if (real_facts(path, &facts) != 0 || !(S_ISDIR(facts.st_mode) || S_ISREG(facts.st_mode))) return -1;
-  int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  int fuse = open_fuse();
   if (fuse < 0) return -1;
   /* Without default_permissions: whether something may be read is our answer, and the kernel asks for every open. */
   snprintf(options, sizeof options, "fd=%d,rootmode=%o,user_id=%u,group_id=%u", fuse, facts.st_mode & S_IFMT, getuid(), getgid());

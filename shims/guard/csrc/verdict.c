@@ -27,6 +27,8 @@ static int strictness(enum row row) {
   return 3;
 }
 
+int is_permission(enum verdict verdict) { return verdict == MAY || verdict == MAY_OUTSIDE; }
+
 enum row stricter(enum row a, enum row b) { return strictness(a) >= strictness(b) ? a : b; }
 
 /* Shown inside /tmp and not the session's own: what the tables allow of /tmp is not meant for it. */
@@ -125,7 +127,8 @@ enum verdict settle_late(struct deed *deed, const char *op, const char *file, co
   int asked = put_question(deed, &question, &reply);
   free_question(&question);
   if (asked != 0) return NOBODY_WAITS;
-  enum verdict verdict = reply.decision == DECIDED_ALLOW ? MAY : MAY_NOT;
+  /* The daemon looked at the change as such too, so it holds outside of the writable places as well. */
+  enum verdict verdict = reply.decision == DECIDED_ALLOW ? MAY_OUTSIDE : MAY_NOT;
   reply_free(&reply);
   return verdict == MAY_NOT ? refuse(deed) : verdict;
 }

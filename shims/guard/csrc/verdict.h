@@ -36,6 +36,8 @@ enum verdict {
 /* The stricter of two rows. */
 /* What the tables say of a canonical name; a place that is only shown below /tmp is not part of /tmp to them. */
 enum row row_of(char ops, const char *name);
+/* 1 for MAY and MAY_OUTSIDE. */
+int is_permission(enum verdict verdict);
 enum row stricter(enum row a, enum row b);
 
 /*

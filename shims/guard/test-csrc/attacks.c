@@ -145,27 +145,6 @@ static void race_names(int tries) {
   printf("done\n");
 }
 
-static void terminals(const char *foreign) {
-  must_fail("a foreign terminal", open(foreign, O_RDWR | O_NOCTTY));
-  int master = posix_openpt(O_RDWR | O_NOCTTY);
-  if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) printf("no terminal: %s\n", strerror(errno));
-  char *name = ptsname(master);
-  int slave = name == NULL ? -1 : open(name, O_RDWR | O_NOCTTY);
-  char c = 0;
-  if (slave < 0 || write(slave, "t", 1) != 1 || read(master, &c, 1) != 1 || c != 't') printf("own terminal: %s\n", strerror(errno));
-  printf("done\n");
-}
-
-/* Holds a terminal until its standard input ends, outside of any session. */
-static void hold(void) {
-  int master = posix_openpt(O_RDWR | O_NOCTTY);
-  char c;
-  if (master < 0 || unlockpt(master) != 0) exit(9);
-  printf("%s\n", ptsname(master));
-  fflush(stdout);
-  while (read(0, &c, 1) > 0) continue;
-}
-
 /* Many at once that wait, so that the supervisor runs out of descriptors before it runs out of workers. */
 static void *wait_at_fifo(void *unused) {
   (void)unused;
@@ -200,8 +179,6 @@ int main(int argc, char **argv) {
     race(atoi(argv[2]), swap, "turn/x");
   }
   if (strcmp(what, "race-names") == 0) race_names(atoi(argv[2]));
-  if (strcmp(what, "terminals") == 0) terminals(argv[2]);
-  if (strcmp(what, "hold") == 0) hold();
   if (strcmp(what, "crowd") == 0) crowd(atoi(argv[2]));
   return 0;
 }

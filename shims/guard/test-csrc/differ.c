@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -252,6 +253,27 @@ ROW("open link to /proc/self/fd", int fd = open("f", O_RDONLY); if (symlink(self
 ROW("open memfd by its descriptor", int fd = memfd_create("m", 0); return use(raw_open(self_fd(fd), O_RDWR, 0)))
 ROW("write own oom_score_adj", long fd = raw_open("/proc/self/oom_score_adj", O_WRONLY, 0); return write((int)fd, "500", 3))
 ROW("write own comm", long fd = raw_open("/proc/self/comm", O_WRONLY, 0); return write((int)fd, "other", 5))
+/* The umask is followed from call to call. */
+static long make_some(const char *name) { return use(raw_open(name, O_WRONLY | O_CREAT | O_EXCL, 0666)); }
+static void *set_in_thread(void *mask) { umask((mode_t)(uintptr_t)mask); return NULL; }
+static void *set_alone_in_thread(void *mask) { printf("unshare %d ", unshare(CLONE_FS)); umask((mode_t)(uintptr_t)mask); make_some("thread"); return NULL; }
+static void *make_in_thread(void *unused) { make_some("thread"); return unused; }
+static void in_thread(void *(*run)(void *), mode_t mask) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, run, (void *)(uintptr_t)mask) == 0) pthread_join(thread, NULL);
+}
+static int set_beside(void *unused) { (void)unused; umask(027); return 0; }
+static _Alignas(16) char beside[65536];
+ROW("umask changed between files", umask(022); make_some("one"); umask(077); make_some("two"); umask(0); return make_some("three"))
+ROW("umask asked for", mode_t old = umask(0); umask(027); printf("%o ", old); make_some("one"); old = umask(0); umask(old); return make_some("two"))
+ROW("umask of more bits", umask(07777); printf("%o ", umask(022)); return make_some("one"))
+ROW("umask set in a thread", make_some("one"); in_thread(set_in_thread, 077); make_some("two"); umask(02); return make_some("three"))
+ROW("umask of the process in a thread", umask(077); in_thread(make_in_thread, 0); return make_some("one"))
+ROW("umask of a thread alone", umask(022); make_some("one"); in_thread(set_alone_in_thread, 077); return make_some("two"))
+ROW("umask of a child", umask(022); make_some("one"); pid_t p = fork(); if (p == 0) { umask(077); _exit(make_some("two") != 0); } waitpid(p, NULL, 0); return make_some("three"))
+ROW("umask inherited after a change", make_some("one"); umask(077); pid_t p = fork(); if (p == 0) _exit(make_some("two") != 0); waitpid(p, NULL, 0); return make_some("three"))
+ROW("umask shared with another process", umask(022); make_some("one"); pid_t p = clone(set_beside, beside + sizeof beside, CLONE_FS | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+    waitpid(p, NULL, 0); return make_some("two"))
 /* With a default ACL the umask does not count. */
 static void set_default_acl(const char *folder) {
   static const uint32_t acl[] = {2, 1 | 7 << 16, 0xffffffff, 4 | 7 << 16, 0xffffffff, 0x20 | 5 << 16, 0xffffffff};

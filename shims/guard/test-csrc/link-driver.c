@@ -195,7 +195,7 @@ int main(int argc, char **argv) {
   char why[512], line[512];
   if (argc != 4) return 2;
   setvbuf(stdout, NULL, _IOLBF, 0);
-  if (link_start(argv[1], argv[2], argv[3], &pushes, why, sizeof why) != 0) {
+  if (link_connect(argv[1], argv[2], argv[3], why, sizeof why) != 0 || link_start(&pushes, why, sizeof why) != 0) {
     print("failed", why);
     return 1;
   }

@@ -144,10 +144,16 @@ void report_end(const char *action, const char *how) {
   (void)how;
 }
 
-int link_start(const char *path, const char *session, const char *key, const struct pushes *pushes, char *why, size_t room) {
+int link_connect(const char *path, const char *session, const char *key, char *why, size_t room) {
   (void)path;
   (void)session;
   (void)key;
+  (void)why;
+  (void)room;
+  return 0;
+}
+
+int link_start(const struct pushes *pushes, char *why, size_t room) {
   (void)pushes;
   (void)why;
   (void)room;

@@ -38,9 +38,10 @@ static int storm(int width, int each) {
 }
 
 /* Starts a program with two megabytes of arguments. */
-static int big(const char *program) {
+static int big(char *program) {
   static char word[64 * 1024];
-  char *argv[34] = {"csn-benign", "big"};
+  char *name = strrchr(program, '/');
+  char *argv[34] = {name == NULL ? "" : name + 1, "big"};
   memset(word, 'w', sizeof word - 1);
   for (int i = 2; i < 33; i++) argv[i] = word;
   execv(program, argv);

@@ -1,9 +1,8 @@
 // What a session's processes do to files is done as the kernel would do it, refused where the rules say so, and no race changes that.
 import { strict as assert } from 'node:assert';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
-  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -334,21 +333,4 @@ it('leaves the files of a namespace made inside to the kernel, which keeps what 
   const got = run(setting, ['unshare', '-Urm', 'sh', '-c', inside]);
   assert.equal(got.stdout, 'hi\n', got.stderr);
   assert.ok(!existsSync(join(workspace, 'm/f')) && !existsSync(join(outside, 'x')));
-});
-
-it('opens terminals that the session made, and nobody else’s', async () => {
-  const workspace = folder(scratch(), 'work');
-  const attacks = join(workspace, 'attacks');
-  copyFileSync(program('attacks'), attacks);
-  const holder = spawn(attacks, ['hold'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  try {
-    const name = await new Promise<string>((resolve) =>
-      holder.stdout.once('data', (data) => resolve(String(data).trim())),
-    );
-    assert.match(name, /^\/dev\/pts\/\d+$/);
-    const got = run({ workspace, script: ['row wdcm allow /'] }, [attacks, 'terminals', name]);
-    assert.equal(got.stdout, 'done\n', got.stderr);
-  } finally {
-    holder.kill();
-  }
 });

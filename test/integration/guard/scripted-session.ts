@@ -59,7 +59,7 @@ function compileTo(out: string, flags: readonly string[], sources: readonly stri
 const programs = scratch();
 
 /** One of the programs of test-csrc. */
-export function program(name: 'differ' | 'attacks'): string {
+export function program(name: 'differ' | 'attacks' | 'terminals'): string {
   const out = join(programs, name);
   return existsSync(out) ? out : compileTo(out, TEST_FLAGS, [join(TEST_CSRC, `${name}.c`)]);
 }
@@ -100,6 +100,8 @@ export interface Setting {
   readonly mode?: 'full' | 'landlock' | 'nested';
   readonly temp?: string;
   readonly hidden?: readonly string[];
+  /** The agent gets its terminal's foreground, as a person's launcher gives it. */
+  readonly tty?: boolean;
   readonly prefix?: readonly string[];
   readonly uid?: number;
 }
@@ -129,6 +131,7 @@ export function configure(setting: Setting, command: readonly string[], at: stri
     field('M', setting.mode ?? 'full'),
     field('c', setting.workspace),
     field('w', setting.workspace),
+    ...(setting.tty ? [field('I', '1')] : []),
     ...(setting.temp === undefined ? [] : [field('T', setting.temp)]),
     ...(setting.hidden ?? []).map((path) => field('h', path)),
     ...command.map((word) => field('a', word)),

@@ -83,6 +83,8 @@ export interface GuardStage {
   outside(command: readonly string[], options?: RunOptions): ChildProcess;
   receipts(session?: string): Promise<readonly ListedReceipt[]>;
   receipt(id: string): Promise<string>;
+  /** Receipts from `from` on of what was not simply allowed; and where the next ones begin. */
+  stopped(from: number): Promise<{ readonly rows: readonly Partial<ListedReceipt>[]; readonly next: number }>;
   /** Writes a file of the person's. */
   put(path: string, text: string, mode?: number): void;
   folder(path: string): void;
@@ -250,6 +252,17 @@ export function guardStage(who: 'ordinary' | 'root' = 'ordinary'): GuardStage {
       if (done.code !== 0) throw new Error(`no receipt \`${id}\`: ${done.stderr}`);
       return done.stdout;
     },
+    async stopped(from) {
+      const all = await this.receipts();
+      const rows = all
+        .filter(({ seq }) => seq >= from)
+        .filter(
+          ({ kind, decided }) =>
+            kind === 'approval' || kind === 'deferral' || (decided !== null && decided !== 'ALLOW'),
+        )
+        .map(({ kind, tool, text, decided, rule, reason }) => ({ kind, tool, text, decided, rule, reason }));
+      return { rows, next: Math.max(from, ...all.map(({ seq }) => seq + 1)) };
+    },
     close() {
       for (const terminal of terminals) {
         try {
@@ -301,7 +314,7 @@ export function sessionBelow(launcher: number, withinMs = 10_000): Promise<Sessi
       const parts = below(guard);
       // The supervisor leads a session of its own and stays in the host's pid namespace.
       const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
-      const first = parts.find((one) => one.depth === 2);
+      const first = parts.find((one) => supervisor !== undefined && one.pid !== supervisor.pid);
       const agent =
         first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
       if (supervisor === undefined || first === undefined || agent === undefined) return null;

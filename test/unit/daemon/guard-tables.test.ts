@@ -46,6 +46,7 @@ const tables = (rules: readonly Rule[], more: Partial<TableTerms> = {}) =>
     policy: policy(rules),
     knowledge,
     workspace: '/w',
+    home: '/home/ada',
     guard: { writable: ['/w', '/cache'], tools: ['/home/ada/.npm'], temp: '/private', veiled: [], hosts: [] },
     programs: ['git'],
     own: ['/home/ada/.local/state/countersign'],
@@ -69,7 +70,7 @@ test('our own files are denied, the session’s places allowed, all else a quest
   assert.equal(verdict(rows, 'w', '/home/ada/.local/state/countersign/ledger'), 'deny');
   for (const path of ['/w/a', '/cache/x', '/home/ada/.npm/y', '/tmp/z'])
     assert.equal(verdict(rows, 'd', path), 'allow');
-  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'ask');
+  assert.equal(verdict(rows, 'w', '/home/ada/.bashrc'), 'late');
   assert.equal(verdict(rows, 'm', '/wx'), 'ask');
 });
 
@@ -145,6 +146,7 @@ test('hosts are host and port, an address of IPv6 in brackets', () => {
     tools: [],
     temp: null,
     veiled: [],
+    byContent: () => false,
     hosts: ['a.example:443', '[::1]:80', 'b:*'],
   };
   assert.deepEqual(tables([], { guard }).hosts, [
@@ -170,6 +172,7 @@ test('an ALLOW stands for the session only where nothing else could make it anot
         destination: null,
         flags: null,
         veiled: [],
+        byContent: () => false,
       },
       knowledge.paths,
       nodeHasher,

@@ -144,7 +144,16 @@ test('what a shell does by itself or with several commands is not left to the co
 
 const file = (operation: FileOperation | 'read', path: string, more: object = {}) =>
   buildFileAction(
-    { ...base, operation, path: exactly(path), destination: null, flags: null, veiled: [], ...more },
+    {
+      ...base,
+      operation,
+      path: exactly(path),
+      destination: null,
+      flags: null,
+      veiled: [],
+      byContent: () => false,
+      ...more,
+    },
     knowledge.paths,
     nodeHasher,
   );
