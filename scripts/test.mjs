@@ -26,6 +26,9 @@ const NEEDED = [
   ['make', 'make'],
   ['python3', 'python3'],
   ['bwrap', 'bubblewrap'],
+  // The fuzzer of the guard's parsers.
+  ['clang', 'clang'],
+  ['clang', 'libclang-rt-dev'],
 ];
 
 function installSystemPackages() {

@@ -14,6 +14,8 @@ export interface Places {
   readonly controlSocket: string;
   readonly capability: string;
   readonly sessions: string;
+  /** Folders for temporary files of sessions that cannot have a /tmp of their own; no session sees another's. */
+  readonly temp: string;
   readonly log: string;
 }
 
@@ -37,6 +39,7 @@ export function placesFrom(env: Readonly<Record<string, string | undefined>>, ho
     controlSocket: `${run}/control/control.sock`,
     capability: `${run}/control/capability`,
     sessions: `${run}/sessions`,
+    temp: one ? `${one}/temp` : `${state}-temp`,
     log: `${state}/daemon.log`,
   };
 }

@@ -1,5 +1,5 @@
 import { delimiter } from 'node:path';
-import { guardedEnvironment } from './guard-launch.ts';
+import { type GuardMode, guardedEnvironment } from './guard-launch.ts';
 import type { FileShim } from './session-dir.ts';
 
 /** What a shim waits longer than the daemon may take before it denies by itself. */
@@ -19,11 +19,15 @@ export interface AgentPlaces {
 }
 
 /** The agent's environment: what it had, the shims first on PATH, and names. No key and no secret is in it. */
-export function agentEnvironment(guarded: boolean, places: AgentPlaces): NodeJS.ProcessEnv {
+export function agentEnvironment(
+  mode: GuardMode | null,
+  temp: string | null,
+  places: AgentPlaces,
+): NodeJS.ProcessEnv {
   const own = process.env['BASH_ENV'];
   return {
-    ...(guarded ? guardedEnvironment(process.env) : process.env),
-    PATH: guarded ? places.path : `${places.shims}${delimiter}${places.path}`,
+    ...(mode === null || temp === null ? process.env : guardedEnvironment(process.env, mode, temp)),
+    PATH: mode !== null ? places.path : `${places.shims}${delimiter}${places.path}`,
     COUNTERSIGN_SESSION: places.session,
     COUNTERSIGN_SESSION_DIR: places.directory,
     COUNTERSIGN_SURFACE: places.socket,

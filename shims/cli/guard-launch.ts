@@ -105,6 +105,29 @@ export interface GuardPlan {
   readonly notice: string | null;
 }
 
+/** Steps without which a mode cannot be; the others only make it faster or better. */
+const NEEDED = [
+  'user-namespace',
+  'mounts',
+  'proc',
+  'temporary-folder',
+  'network',
+  'filter-listener',
+  'descriptors',
+  'trace-exec',
+  'landlock',
+];
+
+/** What stands in the way, and not what was therefore never tried. */
+function whatFails(steps: readonly ProbeStep[]): string {
+  const failed = steps.filter(
+    ({ name, works, detail }) => !works && NEEDED.includes(name) && !detail.startsWith('not tried'),
+  );
+  return failed.length === 0
+    ? 'the probe did not end well'
+    : failed.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
+}
+
 /** Settles how a session is kept, from what was asked for and what works here; a choice that does not work is refused. */
 export function planGuard(
   choice: GuardChoice,
@@ -124,10 +147,7 @@ export function planGuard(
       : err(`${why}; leave \`--guard\` out to run without it`);
   }
   const { best, steps } = probe();
-  const failed = steps
-    .filter((step) => !step.works)
-    .map((step) => `${step.name}: ${step.detail}`)
-    .join('; ');
+  const failed = whatFails(steps);
   switch (choice) {
     case 'auto':
       if (best === 'full') return ok({ mode: 'full', assurance: 'enforced', notice: null });
@@ -135,7 +155,7 @@ export function planGuard(
         return ok({
           mode: 'landlock',
           assurance: 'sandboxed',
-          notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; docs/linux-sandbox.md says how to get the whole guard`,
+          notice: `namespaces are not available here (${failed}); the session is sandboxed with Landlock, and its network is TCP only; \`countersign guard\` says more`,
         });
       return ok(
         cooperative(`the kernel gives the guard no hold (${failed}); a determined agent could go round`),
@@ -170,7 +190,7 @@ export interface GuardSession {
   readonly terminal: boolean;
   readonly cwd: string;
   readonly layout: Layout;
-  /** Folder that is /tmp inside. */
+  /** Folder that is /tmp inside; in mode `landlock` it is where it lies, and TMPDIR names it. */
   readonly temp: string;
   /** Where a preview's layers go, in the order of the writable places; null: the session works on the places themselves. */
   readonly overlay?: string | null;
@@ -196,7 +216,8 @@ export function writeGuardConfig(directory: string, session: GuardSession): stri
     field('R', '1'),
     ...(session.terminal ? [field('I', '1')] : []),
     field('c', session.cwd),
-    ...(session.mode === 'landlock' ? [] : [field('T', session.temp), field('d', resolv)]),
+    field('T', session.temp),
+    ...(session.mode === 'landlock' ? [] : [field('d', resolv)]),
     ...(session.overlay === undefined || session.overlay === null ? [] : [field('O', session.overlay)]),
     ...many('w', writablePlaces(layout)),
     ...many('b', layout.kept),
@@ -216,9 +237,13 @@ export function writablePlaces(layout: Layout): readonly string[] {
   return [...layout.workspace, ...layout.tools];
 }
 
-/** Makes the folder that is /tmp inside a session; the caller removes it with `removeTemp` when the session is over. */
-export function makeTemp(): string {
-  const path = mkdtempSync('/tmp/countersign-');
+/**
+ * Makes the folder for temporary files of a session: below `parent` where the session sees it as it lies (mode `landlock`), else one that is /tmp
+ * inside. The caller removes it with `removeTemp` when the session is over.
+ */
+export function makeTemp(parent: string | null = null): string {
+  if (parent !== null) mkdirSync(parent, { recursive: true, mode: 0o700 });
+  const path = realpathSync(mkdtempSync(parent === null ? '/tmp/countersign-' : join(parent, 's-')));
   chmodSync(path, 0o700);
   return path;
 }
@@ -290,21 +315,32 @@ const DOORS = [
 
 /** Where programs remember what was typed: the person's own histories are not there to be read or added to, and nobody is asked about it. */
 const HISTORIES: readonly (readonly [string, string])[] = [
-  ['HISTFILE', '/tmp/.history'],
-  ['LESSHISTFILE', '/tmp/.lesshst'],
-  ['NODE_REPL_HISTORY', '/tmp/.node_repl_history'],
-  ['PYTHON_HISTORY', '/tmp/.python_history'],
-  ['SQLITE_HISTORY', '/tmp/.sqlite_history'],
-  ['PSQL_HISTORY', '/tmp/.psql_history'],
-  ['MYSQL_HISTFILE', '/tmp/.mysql_history'],
+  ['HISTFILE', '.history'],
+  ['LESSHISTFILE', '.lesshst'],
+  ['NODE_REPL_HISTORY', '.node_repl_history'],
+  ['PYTHON_HISTORY', '.python_history'],
+  ['SQLITE_HISTORY', '.sqlite_history'],
+  ['PSQL_HISTORY', '.psql_history'],
+  ['MYSQL_HISTFILE', '.mysql_history'],
 ];
 
-/** The person's environment without the doors that a guarded session does not have. */
-export function guardedEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/**
+ * The person's environment without the doors that a guarded session does not have. In mode `landlock` it also says what elsewhere mounts and
+ * the network say: where temporary files go, and that names are to be asked for over TCP.
+ */
+export function guardedEnvironment(
+  env: NodeJS.ProcessEnv,
+  mode: GuardMode = 'full',
+  temp = '/tmp',
+): NodeJS.ProcessEnv {
   const inside: NodeJS.ProcessEnv = { ...env };
   for (const name of DOORS) delete inside[name];
-  if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
-  for (const [name, path] of HISTORIES) inside[name] = path;
+  if (mode === 'landlock') {
+    for (const name of ['TMPDIR', 'TMP', 'TEMP', 'TEMPDIR']) inside[name] = temp;
+    // glibc then speaks TCP to its name server, where the guard can answer; datagrams it cannot hold.
+    inside['RES_OPTIONS'] = [env['RES_OPTIONS'], 'use-vc'].filter((word) => word).join(' ');
+  } else if (inside['TMPDIR'] !== undefined) inside['TMPDIR'] = '/tmp';
+  for (const [name, file] of HISTORIES) inside[name] = join(mode === 'landlock' ? temp : '/tmp', file);
   return inside;
 }
 

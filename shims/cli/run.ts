@@ -138,10 +138,11 @@ async function runSession(
 ): Promise<Result<AgentEnd, string>> {
   const key = mintAgentKey();
   const installation = findInstallation();
-  const temp = plan.mode === null || plan.mode === 'landlock' ? null : makeTemp();
+  const temp = plan.mode === null ? null : makeTemp(plan.mode === 'landlock' ? places.temp : null);
+  const bare = plan.mode === 'landlock';
   const home = homedir();
   const world = layoutWorld(home, process.getuid?.() ?? -1);
-  const own = [places.state, places.config, places.run];
+  const own = [places.state, places.config, places.run, places.temp];
   // What the person starts for the first time would make this itself; it is part of starting it.
   const state = plan.mode === null ? null : stateOfAgent(request.command[0] ?? '');
   if (state !== null) mkdirSync(join(home, state), { recursive: true, mode: 0o700 });
@@ -186,8 +187,8 @@ async function runSession(
           ? null
           : {
               writable: [...before.workspace],
-              tools: [...before.tools],
-              temp,
+              tools: [...before.tools, ...(bare && temp !== null ? [temp] : [])],
+              temp: bare ? null : temp,
               veiled: [...before.veiled],
               hosts: [...configuredHosts(process.env)],
               ...(folder === null ? {} : { preview: true }),
@@ -253,7 +254,7 @@ async function runSession(
     cwd: process.cwd(),
     signalAgent: (number: number) => surface.value.signalAgent(number),
     toStandardError: request.preview?.json === true,
-    env: agentEnvironment(plan.mode !== null, {
+    env: agentEnvironment(plan.mode, temp, {
       path,
       session: session.session,
       directory: dir.value.path,

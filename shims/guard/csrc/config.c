@@ -48,9 +48,9 @@ static enum filter_mode mode_of(const char *text) {
   fail("unknown mode", text);
 }
 
-void config_read(const char *path, struct config *config) {
-  size_t size = 0, offset = 0;
-  unsigned char *file = read_whole(path, &size);
+void config_parse(unsigned char *file, size_t size, const char *path, struct config *config) {
+  size_t offset = 0;
+  if (size < 8) fail("the session's configuration has no size of ours", path);
   struct bytes payload = {.at = file + 8, .size = size - 8, .room = size - 8};
   size_t announced = file[4] | (size_t)file[5] << 8 | (size_t)file[6] << 16 | (size_t)file[7] << 24;
   if (memcmp(file, "CSN1", 4) != 0 || announced != payload.size) fail("the session's configuration is malformed", path);
@@ -85,5 +85,11 @@ void config_read(const char *path, struct config *config) {
   if (config->session == NULL || config->key == NULL || config->daemon_socket == NULL || config->cwd == NULL || argv.count == 0)
     fail("the session's configuration is not whole", path);
   config->command = argv.at;
+}
+
+void config_read(const char *path, struct config *config) {
+  size_t size = 0;
+  unsigned char *file = read_whole(path, &size);
+  config_parse(file, size, path, config);
   free(file);
 }

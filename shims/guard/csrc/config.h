@@ -13,5 +13,7 @@
 
 /* Reads and removes the file; ends the process with its reason when it is not ours or not whole. */
 void config_read(const char *path, struct config *config);
+/* The same of bytes that were read already; `path` only names them. They stay the caller's. */
+void config_parse(unsigned char *file, size_t size, const char *path, struct config *config);
 
 #endif

@@ -185,6 +185,23 @@ static int is_unroutable(const struct in6_addr *address) {
   return IN6_IS_ADDR_MULTICAST(address) || IN6_IS_ADDR_LINKLOCAL(address);
 }
 
+/*
+ * Without a network of its own a session has no resolver to send datagrams to, but libraries ask over TCP when they are told to (RES_OPTIONS=use-vc): whichever server
+ * of the host they connect to, they speak to ours.
+ */
+static enum answered connect_resolver(struct call *call) {
+  struct likeness like;
+  int pair[2];
+  socket_take_likeness(call->notice->tid, call->number, call->fd, &like);
+  int error = socket_pair_tcp(like.domain, pair);
+  if (error != 0) return notice_error(call->notice, error);
+  error = dns_take(pair[1]);
+  if (error == 0) return put_in_place(call, pair[0], &like);
+  close(pair[0]);
+  close(pair[1]);
+  return notice_error(call->notice, error);
+}
+
 static enum answered connect_stream(struct call *call) {
   struct target target;
   struct in6_addr address;
@@ -203,6 +220,7 @@ static enum answered connect_stream(struct call *call) {
   if (call->length < (call->domain == AF_INET ? sizeof(struct sockaddr_in) : 24u)) return notice_error(call->notice, EINVAL);
   if (call->address.any.sa_family != call->domain) return notice_error(call->notice, EAFNOSUPPORT);
   read_address(call, &address);
+  if (guard.config.mode == FILTER_LANDLOCK && address_is_name_server(&address, port_of(call))) return connect_resolver(call);
   if (dns_is_ours(&call->address.any)) {
     target.port = port_of(call);
     if (!dns_name_of(&call->address.any, target.host)) return notice_error(call->notice, ECONNREFUSED);

@@ -342,15 +342,56 @@ static void *serve_streams(void *given) {
   return NULL;
 }
 
+static void learn_own_name(void) {
+  if (gethostname(own_name, sizeof own_name - 1) != 0) own_name[0] = 0;
+  for (char *c = own_name; *c != 0; c++)
+    if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+}
+
+static pthread_once_t named = PTHREAD_ONCE_INIT;
+static unsigned alone;
+
+static void *serve_alone(void *given) {
+  struct stream *s = given;
+  for (;;) {
+    struct pollfd p = {.fd = s->fd, .events = POLLIN};
+    int n = poll(&p, 1, STREAM_IDLE_MS);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0 || read_stream(s) != 0) break;
+  }
+  close(s->fd);
+  free(s);
+  __atomic_sub_fetch(&alone, 1, __ATOMIC_RELAXED);
+  return NULL;
+}
+
+int dns_take(int fd) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_once(&named, learn_own_name);
+  struct stream *s = __atomic_add_fetch(&alone, 1, __ATOMIC_RELAXED) > MOST_STREAMS ? NULL : must_alloc(sizeof *s);
+  int error = EAGAIN;
+  if (s != NULL) {
+    *s = (struct stream){.fd = fd, .since = now_ms()};
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 128u * 1024u);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    error = pthread_create(&thread, &attributes, serve_alone, s);
+    pthread_attr_destroy(&attributes);
+  }
+  if (error == 0) return 0;
+  free(s);
+  __atomic_sub_fetch(&alone, 1, __ATOMIC_RELAXED);
+  return error;
+}
+
 void dns_serve(int udp, int tcp) {
   static int sockets[2];
   pthread_t thread;
   if (udp < 0 || tcp < 0) return;
   sockets[0] = udp;
   sockets[1] = tcp;
-  if (gethostname(own_name, sizeof own_name - 1) != 0) own_name[0] = 0;
-  for (char *c = own_name; *c != 0; c++)
-    if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 32);
+  pthread_once(&named, learn_own_name);
   if (pthread_create(&thread, NULL, serve_datagrams, &sockets[0]) == 0) pthread_detach(thread);
   if (pthread_create(&thread, NULL, serve_streams, &sockets[1]) == 0) pthread_detach(thread);
 }

@@ -13,6 +13,9 @@
 /* Serves the two sockets on threads of its own; nothing when they are -1. */
 void dns_serve(int udp, int tcp);
 
+/* Serves one connected stream until it is idle or at its end, and closes it; 0, or an errno and it stays the caller's. */
+int dns_take(int fd);
+
 /* The name that an address stands for, into `out`; 1, or 0 when it stands for none. */
 int dns_name_of(const struct sockaddr *address, char out[NAME_ROOM]);
 

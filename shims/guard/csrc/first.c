@@ -14,6 +14,7 @@
 #include "channel.h"
 #include "devices.h"
 #include "parts.h"
+#include "sweep.h"
 
 #define SWEEP_TERM_MS 400
 
@@ -82,6 +83,7 @@ void first_main(int channel, int supervisor, const struct sock_filter *filter, s
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
     tell(channel, WIFSIGNALED(status) ? 'g' : 'e', number);
     if (namespaces) sweep();
+    else sweep_children(SWEEP_TERM_MS, 0, 0);
     _exit(0);
   }
 }

@@ -33,7 +33,8 @@ static int stays(const char *name) {
 
 int host_name(const char *name, char out[PATH_ROOM]) {
   static const char *const temps[] = {"/tmp", "/var/tmp"};
-  for (size_t i = 0; guard.config.temp != NULL && i < 2 && !stays(name); i++)
+  int own = guard.config.mode != FILTER_LANDLOCK && guard.config.temp != NULL;
+  for (size_t i = 0; own && i < 2 && !stays(name); i++)
     if (is_below(name, temps[i])) return print_path(out, PATH_ROOM, "%s%s", guard.config.temp, name + strlen(temps[i]));
   return print_path(out, PATH_ROOM, "%s", name);
 }

@@ -145,7 +145,7 @@ static int is_above_one(const struct texts *paths, const char *path) {
  * Landlock can only grant, and a grant reaches all the way down: everything but some folders is granted as the brothers of each step on the way to
  * them. What appears beside them later is not granted.
  */
-static int grant_around(const struct walk *walk, const char *folder) {
+static int grant_around(const struct walk *walk, const char *folder, uint64_t rights) {
   char path[PATH_ROOM];
   DIR *list = opendir(folder);
   struct dirent *entry;
@@ -157,24 +157,38 @@ static int grant_around(const struct walk *walk, const char *folder) {
     /* Devices are granted one by one. */
     if (strcmp(path, "/dev") == 0) continue;
     if (is_listed(&walk->config->hidden, path) || is_listed(&walk->config->veiled, path)) continue;
-    if (is_above_one(&walk->config->hidden, path) || is_above_one(&walk->config->veiled, path)) result = grant_around(walk, path);
-    else result = grant(walk, path, LOOK);
+    if (is_above_one(&walk->config->hidden, path) || is_above_one(&walk->config->veiled, path)) result = grant_around(walk, path, rights);
+    else result = grant(walk, path, rights);
   }
   closedir(list);
   return result;
+}
+
+/*
+ * A workspace that holds secrets (a whole home) is granted around them. What is made beside them later can then be written, which the supervisor does, and
+ * not be read.
+ */
+static int grant_writable(const struct walk *walk, uint64_t rights) {
+  const struct config *config = walk->config;
+  for (size_t i = 0; i < config->writable.count; i++) {
+    const char *path = config->writable.at[i];
+    int holds = config->mode == FILTER_LANDLOCK && (is_above_one(&config->hidden, path) || is_above_one(&config->veiled, path));
+    if ((holds ? grant_around(walk, path, rights) : grant(walk, path, rights)) != 0) return -1;
+  }
+  return 0;
 }
 
 static int grant_everything(const struct walk *walk) {
   const struct config *config = walk->config;
   uint64_t change = walk->handled & ~(MAKE_CHARACTER | MAKE_BLOCK);
   if (config->mode == FILTER_LANDLOCK) {
-    if (grant(walk, "/", READ_FOLDER) != 0 || grant_around(walk, "/") != 0 || grant_all(walk, &config->shown, LOOK) != 0) return -1;
+    if (grant(walk, "/", READ_FOLDER) != 0 || grant_around(walk, "/", LOOK) != 0 || grant_all(walk, &config->shown, LOOK) != 0) return -1;
     if (config->temp != NULL && grant(walk, config->temp, change) != 0) return -1;
   } else {
     if (grant(walk, "/", LOOK) != 0) return -1;
     if (config->temp != NULL && (grant(walk, "/tmp", change) != 0 || grant(walk, "/var/tmp", change) != 0)) return -1;
   }
-  if (grant_all(walk, &config->writable, change) != 0 || grant(walk, "/dev/shm", change) != 0) return -1;
+  if (grant_writable(walk, change) != 0 || grant(walk, "/dev/shm", change) != 0) return -1;
   return grant_devices(walk);
 }
 

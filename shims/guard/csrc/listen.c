@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "bound.h"
 #include "call.h"
 #include "guard.h"
 #include "resolve.h"
@@ -51,6 +52,7 @@ static int bind_path(struct call *call) {
     /* The file gets the socket's own mode, less our umask, which is 0. */
     fchmod(call->fd, 0777 & ~tracee_umask(call->notice->tid));
     if (bind(call->fd, (struct sockaddr *)&through, sizeof through) != 0) error = errno;
+    else bound_remember(place.folder, place.last);
   }
   close(place.folder);
   return error;

@@ -141,20 +141,8 @@ static int add_server(struct servers *servers, char *text, int port) {
   return 1;
 }
 
-static void find_servers(struct servers *servers) {
+static void find_servers_in_file(struct servers *servers) {
   servers->count = 0;
-  if (guard.config.name_server != NULL) {
-    char text[INET6_ADDRSTRLEN + 8];
-    int port = DNS_PORT;
-    snprintf(text, sizeof text, "%s", guard.config.name_server);
-    char *hash = strchr(text, '#');
-    if (hash != NULL) {
-      *hash = 0;
-      port = atoi(hash + 1);
-    }
-    add_server(servers, text, port);
-    return;
-  }
   char *file = malloc(FILE_ROOM), *line_state = NULL;
   if (file != NULL && read_host_file("etc/resolv.conf", file, FILE_ROOM) >= 0) {
     for (char *line = strtok_r(file, "\n", &line_state); line != NULL; line = strtok_r(NULL, "\n", &line_state)) {
@@ -169,6 +157,40 @@ static void find_servers(struct servers *servers) {
   /* As the C library has it: without a file, a resolver of this machine. */
   char local[] = "127.0.0.1";
   if (servers->count == 0) add_server(servers, local, DNS_PORT);
+}
+
+static void find_servers(struct servers *servers) {
+  servers->count = 0;
+  if (guard.config.name_server != NULL) {
+    char text[INET6_ADDRSTRLEN + 8];
+    int port = DNS_PORT;
+    snprintf(text, sizeof text, "%s", guard.config.name_server);
+    char *hash = strchr(text, '#');
+    if (hash != NULL) {
+      *hash = 0;
+      port = atoi(hash + 1);
+    }
+    add_server(servers, text, port);
+    return;
+  }
+  find_servers_in_file(servers);
+}
+
+int address_is_name_server(const struct in6_addr *address, int port) {
+  struct servers servers;
+  find_servers_in_file(&servers);
+  for (size_t i = 0; port == DNS_PORT && i < servers.count; i++) {
+    struct in6_addr server;
+    memset(&server, 0, sizeof server);
+    if (servers.at[i].ss_family == AF_INET6) {
+      server = ((const struct sockaddr_in6 *)&servers.at[i])->sin6_addr;
+    } else {
+      server.s6_addr[10] = server.s6_addr[11] = 0xff;
+      memcpy(&server.s6_addr[12], &((const struct sockaddr_in *)&servers.at[i])->sin_addr, 4);
+    }
+    if (memcmp(&server, address, sizeof server) == 0) return 1;
+  }
+  return 0;
 }
 
 static int wait_for(int fd, short events, long long deadline) {

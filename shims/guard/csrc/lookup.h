@@ -21,6 +21,9 @@ struct addresses {
 /* 0, or an errno: EHOSTUNREACH when the name has no address, ETIMEDOUT when nobody answered before `deadline` (now_ms scale). */
 int lookup(const char *name, long long deadline, struct addresses *out);
 
+/* 1 when this is a name server of the host's configuration, as its programs would ask it. */
+int address_is_name_server(const struct in6_addr *address, int port);
+
 /* Reads a literal IPv4 or IPv6 address; 1, or 0 when the text is a name. */
 int address_of_text(const char *text, struct in6_addr *out);
 /* Canonical text of an address. */

@@ -119,6 +119,8 @@ int main(int argc, char **argv) {
   struct filter_choice choice = {.mode = guard.config.mode, .arch = filter_native_arch(), .reads = 0, .landlock_abi = landlock_abi()};
   size_t length = filter_build(&choice, filter);
   if (length == 0) fail("this processor is not known to the guard", NULL);
+  /* What the session's first process leaves behind when it is killed comes to us. */
+  if (guard.config.mode == FILTER_LANDLOCK) prctl(PR_SET_CHILD_SUBREAPER, 1);
   guard.first = start_first(&channels, filter, length);
   close(channels.first[1]);
   close(channels.supervisor[1]);

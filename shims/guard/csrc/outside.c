@@ -15,6 +15,7 @@
 
 #include "../../shell/csrc/frame.h"
 #include "parts.h"
+#include "sweep.h"
 
 /* A supervisor that leaves a notification waiting this long, answering nothing, is hung. */
 #define HUNG_MS 10000
@@ -47,8 +48,15 @@ static _Noreturn void end_as_agent(const struct ending *ending) {
   _exit(ending->number);
 }
 
+/* Without a pid namespace what the first process adopted does not end with it, and is ours then. */
+static void end_orphans(pid_t supervisor) {
+  if (guard.config.mode != FILTER_LANDLOCK) return;
+  sweep_children(0, supervisor, 0);
+}
+
 static _Noreturn void kill_session(const struct outside *o, const char *why) {
   kill(guard.first, SIGKILL);
+  end_orphans(o->supervisor);
   if (o->supervisor > 0) kill(o->supervisor, SIGKILL);
   fail(why, NULL);
 }
@@ -118,6 +126,7 @@ static void pass_on(struct outside *o, int signals) {
  * session's mounts apart takes the kernel milliseconds, and nothing can happen in them any more.
  */
 static _Noreturn void finish(struct outside *o) {
+  end_orphans(o->supervisor);
   struct pollfd farewell = {.fd = o->leash, .events = POLLIN, .revents = 0};
   shutdown(o->leash, SHUT_WR);
   if (o->supervisor > 0 && poll(&farewell, 1, FAREWELL_MS) == 0) kill(o->supervisor, SIGKILL);

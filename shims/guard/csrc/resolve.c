@@ -81,10 +81,16 @@ static int find(pid_t tid, int base, const char *path, int flags, unsigned long 
   return 0;
 }
 
+/*
+ * INVARIANT (the supervisor reaches no more than the session): where no mounts keep it, names do. What is hidden cannot be named, whatever anybody answers.
+ */
+static int is_shut(const char *name) { return guard.config.mode == FILTER_LANDLOCK && is_session_hidden(name); }
+
 static int describe(struct object *object) {
   int error = 0;
   if (fstat(object->fd, &object->facts) != 0) error = errno;
   else if (name_of(object->fd, object->name, sizeof object->name) < 0) error = ENAMETOOLONG;
+  else if (is_shut(object->name)) error = EACCES;
   if (error != 0) {
     close(object->fd);
     object->fd = -1;
@@ -154,6 +160,7 @@ static int name_place(struct place *place) {
 
 static int finish_place(struct place *place, int error) {
   if (error == 0) error = name_place(place);
+  if (error == 0 && is_shut(place->name)) error = EACCES;
   if (error != 0 && place->folder >= 0) {
     close(place->folder);
     place->folder = -1;
@@ -211,13 +218,20 @@ static int is_below_any(const char *name, const struct texts *texts) {
   return 0;
 }
 
+/* Without mounts of its own a session has its folder for temporary files where it lies outside. */
+static int is_own_temp(const char *name) {
+  return guard.config.mode == FILTER_LANDLOCK && guard.config.temp != NULL && is_below(name, guard.config.temp);
+}
+
 int is_session_writable(const char *name) {
+  if (is_own_temp(name)) return 1;
   if (is_session_hidden(name) || is_below_any(name, &guard.config.shown)) return 0;
   if (is_below_any(name, &guard.config.writable) || is_below(name, "/dev/shm")) return 1;
-  return guard.config.temp != NULL && (is_below(name, "/tmp") || is_below(name, "/var/tmp"));
+  if (is_below_any(name, &guard.config.kept)) return 0;
+  return guard.config.mode != FILTER_LANDLOCK && guard.config.temp != NULL && (is_below(name, "/tmp") || is_below(name, "/var/tmp"));
 }
 
 int is_session_hidden(const char *name) {
-  if (is_below_any(name, &guard.config.shown)) return 0;
+  if (is_own_temp(name) || is_below_any(name, &guard.config.shown)) return 0;
   return is_below_any(name, &guard.config.hidden) || is_below_any(name, &guard.config.veiled);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "borrow.h"
+#include "bound.h"
 #include "connection.h"
 #include "guard.h"
 #include "resolve.h"
@@ -123,6 +124,7 @@ static int is_bound_inside(pid_t tid, const struct object *object) {
                .request = {.sdiag_family = AF_UNIX, .udiag_states = ~0u, .udiag_show = UDIAG_SHOW_VFS}};
   uint32_t device;
   int found = 0;
+  if (guard.config.mode == FILTER_LANDLOCK) return bound_knows(&object->facts);
   pthread_mutex_lock(&diagnosis_lock);
   if (asked_first == 0) asked_first = tid;
   pthread_mutex_unlock(&diagnosis_lock);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { type AttackHome, HELD, openAttackHome } from './attack-session.ts';
+import { type AttackHome, HELD, openAttackHome } from './attack-home.ts';
 
 const EACCES = 13;
 const exists = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;

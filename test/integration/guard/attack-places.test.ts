@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openTerminal } from '../terminal.ts';
-import { type AttackHome, openAttackHome } from './attack-session.ts';
+import { type AttackHome, openAttackHome } from './attack-home.ts';
 
 const ENOENT = 2;
 
