@@ -11,6 +11,7 @@ rules:
   - {id: t.secret, title: Secret, why: no, class: deny, risk: high, subject: effect, match: {surfaces: [file], effects: [read, write, delete, move], tags: [secret]}}
   - {id: t.outside, title: Outside, why: no, class: deny, risk: high, subject: effect, match: {surfaces: [file], effects: [delete, permission], labels: [outside]}}
   - {id: t.loopback, title: Loopback, why: no, class: deny, risk: high, subject: effect, match: {surfaces: [file], effects: [connect], labels: [loopback]}}
+  - {id: t.node, title: Node itself, why: no, class: allow, risk: low, priority: 1000, subject: command, match: {programs: [node]}}
   - {id: t.rm, title: Removes, why: no, class: deny, risk: high, subject: command, match: {programs: [rm]}}
 `;
 

@@ -247,7 +247,7 @@ describe('under load, the guard', () => {
       child.stderr.on('data', (d) => { text += d; });
       child.on('close', (code) => console.log(JSON.stringify({ spawned, code, text, took: Number(process.hrtime.bigint() - before) / 1e6 })));
     `;
-    const done = await stage.cli(['run', '--', stage.countersign[0] ?? '', '-e', script]);
+    const done = await stage.cli(['run', '--', 'node', '-e', script]);
     const seen = JSON.parse(done.stdout || '{}') as {
       spawned: number;
       code: number;
