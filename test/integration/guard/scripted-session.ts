@@ -31,7 +31,7 @@ const FLAGS = [
 const TEST_FLAGS = ['-std=c11', '-O1', '-Wno-nonnull', '-static', '-pthread'];
 
 /** What scripted.c takes the place of: the link to the daemon, and the tables. */
-const LINK = /^(ask|effects|link.*|remembered|reply|rows|seal.*|sha256|table|triggers)\.c$/;
+const LINK = /^(ask|effects|link.*|remembered|reply|rows|sealed|sha256|table|triggers)\.c$/;
 
 const made: string[] = [];
 after(() => {
