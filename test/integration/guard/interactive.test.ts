@@ -117,7 +117,7 @@ describe('programs on a terminal, in a guarded session', () => {
     assert.equal(await code(script), 0);
     const pty = realpathSync(join(import.meta.dirname, '../../../node_modules/node-pty'));
     const nested = await open(
-      stage.countersign[0] ?? '',
+      'node',
       '-e',
       `const p = require(${JSON.stringify(pty)}).spawn('bash', ['-c', 'tty; echo nes""ted'], {});
        p.onData((d) => process.stdout.write(d)); p.onExit(({ exitCode }) => process.exit(exitCode));`,
