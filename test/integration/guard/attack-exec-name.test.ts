@@ -78,11 +78,14 @@ test('a program that is handed its own name as an argument is no script of itsel
     const attack = compileInto(session, 'exec-name');
     for (const folder of ['one', 'two']) mkdirSync(join(session.work, folder));
     for (const folder of ['one', 'two']) symlinkSync(ID, join(session.work, folder, 'push'));
-    await session.run([attack, session.work, 'push', '1', 'id', 'push', 'origin']);
+    await session.run([attack, session.work, 'push', '20', 'id', 'push', 'origin']);
     const asked = session.questions.filter((q) => q.get('p') === ID);
-    assert.equal(asked.length, 1);
-    assert.equal(asked[0]?.get('s'), null, 'its first argument would be left out of the judgement');
-    assert.deepEqual(asked[0]?.argv, ['id', 'push', 'origin']);
+    // The folders change places meanwhile: now and then nothing is there to start.
+    assert.ok(asked.length > 0);
+    for (const question of asked) {
+      assert.equal(question.get('s'), null, 'its first argument would be left out of the judgement');
+      assert.deepEqual(question.argv, ['id', 'push', 'origin']);
+    }
   } finally {
     session.close();
   }
