@@ -213,6 +213,9 @@ describe('where root makes it so', () => {
         ['sees', 'ready> '],
         ['types', 'fg\\r'],
         ['sees', 'cat\r\n'],
+        // Told that it goes on before it has the terminal: only an answer of its own says that it has.
+        ['types', 'again\\r'],
+        ['sees', 'again\r\nagain'],
         ['types', '\\cC'],
         ['sees', 'ready> '],
         ['types', 'exit 7\\r'],
@@ -321,7 +324,7 @@ const ROWS: readonly Row[] = [
     command: ['tmux', '-f', '/dev/null', '-S', 'socket', 'new', 'sh'],
     steps: [
       ['sees', '0:sh'],
-      ['types', 'tmux splitw "tty >second; tmux wait -S done"; tmux wait done; cat second; exit\\r'],
+      ['types', 'tmux splitw "tty >second; tmux wait -S done"; tmux wait done; cat second; sleep 1; exit\\r'],
       ['sees', '[exited]'],
     ],
     shows: /\/dev\/pts\/\d+/,
