@@ -66,7 +66,7 @@ describe('a program outside of the workspace, with the real daemon and the real 
   /** Runs a program whose text is in a file: what it does is met where it does it. */
   const program = (text: string, options: readonly string[] = []) => {
     writeFileSync(join(work, 'program.cjs'), `const fs = require('node:fs');\n${text}\n`);
-    return csn(['run', ...options, '--', process.execPath, 'program.cjs']);
+    return csn(['run', ...options, '--', 'node', 'program.cjs']);
   };
   const receipts = async (): Promise<readonly Shown[]> =>
     JSON.parse((await csn(['receipts', 'list', '--json'])).stdout) as readonly Shown[];
