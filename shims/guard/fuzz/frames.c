@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       break;
     case 1: read_reply(&frame, ASKED_OTHER); break;
     case 2: read_reply(&frame, ASKED_EXEC); break;
-    default: read_reply(&frame, ASKED_REMOVAL); break;
+    default: read_reply(&frame, ASKED_MOVABLE); break;
   }
   free(frame.at);
   return 0;
