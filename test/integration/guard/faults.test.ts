@@ -133,7 +133,7 @@ describe('when a part of it fails, the guard', () => {
     const inside = treeOf(first);
     process.kill(supervisor, 'SIGSTOP');
     agent.say(`echo x > hung; echo went on`);
-    await eventually('the watchdog ended it', () => (inside.some(isAlive) ? null : true), 30_000);
+    await eventually('the watchdog ended it', () => (inside.some(isAlive) ? null : true), 14_000);
     assert.ok(!existsSync(join(stage.work, 'hung')));
     assert.match((await agent.ended).stderr, /countersign/);
   });
