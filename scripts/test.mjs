@@ -1,10 +1,11 @@
 // `npm test`: installs what the tests need, builds, and runs format, lint, types and every test on Node 24. Runs on Node 20.
-// Ends with the plain line `N passed, N failed, N skipped`. `npm test -- PATTERN…` runs only those test files.
+// Ends with the plain line `N passed, N failed, N skipped`. `npm test -- PART…` runs only the files whose path holds one of the parts.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { build, ROOT } from './build.mjs';
 import { findNode, install } from './install.mjs';
+import { runTests } from './run-tests.mjs';
 
 function say(line) {
   process.stderr.write(`countersign: ${line}\n`);
@@ -62,16 +63,7 @@ const lint = spawnSync(node, [join(ROOT, 'node_modules/@biomejs/biome/bin/biome'
 });
 if (lint.status !== 0) say('format or lint failed; what it said is above');
 say('tests …');
-const patterns = process.argv.slice(2);
-const tests = spawnSync(
-  node,
-  [
-    '--test',
-    '--test-timeout=300000',
-    '--test-reporter',
-    './scripts/reporter.mjs',
-    ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
-  ],
-  { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] },
-);
-process.exit(lint.status === 0 && tests.status === 0 ? 0 : 1);
+const counts = await runTests({ node, root: ROOT, patterns: process.argv.slice(2), out: process.stdout });
+if (lint.status !== 0) counts.failed += 1;
+process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
