@@ -28,7 +28,7 @@ const LAYERS: readonly Layer[] = [
   {
     folder: 'electron/wire',
     imports: ['electron/core'],
-    packages: ['canonicalize', 'unbash', 'yaml', 'zod'],
+    packages: ['canonicalize', 'graphql', 'ipaddr.js', 'unbash', 'yaml', 'zod'],
     node: false,
   },
   {
@@ -41,6 +41,19 @@ const LAYERS: readonly Layer[] = [
     folder: 'electron/daemon',
     imports: ['electron/core', 'electron/wire', 'electron/edge'],
     packages: [],
+    node: true,
+  },
+  {
+    folder: 'electron/proxy',
+    imports: ['electron/core', 'electron/wire', 'electron/edge'],
+    packages: [
+      '@fastify/busboy',
+      '@peculiar/x509',
+      '@smithy/signature-v4',
+      '@aws-crypto/sha256-js',
+      'libpg-query',
+      'reflect-metadata',
+    ],
     node: true,
   },
   { folder: 'shims/shell', imports: ['electron/core', 'electron/wire'], packages: [], node: true },

@@ -1,5 +1,6 @@
 import type { ActionId, Digest, JsonObject, SessionId, TimeMs } from './brand.ts';
 import type { Command } from './command.ts';
+import type { Payload } from './data/payload.ts';
 import type { Effect } from './effect.ts';
 
 /** Where an action was intercepted. Each surface produces the same Action and asks the same `evaluate`. */
@@ -45,4 +46,6 @@ export interface Action {
    * second interception; a forbidden rule still denies at once.
    */
   readonly partsFollow: boolean;
+  /** What it carries out of this machine, found in its text (T3); absent when nothing was looked at. No part of the digest. */
+  readonly carries?: Payload;
 }

@@ -47,6 +47,7 @@ import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
+import { normalizeProxied } from './proxy-normalize.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
@@ -180,6 +181,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           return normalizeGuarded({ ...input, envelope }, knowledge.value, hasher, own);
         case 'file':
           return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
+        case 'http':
+          return normalizeProxied({ ...input, envelope }, knowledge.value, hasher);
         default:
           return unreachable(envelope);
       }

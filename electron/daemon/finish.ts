@@ -194,7 +194,7 @@ export function rebuild(
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
   if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
-  if (passage.envelope.surface === 'file') return err(ONLY_COMMANDS);
+  if (passage.envelope.surface === 'file' || passage.envelope.surface === 'http') return err(ONLY_COMMANDS);
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),

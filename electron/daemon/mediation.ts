@@ -10,6 +10,7 @@ import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
+import type { ProxyQuestion } from '../wire/proxy-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { TrashNote } from '../wire/trash-info.ts';
 import type { ApprovalService } from './approval-service.ts';
@@ -45,8 +46,17 @@ export interface GuardEnvelope {
   readonly instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null } | null;
 }
 
-/** What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, or the file shim of a cooperative session. */
-export type Envelope = ShellEnvelope | GuardEnvelope | FileEnvelope | ConnectEnvelope;
+/** What the proxy intercepted: a request, a database statement, a signature, bytes of an unknown protocol. */
+export interface ProxyEnvelope {
+  readonly surface: 'http';
+  readonly question: ProxyQuestion;
+}
+
+/**
+ * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, or the
+ * proxy.
+ */
+export type Envelope = ShellEnvelope | GuardEnvelope | FileEnvelope | ConnectEnvelope | ProxyEnvelope;
 
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {
@@ -55,6 +65,12 @@ export interface NormalizeInput {
   readonly session: Session;
   readonly envelope: Envelope;
   readonly modifiedFrom: Digest | null;
+}
+
+/** What is known of what an action carries and of where it would go. */
+export interface CarriedFacts {
+  readonly data: JsonObject;
+  readonly destination: JsonObject;
 }
 
 /** Everything that mediation needs from outside; filled by the composition root (daemon/main.ts) and by tests. */
@@ -74,6 +90,8 @@ export interface MediationPorts {
   /** The same text for a program start as the kernel saw it, once for each name that a line may have called it by. */
   readonly startTexts: (action: Action, envelope: Envelope) => readonly string[];
   readonly environment: (action: Action, now: TimeMs) => readonly EnvironmentFact[];
+  /** Facts `data` and `destination` beside what the context says (docs/policy-format.md); absent: nothing is known of them. */
+  readonly carried?: (session: Session, action: Action) => CarriedFacts;
   readonly evaluate: (policy: CompiledPolicy, facts: FactSet) => Decision;
   readonly patternFor: (action: Action, decision: Decision) => CommandPattern | null;
   readonly appendEntry: (

@@ -24,6 +24,7 @@ export function evaluateNow(
 /** Gathers the facts for one evaluation; what is absent reads as unknown. */
 export function factsNow(ports: MediationPorts, session: Session, action: Action): FactSet {
   const now = ports.clock.now();
+  const carried = ports.carried?.(session, action);
   return {
     action,
     identity: session.identity,
@@ -43,8 +44,9 @@ export function factsNow(ports: MediationPorts, session: Session, action: Action
         (a, b) => (a === null ? b : higherLevel(a, b)),
         null,
       ),
+      ...carried?.data,
     },
-    destination: {},
+    destination: carried?.destination ?? {},
     grants: session.grants,
   };
 }

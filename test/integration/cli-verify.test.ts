@@ -39,7 +39,7 @@ suite('verify', () => {
     env: Readonly<Record<string, string>> = {},
   ): Promise<Finished> => home.cli(['verify', ...args], { env });
   const restore = (from: string) => {
-    rmSync(installed(), { recursive: true, force: true });
+    rmSync(installed(), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     cpSync(from, installed(), { recursive: true });
   };
 
@@ -379,7 +379,7 @@ suite('verify', () => {
     });
 
     test('has a running daemon sign for the receipts that no checkpoint covers yet', async () => {
-      rmSync(installed(), { recursive: true, force: true });
+      rmSync(installed(), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
       const daemon = await home.startDaemon();
       const made = await home.cli(['export', '--out', bundle()]);
       assert.equal(made.code, 0, made.stderr);

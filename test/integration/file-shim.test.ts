@@ -92,7 +92,7 @@ await attempt('copy of a key', () => fs.copyFileSync(H + '/.ssh/id_ed25519', 'ke
 await attempt('link to a key', () => fs.linkSync(H + '/.ssh/id_ed25519', 'key'));
 await attempt('unlinkSync', () => fs.unlinkSync(H + '/outside.txt'));
 await attempt('unlink', () => called((done) => fs.unlink(H + '/outside.txt', done)));
-await attempt('rmSync', () => fs.rmSync(H + '/folder', { recursive: true, force: true }));
+await attempt('rmSync', () => fs.rmSync(H + '/folder', { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 await attempt('promises.rm', () => fs.promises.rm(H + '/folder', { recursive: true }));
 await attempt('rmdirSync', () => fs.rmdirSync(H + '/folder/inner'));
 await attempt('chmodSync', () => fs.chmodSync(H + '/outside.txt', 0o777));

@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test';
 import { readGitConfig } from '../../electron/core/semantic/git-config-text.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'csn-git-config-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
 /** What git reads: `key\nvalue` or `key` alone, separated by NUL; null when it refuses. */
 function byGit(text: string): readonly string[] | null {

@@ -88,7 +88,7 @@ afterEach(async () => {
   always = 'DENY';
   for (const { answer } of asked) answer('DENY');
   await late.end(session);
-  rmSync(root, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 });
 
 const begin = (path: string): string => late.begin(session, path, path);

@@ -59,7 +59,7 @@ describe('committing a preview', () => {
   });
   afterEach(() => {
     spawnSync('chmod', ['-R', 'u+rwx', root]);
-    rmSync(root, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
 
   /** From here on, what happens in the place is a conflict. The kernel's clock of files has ticks of some milliseconds. */

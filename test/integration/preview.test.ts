@@ -45,7 +45,7 @@ describe('run --preview, with the real daemon and the real guard', () => {
   });
   after(async () => {
     await csn(['daemon', 'stop']);
-    rmSync(root, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
 
   test('shows what a command would do and leaves every file as it was', async () => {

@@ -58,7 +58,7 @@ function openHome(): Home {
       } catch {
         // It ended already.
       }
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

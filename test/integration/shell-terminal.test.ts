@@ -6,11 +6,11 @@ import { openDouble, type SurfaceDouble, type Verdict } from './surface-double.t
 import { openTerminal, type Terminal } from './terminal.ts';
 
 const open: { readonly double: SurfaceDouble; readonly terminal: Terminal }[] = [];
-after(() => {
-  for (const { double, terminal } of open) {
-    terminal.kill();
-    double.close();
-  }
+after(async () => {
+  // All first, then what they leave: a shell that ends still writes its history.
+  for (const { terminal } of open) terminal.kill();
+  await Promise.all(open.map(({ terminal }) => terminal.ended));
+  for (const { double } of open) double.close();
 });
 
 const PROMPT = /P> $/;

@@ -142,7 +142,7 @@ export async function openDouble(
     run: (command, more = {}) => collect(start(command, more), more.input),
     close() {
       opened.value.close();
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

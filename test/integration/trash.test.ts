@@ -100,11 +100,11 @@ describe('a program outside of the workspace, with the real daemon and the real 
   });
   after(async () => {
     await csn(['daemon', 'stop']);
-    rmSync(root, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
   beforeEach(() => {
-    rmSync(trash, { recursive: true, force: true });
-    rmSync(notes, { recursive: true, force: true });
+    rmSync(trash, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    rmSync(notes, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     mkdirSync(notes);
   });
 

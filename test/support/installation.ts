@@ -200,7 +200,7 @@ export function installation(): Installation {
           // Gone already.
         }
       }
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

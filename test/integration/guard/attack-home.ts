@@ -81,7 +81,7 @@ export async function openAttackHome(): Promise<AttackHome> {
       } catch {
         // It ended already.
       }
-      rmSync(root, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

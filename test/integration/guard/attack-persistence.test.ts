@@ -20,7 +20,7 @@ describe('an agent that wants to run later', () => {
     rmSync(place.work, { recursive: true });
     mkdirSync(place.work);
     spawnSync('git', ['init', '-q', place.work]);
-    rmSync(at('.git/hooks'), { recursive: true, force: true });
+    rmSync(at('.git/hooks'), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
 
   test('cannot put a link in the place of the folder of hooks, before or after it is filled', async () => {

@@ -106,7 +106,7 @@ for (const bytes of tries) { const s = net.connect(process.env.COUNTERSIGN_SURFA
       '--',
       stage.countersign[0] ?? '',
       '-e',
-      "try { require('fs').rmSync(process.env.COUNTERSIGN_HOME, { recursive: true, force: true }) } catch {}",
+      "try { require('fs').rmSync(process.env.COUNTERSIGN_HOME, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }) } catch {}",
     ]);
     assert.equal(readFileSync(join(stage.own, 'config/policies/doors.yaml'), 'utf8'), policy);
     const verified = await stage.cli(['verify']);

@@ -9,7 +9,7 @@ import { type NetworkChoice, type NetworkSession, openHost, openNetworkSession }
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'csn-connect-')));
-after(() => rmSync(dir, { recursive: true, force: true }));
+after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 const DRIVER = join(dir, 'connect-driver');
 execFileSync(process.env['CC'] ?? 'cc', [
   ...['-std=c11', '-O2', '-Wall', '-Wextra', '-Werror', '-static', '-pthread', '-o', DRIVER],

@@ -227,7 +227,7 @@ export async function openNetworkSession(choice: NetworkChoice): Promise<Network
       resolver.close();
       server.close();
       for (const socket of sockets) socket.destroy();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

@@ -17,7 +17,7 @@ const ROOT = join(import.meta.dirname, '..', '..', '..');
 const MAIN = join(ROOT, 'build/shims/cli/main.js');
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'csn-own-')));
 chmodSync(dir, 0o755);
-after(() => rmSync(dir, { recursive: true, force: true }));
+after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
 /**
  * Under the name `ssh` it reads the key that is its own, says how much it got, and waits; under the name `peer` it looks into the memory of

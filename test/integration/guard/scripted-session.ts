@@ -38,7 +38,7 @@ after(() => {
   for (const directory of made) {
     // Tests leave folders behind that their own owner may not enter.
     spawnSync('chmod', ['-R', 'u+rwx', directory]);
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 });
 

@@ -271,7 +271,7 @@ export async function openGuardSession(
       for (const child of children) child.kill('SIGKILL');
       server.close();
       for (const socket of sockets) socket.destroy();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

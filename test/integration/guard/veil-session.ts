@@ -243,7 +243,7 @@ export async function openVeilSession(
     close() {
       for (const child of children) child.kill('SIGKILL');
       double.close();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

@@ -28,7 +28,7 @@ import {
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'csn-veil-guard-')));
 chmodSync(dir, 0o755);
-after(() => rmSync(dir, { recursive: true, force: true }));
+after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 const guard = compileGuard(dir);
 const isRoot = process.getuid?.() === 0;
 

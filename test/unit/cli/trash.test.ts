@@ -26,7 +26,7 @@ describe('the trash', () => {
   afterEach(() => {
     if (before === undefined) delete process.env['XDG_DATA_HOME'];
     else process.env['XDG_DATA_HOME'] = before;
-    rmSync(root, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
 
   test('puts back what was deleted under its path, with mode and times, the latest of several', async () => {

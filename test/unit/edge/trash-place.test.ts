@@ -25,7 +25,7 @@ beforeEach(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'csn-')));
   trash = homeTrash(root, join(root, 'data'));
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
 function placeOf(path: string) {
   const place = trashPlace(path, trash, NOTE);

@@ -25,7 +25,7 @@ describe('a copy to write to', () => {
     root = realpathSync(mkdtempSync(join(tmpdir(), 'csn-')));
     copies = join(root, 'copies/sess_1');
   });
-  afterEach(() => rmSync(root, { recursive: true, force: true }));
+  afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
   test('has the content and the mode, and is the same one the next time', () => {
     const path = join(root, 'a\nb');

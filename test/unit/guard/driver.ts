@@ -76,7 +76,7 @@ export function compileDriver(name: string, build: 'fast' | 'checked'): Driver {
         throw new Error(`\`${name}\` ended with ${done.status ?? done.signal}: ${errors}`);
       return done.stdout.toString('latin1').split('\n').slice(0, -1);
     },
-    remove: () => rmSync(dir, { recursive: true, force: true }),
+    remove: () => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }),
   };
 }
 

@@ -21,7 +21,7 @@ describe('hostile bytes and paths, mutated', () => {
   const folder = mkdtempSync(join(tmpdir(), 'csn-fuzz-'));
   const libFuzzer: boolean = fuzz.hasLibFuzzer();
   before(() => fuzz.buildParts(folder, libFuzzer));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
   for (const name of Object.keys(fuzz.TARGETS))
     test(`${name}: nothing breaks a rule of the sanitizers or of the target in ${SECONDS} seconds`, () => {

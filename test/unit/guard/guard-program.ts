@@ -20,7 +20,8 @@ const SOURCES = {
 
 const made: string[] = [];
 after(() => {
-  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+  for (const directory of made)
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 });
 
 /** A directory that is removed when the test file is done; readable by everyone, because some programs run as another user. */

@@ -135,7 +135,7 @@ export async function openLinkDouble(behaviour: LinkBehaviour): Promise<LinkDoub
     close() {
       server.close();
       for (const socket of sockets) socket.destroy();
-      rmSync(dir, { recursive: true, force: true });
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
 }

@@ -84,7 +84,7 @@ const SCRIPTS: readonly string[] = [
 
 const HOME = realpathSync(mkdtempSync(join(tmpdir(), 'csn-shell-')));
 
-after(() => rmSync(HOME, { recursive: true, force: true }));
+after(() => rmSync(HOME, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 
 function bash(script: string): readonly string[] | null {
   try {

@@ -1,0 +1,188 @@
+import type { Payload } from '../core/data/payload.ts';
+import type { HttpRequest } from '../core/http.ts';
+
+/**
+ * What daemon and proxy say to each other (docs/proxy-protocol.md), over the channel that a parent has with its child. The proxy
+ * parses hostile bytes: what it says is checked by `parseProxyMessage` (wire/proxy.ts) like anybody's.
+ */
+
+/** Where a connection that is about to arrive at the proxy leads. Single use for `guard`; for `explicit` it lasts as long as its session. */
+export interface Route {
+  /** 32 bytes, base64url. First line of a guard's connection, password of an explicit proxy's user. */
+  readonly token: string;
+  readonly session: string;
+  /** The running action it was made under, as the guard says; null for the agent itself. */
+  readonly scope: string | null;
+  readonly kind: 'guard' | 'explicit';
+  /** What the guard was asked to connect to; null for `explicit`, where each request says. */
+  readonly host: string | null;
+  readonly port: number | null;
+  /** Milliseconds since the epoch after which an unused one is forgotten. */
+  readonly expiresAt: number;
+}
+
+/** A host whose TLS is passed on unopened, by policy: `*.example.org` or exact. */
+export interface PassThrough {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+export interface ProxySettings {
+  readonly caCertificatePem: string;
+  readonly caKeyPem: string;
+  /** Further roots that upstream certificates are checked against, beside the system's; PEM. */
+  readonly extraRoots: readonly string[];
+  readonly passThrough: readonly PassThrough[];
+  /** Bytes of a body that are looked at before a decision, and up to which it is held when it is longer. */
+  readonly windowBytes: number;
+  readonly holdBytes: number;
+  /** Key of the fingerprints (core/data/fingerprint.ts), 16 bytes. */
+  readonly fingerprintKey: Uint8Array;
+  /** Databases whose wire protocol is understood: `host:port` with the credential's name and the database's real place. */
+  readonly databases: readonly DatabaseRoute[];
+}
+
+export interface DatabaseRoute {
+  readonly credential: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a statement for a database does, from its parsed form; one for each statement of a message. */
+export interface StatementView {
+  /** `select`, `insert`, `create table`, `copy from program` … lower case. */
+  readonly verb: string;
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** Rows of the table `resources/knowledge`'s words for effects: `destructive`, `no-where`, `from-database` … */
+  readonly tags: readonly string[];
+}
+
+/** One thing that is about to leave, as the proxy understood it. */
+export type ProxyQuestion =
+  | {
+      readonly kind: 'request';
+      readonly request: HttpRequest;
+      readonly payload: Payload;
+      readonly address: string | null;
+      readonly hop: number;
+    }
+  | {
+      readonly kind: 'statement';
+      readonly credential: string;
+      readonly host: string;
+      readonly port: number;
+      readonly database: string;
+      readonly user: string;
+      /** As sent; parameters of a prepared statement are in `payload` only. */
+      readonly text: string;
+      readonly statements: readonly StatementView[];
+      readonly payload: Payload;
+    }
+  | {
+      /** Bytes of a protocol that is not understood, or a TLS connection passed on unopened. */
+      readonly kind: 'stream';
+      readonly host: string;
+      readonly port: number;
+      readonly protocol: string;
+      readonly payload: Payload;
+    }
+  | {
+      /** A signature asked of the SSH agent. */
+      readonly kind: 'sign';
+      readonly credential: string;
+      readonly host: string;
+      readonly user: string;
+      readonly key: string;
+    };
+
+export type ProxyMessage =
+  | { readonly kind: 'ready'; readonly port: number }
+  | {
+      readonly kind: 'ask';
+      readonly id: number;
+      readonly session: string;
+      readonly scope: string | null;
+      readonly question: ProxyQuestion;
+      /** Placeholders that stand in the question, verbatim, with where: `header:authorization`, `query:key`, `body`, `password`. */
+      readonly placeholders: readonly { readonly value: string; readonly where: string }[];
+    }
+  | { readonly kind: 'cancel'; readonly id: number }
+  | { readonly kind: 'outcome'; readonly action: string; readonly outcome: ProxyOutcome }
+  /** A connection or request that never became a question: malformed, smuggled, unknown token, bad certificate upstream. */
+  | {
+      readonly kind: 'refused';
+      readonly session: string | null;
+      readonly code: string;
+      readonly reason: string;
+      readonly host: string | null;
+    };
+
+/** What became of something that was let through. */
+export interface ProxyOutcome {
+  readonly result: 'succeeded' | 'failed' | 'unknown';
+  /** HTTP status, SQLSTATE, or null. */
+  readonly status: string | null;
+  readonly error: string | null;
+  readonly sent: number;
+  readonly received: number;
+  /** SHA-256 of what came back, hex; null when it was cut or not read. */
+  readonly digest: string | null;
+  readonly contentType: string | null;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** What came back, as far as it was looked at: its findings and fingerprints, and the signals of untrusted content. */
+  readonly payload: Payload | null;
+  readonly signals: readonly UntrustedSignal[];
+  /** Minted credentials that were really sent, by id. */
+  readonly used: readonly string[];
+}
+
+/** A sign that content wants to steer whoever reads it, or hides something (T1, T11). */
+export interface UntrustedSignal {
+  readonly kind: 'instruction' | 'hidden-text' | 'impersonation' | 'exfiltration-lure' | 'encoded';
+  /** Which of our detectors, and never the text itself. */
+  readonly detector: string;
+  readonly count: number;
+}
+
+/** What a swap puts in place of a placeholder, for this one action. */
+export interface Swap {
+  readonly minted: string;
+  readonly placeholder: string;
+  readonly secret: string;
+  /** What to do with it: `replace` it where it stands; `sigv4` signs the request anew; `postgres` opens the upstream connection with it; `ssh` signs. */
+  readonly use:
+    | { readonly kind: 'replace' }
+    | {
+        readonly kind: 'sigv4';
+        readonly accessKeyId: string;
+        readonly sessionToken: string | null;
+        readonly region: string;
+        readonly service: string;
+      }
+    | { readonly kind: 'postgres'; readonly user: string; readonly database: string }
+    | { readonly kind: 'ssh' };
+  readonly expiresAt: number;
+}
+
+export type DaemonToProxy =
+  | { readonly kind: 'settings'; readonly settings: ProxySettings }
+  | { readonly kind: 'route'; readonly route: Route }
+  | { readonly kind: 'forget'; readonly session: string }
+  /** Placeholders of a session, so that the proxy finds them wherever they stand; replaces those it had. */
+  | { readonly kind: 'placeholders'; readonly session: string; readonly values: readonly string[] }
+  | {
+      readonly kind: 'answer';
+      readonly id: number;
+      readonly result: 'ALLOW' | 'DENY';
+      /** For people and models: what happened, why, what to do next. */
+      readonly message: string;
+      readonly action: string | null;
+      readonly rule: string | null;
+      readonly receipt: string | null;
+      /** Whether an `outcome` is owed. */
+      readonly reportEnd: boolean;
+      readonly swaps: readonly Swap[];
+    }
+  | { readonly kind: 'waiting'; readonly id: number; readonly message: string; readonly leftMs: number };
