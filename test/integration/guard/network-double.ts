@@ -147,8 +147,7 @@ function serveLink(
         const decided = Promise.resolve(choice.decide?.(what) ?? 'DENY');
         if (choice.persons?.(what)) send(fields(['k', 'waiting'], ['m', 'asked'], ['d', '60000']));
         void decided.then((decision) => {
-          if (typeof decision === 'string')
-            return send(fields(['k', 'answer'], ['D', decision], ['m', '']));
+          if (typeof decision === 'string') return send(fields(['k', 'answer'], ['D', decision], ['m', '']));
           const ways = decision.argv.map((word) => field('a', word));
           const remember = decision.remember ? [field('G', '1')] : [];
           send([...fields(['k', 'answer'], ['D', 'MODIFY'], ['p', decision.path]), ...ways, ...remember]);

@@ -7,6 +7,8 @@ const NODE = process.execPath;
 const API = 'api.example.test';
 const names = { [API]: '127.0.0.1' };
 const MODES = ['full', 'landlock'] as const;
+/** Without a network of its own a session asks for names over TCP (connect.c). */
+const LANDLOCKED = { full: {}, landlock: { RES_OPTIONS: 'use-vc' } } as const;
 
 const python = (code: string): readonly string[] => ['python3', '-c', code];
 
@@ -52,7 +54,7 @@ for (const mode of MODES)
       const proxy = await openProxy(serveHttp(requests));
       const session = await openNetworkSession({ names, mode, decide: () => proxy.route() });
       try {
-        const done = await session.run(command(`http://${API}:${host.port}/x`));
+        const done = await session.run(command(`http://${API}:${host.port}/x`), LANDLOCKED[mode]);
         assert.match(done.stdout, /hello from a proxy/, done.stderr);
         assert.equal(requests.length, 1);
         assert.match(requests[0] ?? '', /^GET \/x HTTP/, 'the token stands before it and nowhere else');
@@ -79,7 +81,7 @@ for (const mode of MODES)
       };
       const session = await openNetworkSession({ names, mode, decide, persons: () => true });
       try {
-        const done = await session.run(command(`http://${API}:80/x`));
+        const done = await session.run(command(`http://${API}:80/x`), LANDLOCKED[mode]);
         assert.match(done.stdout, /hello from a proxy/, done.stderr);
         assert.equal(requests.length, 1);
         assert.match(requests[0] ?? '', /^GET \/x HTTP/);
@@ -147,7 +149,7 @@ for (const mode of MODES)
       };
       const session = await openNetworkSession({ names, mode, decide, persons: () => slow });
       try {
-        const done = await session.run(python(EVERY_WAY(API, 4000)));
+        const done = await session.run(python(EVERY_WAY(API, 4000)), LANDLOCKED[mode]);
         assert.equal(done.code, 0, done.stderr);
         const rows = done.stdout.trim().split('\n').sort();
         for (const row of rows)
@@ -171,7 +173,7 @@ for (const mode of MODES)
     const decide = (): Decided => ({ path: `via:127.0.0.1:${port}`, argv: ['t'.repeat(43)] });
     const session = await openNetworkSession({ names, mode, decide });
     try {
-      const done = await session.run(python(EVERY_WAY(API, host.port)));
+      const done = await session.run(python(EVERY_WAY(API, host.port)), LANDLOCKED[mode]);
       const rows = done.stdout.trim().split('\n');
       assert.equal(done.code, 0, done.stderr);
       for (const row of rows) assert.match(row, /ECONNREFUSED$|no address$/);
