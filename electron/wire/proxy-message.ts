@@ -28,6 +28,8 @@ export interface PassThrough {
 }
 
 export interface ProxySettings {
+  /** Where to listen on loopback: the port that the proxy before this one had, so that what points there finds it. Null, or taken: any. */
+  readonly port?: number | null;
   readonly caCertificatePem: string;
   readonly caKeyPem: string;
   /** Further roots that upstream certificates are checked against, beside the system's; PEM. */
