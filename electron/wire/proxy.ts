@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Digest } from '../core/brand.ts';
 import type { Payload } from '../core/data/payload.ts';
 import type { HttpBody } from '../core/http.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -86,6 +87,7 @@ const body = z.discriminatedUnion('kind', [
 ]);
 type JsonValue = Extract<HttpBody, { kind: 'json' }>['value'];
 
+const digest = z.custom<Digest>((value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
 const request = z.strictObject({
   method: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/),
   target: z.strictObject({
@@ -103,6 +105,7 @@ const request = z.strictObject({
   length: count.nullable(),
   inspected: z.enum(['whole', 'part']),
   oddities: z.array(text(64)).max(64),
+  bodyDigest: digest.exactOptional(),
 });
 
 const statement = z.strictObject({
