@@ -231,7 +231,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     credentials,
     returns: { note: () => undefined },
     fingerprintKey: Uint8Array.from(randomBytes(16)),
-    passThrough: () => [],
+    passThrough: () => armedNow()?.set.passThrough ?? [],
     env: process.env,
     log,
   });
