@@ -34,7 +34,7 @@ const LAYERS: readonly Layer[] = [
   {
     folder: 'electron/edge',
     imports: ['electron/core', 'electron/wire'],
-    packages: ['@napi-rs/keyring', 'better-sqlite3'],
+    packages: ['@napi-rs/keyring', '@peculiar/x509', 'better-sqlite3', 'reflect-metadata'],
     node: true,
   },
   {
