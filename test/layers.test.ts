@@ -34,7 +34,7 @@ const LAYERS: readonly Layer[] = [
   {
     folder: 'electron/edge',
     imports: ['electron/core', 'electron/wire'],
-    packages: ['@napi-rs/keyring', 'better-sqlite3'],
+    packages: ['@aws-crypto/sha256-js', '@napi-rs/keyring', '@smithy/signature-v4', 'better-sqlite3'],
     node: true,
   },
   {

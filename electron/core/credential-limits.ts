@@ -74,7 +74,8 @@ export function limitFault(limits: CredentialLimits, request: HttpRequest): stri
     if (operations.length === 0)
       return 'it is limited to some GraphQL operations, and this request names none';
     const outside = operations.flatMap((operation) => outsideOf(graphql, operation))[0];
-    if (outside !== undefined) return `it is limited to GraphQL \`${graphql.join('`, `')}\`, not \`${outside}\``;
+    if (outside !== undefined)
+      return `it is limited to GraphQL \`${graphql.join('`, `')}\`, not \`${outside}\``;
   } else {
     if (graphql !== null && /graphql/i.test(request.target.path))
       return 'it is limited to some GraphQL operations, and this request could not be read as one';

@@ -2,7 +2,7 @@ import type { Action } from '../core/action.ts';
 import type { ActionId, JsonObject, TimeMs } from '../core/brand.ts';
 import type { CredentialKind, CredentialRecord } from '../core/credential.ts';
 import { hostAllowed, limitFault, placeAllowed, placeOf } from '../core/credential-limits.ts';
-import { err, ok, type Result } from '../core/result.ts';
+import { err, ok, type Result, unreachable } from '../core/result.ts';
 import type { CredentialStore } from '../edge/credential-store.ts';
 import type { KnownCredential } from '../wire/credential-table.ts';
 import type { ProxyQuestion, Swap } from '../wire/proxy-message.ts';
@@ -53,6 +53,8 @@ interface Judged {
 interface MintedHere {
   readonly id: string;
   readonly credential: string;
+  /** Ends it at its issuer; does so once. */
+  readonly end: () => void;
 }
 
 /** So many minted credentials of one session wait to be told of; past it, the oldest are forgotten, which are long past their seconds. */
@@ -79,11 +81,17 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     // The secret part of an AWS key never travels: wherever it stands, it is being carried out.
     const sent = record?.kind !== 'aws' || binding?.part !== 'secret';
     const where = record !== null && sent && placeAllowed(record, found.where);
-    const fault = usabilityFault(record, mediation.clock.now()) ?? (record === null || !here ? null : beyond(record, question));
+    const fault =
+      usabilityFault(record, mediation.clock.now()) ??
+      (record === null || !here ? null : beyond(record, question));
     return { found, binding, record, hostAllowed: here, placeAllowed: where, fault };
   }
 
-  function judge(session: Session, question: ProxyQuestion, found: readonly FoundPlaceholder[]): readonly Judged[] {
+  function judge(
+    session: Session,
+    question: ProxyQuestion,
+    found: readonly FoundPlaceholder[],
+  ): readonly Judged[] {
     return found.map((one) => judgeOne(session, question, one));
   }
 
@@ -141,12 +149,19 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   /** Why a judged placeholder cannot be swapped; null when it can. */
   function denialOf(one: Judged, question: ProxyQuestion): CredentialDenial | null {
     if (one.binding === null)
-      return { code: 'unknown', reason: 'a placeholder that belongs to no credential of this session', instead: null };
+      return {
+        code: 'unknown',
+        reason: 'a placeholder that belongs to no credential of this session',
+        instead: null,
+      };
     if (one.record !== null && !(one.hostAllowed && one.placeAllowed)) return misplaced(one, question);
     return one.fault;
   }
 
-  async function secretOf(session: Session, name: string): Promise<Result<CredentialSecret, CredentialDenial>> {
+  async function secretOf(
+    session: Session,
+    name: string,
+  ): Promise<Result<CredentialSecret, CredentialDenial>> {
     const held = sessions.get(session.id)?.held.get(name);
     if (held !== undefined) return ok(held.secret);
     const read = await store.secret(name);
@@ -162,7 +177,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     record: CredentialRecord,
     placeholder: string,
     running: ActionId,
-  ): Promise<Result<Swap, CredentialDenial>> {
+  ): Promise<Result<{ readonly swap: Swap; readonly here: MintedHere }, CredentialDenial>> {
     const minter = minters.find(record.kind);
     const named = { credential: { name: record.name, kind: record.kind }, action: running };
     const deny = (code: string, reason: string) =>
@@ -174,12 +189,19 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     const made = await minter.mint({ record, secret: secret.value, action, question, now });
     const veiled = (text: string) => veil(text, secret.value);
     if (!made.ok)
-      return deny('minter', `credential \`${record.name}\` cannot be used for this: ${veiled(made.error.message)}`);
+      return deny(
+        'minter',
+        `credential \`${record.name}\` cannot be used for this: ${veiled(made.error.message)}`,
+      );
+    const end = endOnce(made.value.end);
     // Minting may have asked somebody far away: what was true before it may be so no more.
     const later = usabilityFault(recordNamed(session, record.name), mediation.clock.now());
-    if (later !== null) return deny(later.code, later.reason);
-    if (session.endedAt !== null || session.revoked !== null)
-      return deny('session', 'the session ended while the credential was made');
+    if (later !== null || session.endedAt !== null || session.revoked !== null) {
+      end();
+      return later !== null
+        ? deny(later.code, later.reason)
+        : deny('session', 'the session ended while the credential was made');
+    }
     const id = `mint_${mediation.random.token(12)}`;
     const expiresAt = Math.min(
       mediation.clock.now() + record.limits.ttlSeconds * 1000,
@@ -195,9 +217,20 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
       scope: veiled(made.value.scope),
       expires_at: expiresAt,
     });
-    if (!recorded.ok)
-      return err({ code: 'not_recorded', reason: `the use of a credential must be recorded: ${recorded.error}`, instead: null });
-    return ok({ minted: id, placeholder, secret: made.value.secret, use: made.value.use, expiresAt });
+    if (!recorded.ok) {
+      end();
+      return err({
+        code: 'not_recorded',
+        reason: `the use of a credential must be recorded: ${recorded.error}`,
+        instead: null,
+      });
+    }
+    if (made.value.end !== undefined)
+      mediation.timers.after(Math.max(0, expiresAt - mediation.clock.now()), end);
+    return ok({
+      swap: { minted: id, placeholder, secret: made.value.secret, use: made.value.use, expiresAt },
+      here: { id, credential: record.name, end },
+    });
   }
 
   /** A statement and a signature name their credential themselves; the session must have been given it. */
@@ -212,7 +245,11 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     const record = recordNamed(session, question.credential);
     const wanted: CredentialKind = question.kind === 'sign' ? 'ssh' : 'postgres';
     if (binding === undefined || record === null || record.kind !== wanted)
-      return { code: 'unknown', reason: `this session has no credential \`${question.credential}\``, instead: null };
+      return {
+        code: 'unknown',
+        reason: `this session has no credential \`${question.credential}\``,
+        instead: null,
+      };
     const fault = usabilityFault(record, mediation.clock.now());
     if (fault !== null) return fault;
     if (!hostAllowedFor(record, question))
@@ -248,7 +285,9 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     databases: () =>
       usable(store.records(), 'postgres', mediation.clock.now()).flatMap((record) => {
         const { host, port } = record.settings;
-        return typeof host === 'string' ? [{ credential: record.name, host, port: Number(port ?? 5432) }] : [];
+        return typeof host === 'string'
+          ? [{ credential: record.name, host, port: Number(port ?? 5432) }]
+          : [];
       }),
     barred(session, question, found) {
       const judged = judge(session, question, found);
@@ -265,32 +304,35 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
       const judged = judge(session, question, found);
       for (const one of judged) {
         const denial = denialOf(one, question);
-        if (denial !== null) return err(refused(session, question, denial, { ...nameOf(one), action: running }));
+        if (denial !== null)
+          return err(refused(session, question, denial, { ...nameOf(one), action: running }));
       }
       const named = namedCredential(session, question);
-      if (named !== null && 'code' in named) return err(refused(session, question, named, { action: running }));
+      if (named !== null && 'code' in named)
+        return err(refused(session, question, named, { action: running }));
       const wanted = new Map<string, CredentialRecord>();
       if (named !== null) wanted.set(named.placeholder, named.record);
       else
+        // The session token of AWS rides on the key's own swap.
         for (const { binding, record } of judged)
-          // The session token of AWS rides on the key's own swap.
           if (binding !== null && record !== null && binding.part !== 'session-token')
             wanted.set(binding.placeholder, record);
       const swaps: Swap[] = [];
+      const minted: MintedHere[] = [];
       for (const [placeholder, record] of wanted) {
-        const swap = await mintOne(session, action, question, record, placeholder, running);
-        if (!swap.ok) return swap;
-        swaps.push(swap.value);
+        const one = await mintOne(session, action, question, record, placeholder, running);
+        if (!one.ok) {
+          for (const { end } of minted) end();
+          return one;
+        }
+        swaps.push(one.value.swap);
+        minted.push(one.value.here);
       }
       if (swaps.length > 0) {
         if (waiting.size >= MAX_WAITING) {
           const oldest = waiting.keys().next();
           if (!oldest.done) waiting.delete(oldest.value);
         }
-        const minted = swaps.map((swap) => ({
-          id: swap.minted,
-          credential: wanted.get(swap.placeholder)?.name ?? '',
-        }));
         waiting.set(running, { session: session.id, minted });
       }
       return ok(swaps);
@@ -299,6 +341,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
       const settled = waiting.get(running);
       if (settled === undefined || settled.session !== session.id) return;
       waiting.delete(running);
+      for (const { end } of settled.minted) end();
       const now = mediation.clock.now();
       const really = settled.minted.filter((one) => sent.includes(one.id));
       for (const { credential } of really) used.set(credential, now);
@@ -312,7 +355,11 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     },
     forget(session) {
       sessions.delete(session.id);
-      for (const [action, one] of waiting) if (one.session === session.id) waiting.delete(action);
+      for (const [action, one] of waiting)
+        if (one.session === session.id) {
+          for (const { end } of one.minted) end();
+          waiting.delete(action);
+        }
     },
     onChange: (callback) => void listeners.push(callback),
     lastUsed: (name) => used.get(name) ?? null,
@@ -329,7 +376,11 @@ function usabilityFault(record: CredentialRecord | null, now: TimeMs): Credentia
   if (record.revoked)
     return { code: 'revoked', reason: `credential \`${record.name}\` was revoked`, instead: null };
   if (record.expiresAt !== null && now >= record.expiresAt)
-    return { code: 'expired', reason: `credential \`${record.name}\` has expired`, instead: 'ask the person to rotate it' };
+    return {
+      code: 'expired',
+      reason: `credential \`${record.name}\` has expired`,
+      instead: 'ask the person to rotate it',
+    };
   return null;
 }
 
@@ -350,19 +401,28 @@ function hostAllowedFor(record: CredentialRecord, question: ProxyQuestion): bool
   switch (question.kind) {
     case 'request': {
       // Two readers of one request must agree on where it goes before anything secret goes there.
-      const odd = question.request.oddities.some((word) => word === 'host-mismatch' || word === 'sni-mismatch');
+      const odd = question.request.oddities.some(
+        (word) => word === 'host-mismatch' || word === 'sni-mismatch',
+      );
       return !odd && hostAllowed(record.limits.hosts, placeOf(question.request));
     }
     case 'statement':
       return (
         record.kind === 'postgres' &&
-        record.limits.hosts.some((entry) => entry === `${question.host}:${question.port}` || entry === question.host)
+        record.limits.hosts.some(
+          (entry) => entry === `${question.host}:${question.port}` || entry === question.host,
+        )
       );
     case 'sign':
-      return record.kind === 'ssh' && record.limits.hosts.some((entry) => entry === question.host || entry === `${question.host}:22`);
+      return (
+        record.kind === 'ssh' &&
+        record.limits.hosts.some((entry) => entry === question.host || entry === `${question.host}:22`)
+      );
     case 'stream':
       // What we do not understand we do not put a secret into.
       return false;
+    default:
+      return unreachable(question);
   }
 }
 
@@ -375,6 +435,8 @@ function destinationOf(question: ProxyQuestion): { readonly host: string; readon
       return { host: question.host, port: question.port };
     case 'sign':
       return { host: question.host, port: null };
+    default:
+      return unreachable(question);
   }
 }
 
@@ -398,8 +460,22 @@ function nameOf(one: Judged): JsonObject {
   };
 }
 
-function usable(records: readonly CredentialRecord[], kind: CredentialKind, now: TimeMs): readonly CredentialRecord[] {
+function usable(
+  records: readonly CredentialRecord[],
+  kind: CredentialKind,
+  now: TimeMs,
+): readonly CredentialRecord[] {
   return records.filter((record) => record.kind === kind && usabilityFault(record, now) === null);
+}
+
+/** Calls what ends a minted credential at most once; that it failed changes nothing here: it ends by itself. */
+function endOnce(end: (() => Promise<void>) | undefined): () => void {
+  let ended = end === undefined;
+  return () => {
+    if (ended) return;
+    ended = true;
+    void end?.().catch(() => undefined);
+  };
 }
 
 /** Takes a secret out of text that somebody else wrote; what an issuer says may hold what it was asked with. */

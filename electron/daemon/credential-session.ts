@@ -1,6 +1,6 @@
+import type { TimeMs } from '../core/brand.ts';
 import type { CredentialRecord } from '../core/credential.ts';
 import { makePlaceholder, PLACEHOLDER_BYTES, shapeOf } from '../core/credential-placeholder.ts';
-import type { TimeMs } from '../core/brand.ts';
 import type { KnownCredential } from '../wire/credential-table.ts';
 import type { CredentialSecret } from './credential-minter.ts';
 
@@ -98,7 +98,10 @@ export function openCredentials(request: OpeningRequest): SessionCredentials {
     if (!name.startsWith('npmrc:') || value.length < MIN_SECRET) continue;
     const host = name.slice('npmrc:'.length);
     const shape = { prefix: 'npm_', length: 40, alphabet: 'alnum', checksum: 'crc32' } as const;
-    hold(name, { hosts: [host], kind: 'token', places: ['header'] }, shape, { secret: value, sessionToken: null });
+    hold(name, { hosts: [host], kind: 'token', places: ['header'] }, shape, {
+      secret: value,
+      sessionToken: null,
+    });
     environment[name] = bind(shape, name, 'secret');
   }
   return { environment, bindings, held };
@@ -130,7 +133,8 @@ export function openCredentials(request: OpeningRequest): SessionCredentials {
       if (Object.hasOwn(environment, variable)) continue;
       const name = `environment:${variable}`;
       // A key of another make than the table's (a proxy's, a test's) keeps its own look.
-      const shape = value.startsWith(row.shape.prefix) && row.shape.prefix !== '' ? row.shape : shapeOf(value);
+      const shape =
+        value.startsWith(row.shape.prefix) && row.shape.prefix !== '' ? row.shape : shapeOf(value);
       hold(name, { hosts, kind: 'token', places: row.places }, shape, { secret: value, sessionToken: null });
       environment[variable] = bind(shape, name, 'secret');
     }
@@ -153,7 +157,13 @@ export function openCredentials(request: OpeningRequest): SessionCredentials {
         name,
         kind: what.kind,
         env: [name],
-        limits: { hosts: what.hosts, methods: null, paths: null, graphql: null, ttlSeconds: HELD_TTL_SECONDS },
+        limits: {
+          hosts: what.hosts,
+          methods: null,
+          paths: null,
+          graphql: null,
+          ttlSeconds: HELD_TTL_SECONDS,
+        },
         settings: { ...places, ...what.settings },
         shape,
         createdAt: request.now,

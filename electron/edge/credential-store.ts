@@ -100,7 +100,8 @@ export async function openCredentialStore(options: CredentialStoreOptions): Prom
     if (!outer.ok) return tampered(outer.error);
     const { body, mac } = outer.value;
     const right =
-      macEquals(macHex(seal.key, body), mac) && [seal.current, seal.next].some((m) => m !== null && macEquals(m, mac));
+      macEquals(macHex(seal.key, body), mac) &&
+      [seal.current, seal.next].some((m) => m !== null && macEquals(m, mac));
     if (!right) return tampered('its seal is not the one that was put on it last');
     const parsed = parseCredentialBody(body);
     if (!parsed.ok) return tampered(parsed.error);
@@ -233,16 +234,19 @@ export async function openCredentialStore(options: CredentialStoreOptions): Prom
 
 function sealOf(text: string): Seal | null {
   const json = parseStrictJson(text);
-  if (!json.ok || json.value === null || typeof json.value !== 'object' || Array.isArray(json.value)) return null;
+  if (!json.ok || json.value === null || typeof json.value !== 'object' || Array.isArray(json.value))
+    return null;
   const { v, key, current, next } = json.value as Record<string, unknown>;
-  const mac = (value: unknown) => value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
+  const mac = (value: unknown) =>
+    value === null || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
   if (v !== 1 || typeof key !== 'string' || key.length < 40 || !mac(current) || !mac(next)) return null;
   return { key, current: current as string | null, next: next as string | null };
 }
 
 function keptOf(text: string): KeptSecret | null {
   const json = parseStrictJson(text);
-  if (!json.ok || json.value === null || typeof json.value !== 'object' || Array.isArray(json.value)) return null;
+  if (!json.ok || json.value === null || typeof json.value !== 'object' || Array.isArray(json.value))
+    return null;
   const { v, secret, session_token: token } = json.value as Record<string, unknown>;
   if (v !== 1 || typeof secret !== 'string') return null;
   return { secret, sessionToken: typeof token === 'string' ? token : null };

@@ -1,5 +1,5 @@
-import { parseStrictJson } from '../wire/json.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { parseStrictJson } from '../wire/json.ts';
 import type { KeychainFault, SecretStore } from './keychain.ts';
 import { openSealedFile, sealFile } from './passphrase-file.ts';
 
