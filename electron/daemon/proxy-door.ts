@@ -2,8 +2,7 @@ import type { Action } from '../core/action.ts';
 import type { ActionId, JsonObject } from '../core/brand.ts';
 import { hostOf } from '../core/semantic/objects.ts';
 import type { DaemonToProxy, ProxyMessage, ProxyQuestion, Route } from '../wire/proxy-message.ts';
-import type { CredentialService, PlaceholderUse } from './credential-port.ts';
-import { countEffect } from './effect-tally.ts';
+import type { CredentialService } from './credential-service.ts';
 import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
@@ -40,8 +39,6 @@ export interface ProxyDoor {
   admit(session: Session, explicit: boolean): Way | null;
   /** A way for one connection that was allowed; null while the proxy is not there: the connection is then refused. */
   wayFor(session: Session, host: string, port: number, scope: string | null): Way | null;
-  /** The placeholders of a session changed. */
-  replaced(session: Session): void;
   onReady(): void;
   onMessage(message: ProxyMessage): void;
   onLost(reason: string): void;
@@ -65,7 +62,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
   const admitted = new Set<Session>();
 
   function tellPlaceholders(session: Session): void {
-    const values = ports.credentials.placeholdersOf(session.id);
+    const values = ports.credentials.placeholders(session);
     ports.send({ kind: 'placeholders', session: session.id, values: [...values] });
   }
 
@@ -73,7 +70,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     if (!admitted.delete(session)) return;
     routes.forget(session.id);
     ports.send({ kind: 'forget', session: session.id });
-    ports.credentials.forget(session.id);
+    ports.credentials.forget(session);
   }
 
   function way(route: Route): Way | null {
@@ -119,7 +116,12 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     reply: (message: ProxyReply) => boolean,
   ): Promise<void> {
     const { id, question, placeholders } = ask;
-    const placeholder = ports.credentials.judge(session, question, placeholders);
+    const barred = ports.credentials.barred(session, question, placeholders);
+    if (barred !== null) {
+      reply(denyText(id, barred.reason, null, barred.instead, null, null));
+      return;
+    }
+    const placeholder = ports.credentials.factOf(question);
     const data: JsonObject | null = placeholder === null ? null : { placeholder };
     let seen: Action | null = null;
     const answered = await mediate(mediation, {
@@ -153,17 +155,18 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
       running: answered.action,
       effect: answered.effect,
     };
-    const swaps = await ports.credentials.swapsFor(session, action, question, placeholders);
+    const swaps = await ports.credentials.swapsFor(session, action, question, placeholders, action.id);
     if (!swaps.ok) {
-      await takeBack(mediation, owing, swaps.error.message);
-      reply(denyText(id, swaps.error.message, null, null, action.id, answered.receipt));
+      const { reason, instead } = swaps.error;
+      await takeBack(mediation, owing, reason);
+      reply(denyText(id, reason, null, instead, action.id, answered.receipt));
       return;
     }
     remember(owing);
     if (reply(allowText(id, answered, action.id, swaps.value))) return;
     // It went away meanwhile: nothing was sent.
     owed.delete(action.id);
-    await ports.credentials.used(session, action.id, []);
+    ports.credentials.settle(session, action.id, []);
     await takeBack(mediation, owing, 'the connection went away before it heard the decision');
   }
 
@@ -184,6 +187,9 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     for (const callback of entry.callbacks) callback();
   }
 
+  ports.credentials.onChange(() => {
+    for (const session of admitted) tellPlaceholders(session);
+  });
   return {
     admit(session, explicit) {
       if (!admitted.has(session)) {
@@ -195,9 +201,6 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     },
     wayFor(session, host, port, scope) {
       return admitted.has(session) ? way(routes.guard(session, host, port, scope)) : null;
-    },
-    replaced: (session) => {
-      if (admitted.has(session)) tellPlaceholders(session);
     },
     onReady() {
       for (const route of routes.standing()) ports.send({ kind: 'route', route });
@@ -217,7 +220,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
           }
           owed.delete(message.action);
           void settleOutcome(mediation, owing, message.outcome);
-          void ports.credentials.used(owing.session, owing.action.id, message.outcome.used);
+          ports.credentials.settle(owing.session, owing.action.id, message.outcome.used);
           ports.returns.note(
             owing.session,
             owing.running,
@@ -243,16 +246,14 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
       for (const id of [...pending.keys()]) onCancel(id);
       for (const owing of owed.values()) {
         void settleUnknown(mediation, owing, `the proxy ${reason}`);
-        void ports.credentials.used(owing.session, owing.action.id, []);
+        ports.credentials.settle(owing.session, owing.action.id, []);
       }
       owed.clear();
     },
   };
 }
 
-type Ask = Extract<ProxyMessage, { readonly kind: 'ask' }> & {
-  readonly placeholders: readonly PlaceholderUse[];
-};
+type Ask = Extract<ProxyMessage, { readonly kind: 'ask' }>;
 
 /**
  * The running action that a question of a cooperative session belongs to, where no kernel says so: the newest one that was judged to talk
@@ -269,15 +270,4 @@ function runningFor(session: Session, question: ProxyQuestion): ActionId | null 
 
 function hostOfQuestion(question: ProxyQuestion): string {
   return question.kind === 'request' ? question.request.target.host : question.host;
-}
-
-/** Counts one connection that needs no question as seen in the running action, or in the session. */
-export function countConnect(
-  mediation: MediationPorts,
-  session: Session,
-  scope: ActionId | null,
-  name: string,
-): void {
-  const running = scope === null ? undefined : session.running.get(scope);
-  countEffect(running?.effects ?? session.effects, mediation.hasher, 'connect', name);
 }
