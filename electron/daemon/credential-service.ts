@@ -312,8 +312,8 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
         return err(refused(session, question, named, { action: running }));
       const wanted = new Map<string, CredentialRecord>();
       if (named !== null) wanted.set(named.placeholder, named.record);
+      // The session token of AWS rides on the key's own swap.
       else
-        // The session token of AWS rides on the key's own swap.
         for (const { binding, record } of judged)
           if (binding !== null && record !== null && binding.part !== 'session-token')
             wanted.set(binding.placeholder, record);
