@@ -4,10 +4,10 @@ import { err, ok, type Result } from '../core/result.ts';
 import { indexKnowledge, type Knowledge, type KnowledgeParts } from '../core/semantic/knowledge.ts';
 import { joinKnowledge, type KnowledgeFault, parseKnowledgeFile } from '../wire/knowledge-file.ts';
 
-/** Reads and indexes every knowledge file of a directory and its `programs` folder; any fault refuses all of it. */
+/** Reads and indexes every knowledge file of a directory and its folders `programs` and `http`; any fault refuses all of it. */
 export function loadKnowledge(directory: string): Result<Knowledge, KnowledgeFault> {
   const parts: KnowledgeParts[] = [];
-  for (const folder of ['', 'programs']) {
+  for (const folder of ['', 'programs', 'http']) {
     const names = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.yaml'));
     for (const name of names.sort()) {
       const parsed = parseKnowledgeFile(
