@@ -7,28 +7,21 @@ import type { CredentialStore } from '../edge/credential-store.ts';
 import type { KnownCredential } from '../wire/credential-table.ts';
 import type { ProxyQuestion, Swap } from '../wire/proxy-message.ts';
 import type { CredentialSecret, MinterRegistry } from './credential-minter.ts';
+import type { CredentialService, PlaceholderUse, SwapFault } from './credential-port.ts';
 import {
-  type HandedSecret,
   openCredentials,
   type PlaceholderBinding,
   type SessionCredentials,
 } from './credential-session.ts';
 import type { MediationPorts } from './mediation.ts';
-import type { CredentialDenial, CredentialPort, FoundPlaceholder } from './proxy-ports.ts';
 import { identityPart } from './record.ts';
 import type { Session } from './session-store.ts';
 import { record as recordReceipt } from './stages.ts';
 
-/** The credentials of sessions (AARM R9), for the proxy's door, the control door and evaluation. */
-export interface CredentialService extends CredentialPort {
-  /** Makes a session's placeholders; what is handed over stays in memory until `forget`. Once a session. */
-  open(session: Session, handed: readonly HandedSecret[], settings: Readonly<Record<string, string>>): void;
-  /** Fact `data.placeholder` of a question that `barred` was asked about; null when no placeholder stands in it. */
-  factOf(question: ProxyQuestion): JsonObject | null;
+/** The service, and what the control door needs of it beside. */
+export interface Credentials extends CredentialService {
   /** When a credential was last really sent, as far as this daemon saw it. */
   lastUsed(name: string): TimeMs | null;
-  /** Told by who changes the store: placeholders and databases may be others. */
-  changed(): void;
 }
 
 export interface CredentialServicePorts {
@@ -41,13 +34,13 @@ export interface CredentialServicePorts {
 
 /** What a placeholder in a question comes to. */
 interface Judged {
-  readonly found: FoundPlaceholder;
+  readonly found: PlaceholderUse;
   readonly binding: PlaceholderBinding | null;
   readonly record: CredentialRecord | null;
   readonly hostAllowed: boolean;
   readonly placeAllowed: boolean;
   /** Why it may not be used, beside host and place. */
-  readonly fault: CredentialDenial | null;
+  readonly fault: SwapFault | null;
 }
 
 interface MintedHere {
@@ -61,20 +54,18 @@ interface MintedHere {
 const MAX_WAITING = 1024;
 
 /** Makes the service; it keeps everything of a session in memory only. */
-export function createCredentialService(ports: CredentialServicePorts): CredentialService {
+export function createCredentialService(ports: CredentialServicePorts): Credentials {
   const { mediation, store, minters } = ports;
   const sessions = new Map<string, SessionCredentials>();
   const waiting = new Map<ActionId, { readonly session: string; readonly minted: readonly MintedHere[] }>();
-  const facts = new WeakMap<ProxyQuestion, JsonObject>();
-  const used = new Map<string, TimeMs>();
-  const listeners: (() => void)[] = [];
+  const lastSent = new Map<string, TimeMs>();
 
   const recordNamed = (session: Session, name: string): CredentialRecord | null =>
     sessions.get(session.id)?.held.get(name)?.record ??
     store.records().find((record) => record.name === name) ??
     null;
 
-  function judgeOne(session: Session, question: ProxyQuestion, found: FoundPlaceholder): Judged {
+  function judgeOne(session: Session, question: ProxyQuestion, found: PlaceholderUse): Judged {
     const binding = sessions.get(session.id)?.bindings.get(found.value) ?? null;
     const record = binding === null ? null : recordNamed(session, binding.credential);
     const here = record !== null && hostAllowedFor(record, question);
@@ -90,7 +81,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   function judge(
     session: Session,
     question: ProxyQuestion,
-    found: readonly FoundPlaceholder[],
+    found: readonly PlaceholderUse[],
   ): readonly Judged[] {
     return found.map((one) => judgeOne(session, question, one));
   }
@@ -118,9 +109,9 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   function refused(
     session: Session,
     question: ProxyQuestion,
-    denial: CredentialDenial,
+    denial: SwapFault,
     more: JsonObject,
-  ): CredentialDenial {
+  ): SwapFault {
     void receipt(session, 'refused', {
       ...more,
       ...destinationOf(question),
@@ -130,7 +121,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     return denial;
   }
 
-  function misplaced(one: Judged, question: ProxyQuestion): CredentialDenial {
+  function misplaced(one: Judged, question: ProxyQuestion): SwapFault {
     const { host } = destinationOf(question);
     const name = one.record?.name ?? 'unknown';
     return one.hostAllowed
@@ -147,7 +138,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   }
 
   /** Why a judged placeholder cannot be swapped; null when it can. */
-  function denialOf(one: Judged, question: ProxyQuestion): CredentialDenial | null {
+  function denialOf(one: Judged, question: ProxyQuestion): SwapFault | null {
     if (one.binding === null)
       return {
         code: 'unknown',
@@ -161,7 +152,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   async function secretOf(
     session: Session,
     name: string,
-  ): Promise<Result<CredentialSecret, CredentialDenial>> {
+  ): Promise<Result<CredentialSecret, SwapFault>> {
     const held = sessions.get(session.id)?.held.get(name);
     if (held !== undefined) return ok(held.secret);
     const read = await store.secret(name);
@@ -177,7 +168,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     record: CredentialRecord,
     placeholder: string,
     running: ActionId,
-  ): Promise<Result<{ readonly swap: Swap; readonly here: MintedHere }, CredentialDenial>> {
+  ): Promise<Result<{ readonly swap: Swap; readonly here: MintedHere }, SwapFault>> {
     const minter = minters.find(record.kind);
     const named = { credential: { name: record.name, kind: record.kind }, action: running };
     const deny = (code: string, reason: string) =>
@@ -237,7 +228,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   function namedCredential(
     session: Session,
     question: ProxyQuestion,
-  ): { readonly record: CredentialRecord; readonly placeholder: string } | CredentialDenial | null {
+  ): { readonly record: CredentialRecord; readonly placeholder: string } | SwapFault | null {
     if (question.kind !== 'statement' && question.kind !== 'sign') return null;
     const binding = [...(sessions.get(session.id)?.bindings.values() ?? [])].find(
       (one) => one.credential === question.credential,
@@ -370,7 +361,7 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
 }
 
 /** Why a record may not be used at all; null when it may. */
-function usabilityFault(record: CredentialRecord | null, now: TimeMs): CredentialDenial | null {
+function usabilityFault(record: CredentialRecord | null, now: TimeMs): SwapFault | null {
   if (record === null)
     return { code: 'revoked', reason: 'the credential of this placeholder was removed', instead: null };
   if (record.revoked)
@@ -385,7 +376,7 @@ function usabilityFault(record: CredentialRecord | null, now: TimeMs): Credentia
 }
 
 /** Why a question goes beyond a record's limits; hosts are judged apart. */
-function beyond(record: CredentialRecord, question: ProxyQuestion): CredentialDenial | null {
+function beyond(record: CredentialRecord, question: ProxyQuestion): SwapFault | null {
   if (question.kind !== 'request') return null;
   const reason = limitFault(record.limits, question.request);
   return reason === null
