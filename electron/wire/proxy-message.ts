@@ -1,4 +1,5 @@
 import type { Payload } from '../core/data/payload.ts';
+import type { UntrustedSignal } from '../core/data/untrusted.ts';
 import type { HttpRequest } from '../core/http.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface PassThrough {
 }
 
 export interface ProxySettings {
+  /** Where to listen on loopback: the port that the proxy before this one had, so that what points there finds it. Null, or taken: any. */
+  readonly port?: number | null;
   readonly caCertificatePem: string;
   readonly caKeyPem: string;
   /** Further roots that upstream certificates are checked against, beside the system's; PEM. */
@@ -154,13 +157,7 @@ export interface ProxyOutcome {
   readonly used: readonly string[];
 }
 
-/** A sign that content wants to steer whoever reads it, or hides something (T1, T11). */
-export interface UntrustedSignal {
-  readonly kind: 'instruction' | 'hidden-text' | 'impersonation' | 'exfiltration-lure' | 'encoded';
-  /** Which of our detectors, and never the text itself. */
-  readonly detector: string;
-  readonly count: number;
-}
+export type { UntrustedSignal } from '../core/data/untrusted.ts';
 
 /** What a swap puts in place of a placeholder, for this one action. */
 export interface Swap {
