@@ -110,7 +110,7 @@ function sendersOf(action: Action): ReadonlySet<number> | null {
     if (effect.command === null) whole = true;
     else senders.add(effect.command);
   }
-  if (whole) action.commands.forEach((_, index) => senders.add(index));
+  if (whole) for (const { index } of action.commands) senders.add(index);
   for (const index of senders) {
     const from = action.commands[index]?.pipedFrom ?? null;
     // A set that grows while it is walked is walked to its end: what feeds a feeder, too.
