@@ -45,9 +45,11 @@ import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
+import { noCredentials } from './no-credentials.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
+import { type RunningProxy, startProxy } from './proxy-wiring.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
@@ -159,6 +161,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     return err({ code: 'policy', message: `no policy can be armed:\n${policyFaultText(policies.status())}` });
   }
 
+  let proxy: RunningProxy | null = null;
   const sessions = createSessionStore();
   const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
@@ -182,7 +185,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         case 'file':
           return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
         case 'http':
-          return normalizeProxied({ ...input, envelope }, knowledge.value, hasher);
+          return normalizeProxied({ ...input, envelope }, knowledge.value, hasher, own);
         default:
           return unreachable(envelope);
       }
@@ -212,6 +215,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
+  const credentials = noCredentials();
+  const proxied = await startProxy({
+    state: places.state,
+    program: besideProgram('proxy', 'main'),
+    keys: keys.value,
+    passphraseFile: options.passphraseFile,
+    clock,
+    random,
+    timers,
+    mediation,
+    sessions,
+    scheduler,
+    refusals,
+    credentials,
+    returns: { note: () => undefined },
+    fingerprintKey: Uint8Array.from(randomBytes(16)),
+    passThrough: () => armedNow()?.set.passThrough ?? [],
+    env: process.env,
+    log,
+  });
+  if (!proxied.ok) {
+    policies.close();
+    await ledger.close();
+    return err(proxied.error);
+  }
+  const running = proxied.value;
+  proxy = running;
   const startedAt = clock.now();
   const household = householdOf(options);
   const recordLifecycle = (event: string, more: JsonObject) =>
@@ -237,6 +267,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     }
     log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
     guards.retable(tablesFor);
+    proxy?.resettle();
     await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
   }
   const reload = async (): Promise<{ ok: boolean; message: string }> => {
@@ -256,6 +287,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     if (health.fault !== null) reasons.unshift(`the ledger cannot record: ${health.fault.message}`);
     if (health.headProblem !== null)
       reasons.push(`the ledger's head cannot be kept outside: ${health.headProblem}`);
+    const unproxied = running.fault();
+    if (unproxied !== null) reasons.push(`the proxy ${unproxied}: nothing can leave a session`);
     const onDisk = policies.status();
     const fault = onDisk.kind === 'armed' ? null : policyFaultText(onDisk);
     if (fault !== null) reasons.unshift(`a changed policy was refused: ${fault}`);
@@ -321,6 +354,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,
     signalName,
+    wayFor: (session, host, port, scope) => running.wayFor(session, host, port, scope),
     helloMs: HELLO_MS,
     frameMs: LINE_MS,
   };
@@ -350,6 +384,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     },
     status,
     refusals,
+    admit: (session) => running.admit(session, session.guard === null),
+    authority: running.authority.certificatePem,
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>
@@ -371,12 +407,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     ),
   );
   if (!control.ok) {
+    await running.stop();
     policies.close();
     await ledger.close();
     return err({ code: control.error.code, message: control.error.message });
   }
   const submit = await openDoor(places.submitSocket, (socket) => serveSubmit(submitDoor, socket));
   if (!submit.ok) {
+    await running.stop();
     control.value.close();
     policies.close();
     await ledger.close();
@@ -384,6 +422,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   }
   const guarded = await openDoor(places.guardSocket, (socket) => serveGuard(guardDoor, socket));
   if (!guarded.ok) {
+    await running.stop();
     control.value.close();
     submit.value.close();
     policies.close();
@@ -396,6 +435,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     ...armedPart(first),
   });
   if (!started.ok) {
+    await running.stop();
     control.value.close();
     submit.value.close();
     guarded.value.close();
@@ -432,6 +472,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           signal: null,
           reason: 'the daemon stopped',
         });
+      await running.stop();
       await recordLifecycle('stopped', { reason: 'asked to' });
       await ledger.close();
     },
@@ -440,8 +481,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
 
 /** The command line's program beside this one: built when we are built, source when we are source. */
 function commandLineProgram(): string {
+  return besideProgram('..', 'shims', 'cli', 'main');
+}
+
+function besideProgram(...parts: readonly string[]): string {
   const here = fileURLToPath(import.meta.url);
-  return join(dirname(here), '..', '..', 'shims', 'cli', `main${extname(here)}`);
+  return `${join(dirname(here), '..', ...parts)}${extname(here)}`;
 }
 
 /** The faults of a refused set, one a line, with their places. */

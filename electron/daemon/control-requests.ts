@@ -7,6 +7,7 @@ import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
 import type { ArmedPolicy, MediationPorts } from './mediation.ts';
+import type { Way } from './proxy-door.ts';
 import { identityPart } from './record.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import { closeSession, endTree, type Household, openSession } from './session-opening.ts';
@@ -30,6 +31,10 @@ export interface ControlRequestPorts {
   readonly checkpoint: () => Result<Checkpoint, { readonly message: string }>;
   readonly status: () => DaemonStatus;
   readonly refusals: RefusalRecorder;
+  /** Lets a session through the proxy; the way is for its environment, where no guard routes it. */
+  readonly admit: (session: Session) => Promise<Way | null>;
+  /** Certificate of the session authority, PEM. */
+  readonly authority: string;
   readonly stop: () => void;
 }
 
@@ -187,6 +192,13 @@ async function onOpen(
   const session = opened.value;
   ports.sessions.sweep(ports.mediation.clock.now() - REMEMBER_ENDED_MS);
   ports.sessions.add(session);
+  const way = await ports.admit(session);
+  // Without it its programs would connect by themselves, unseen.
+  if (session.guard === null && way === null) {
+    const reason = 'the proxy of the firewall does not run; look at `countersign status`, and try again';
+    await closeSession(ports.mediation, session, { exitCode: null, signal: null, reason });
+    return fault(request, 'no_proxy', reason);
+  }
   // The runner's connection is its life: when it goes, nobody can enforce for the session any more.
   client.onClose(() => {
     void closeSession(ports.mediation, session, {
@@ -201,6 +213,8 @@ async function onOpen(
     secret: session.secret,
     submit_socket: ports.submitSocket,
     guard_socket: ports.guardSocket,
+    proxy: way === null ? null : { ...way },
+    authority: ports.authority,
     shims: [...ports.shims()],
     calm: session.guard === null ? ports.calm(session, armed) : null,
     policy: { version: armed.set.version, hash: armed.set.hash, rules: armed.set.rules.length },

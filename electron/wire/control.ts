@@ -232,6 +232,10 @@ export const sessionOpenedSchema = z.strictObject({
   secret: z.string(),
   submit_socket: z.string(),
   guard_socket: z.string(),
+  /** Where a cooperative session's programs are told to go (HTTP_PROXY and its kin); null where the guard routes connections. */
+  proxy: z.strictObject({ port: z.number().int(), token: z.string() }).nullable(),
+  /** Certificate of the authority that the session's programs must trust, PEM. */
+  authority: z.string(),
   /** Programs that the armed policy names: the launcher shims them. */
   shims: z.array(z.string()),
   /** What the file shim of a cooperative session needs not ask about. */

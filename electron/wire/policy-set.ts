@@ -74,13 +74,22 @@ export function assemblePolicySet(
   const rules = [...ordered.flatMap((file) => file.rules), CANARY_RULE].sort((a, b) =>
     compareText(a.id, b.id),
   );
-  const hashed = canonicalize({ v: HASHED_FORMAT, posture: posture.value, rules: rules.map(hashedRule) });
+  const passThrough = ordered.flatMap((file) => file.passThrough ?? []);
+  // What a set does not have is no part of its hash: those without stay the same.
+  const opened = passThrough.length === 0 ? {} : { passThrough };
+  const hashed = canonicalize({
+    v: HASHED_FORMAT,
+    posture: posture.value,
+    rules: rules.map(hashedRule),
+    ...opened,
+  });
   if (hashed === undefined) throw new Error('a policy set has no canonical form');
   return ok({
     version: versionOf(ordered),
     hash: hasher.sha256(hashed),
     rules,
     posture: posture.value,
+    ...opened,
   });
 }
 

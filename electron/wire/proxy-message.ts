@@ -1,4 +1,5 @@
 import type { Payload } from '../core/data/payload.ts';
+import type { UntrustedSignal } from '../core/data/untrusted.ts';
 import type { HttpRequest } from '../core/http.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface PassThrough {
 }
 
 export interface ProxySettings {
+  /** Where to listen on loopback: the port that the proxy before this one had, so that what points there finds it. Null, or taken: any. */
+  readonly port?: number | null;
   readonly caCertificatePem: string;
   readonly caKeyPem: string;
   /** Further roots that upstream certificates are checked against, beside the system's; PEM. */
@@ -56,6 +59,16 @@ export interface StatementView {
   readonly writes: readonly string[];
   /** Rows of the table `resources/knowledge`'s words for effects: `destructive`, `no-where`, `from-database` … */
   readonly tags: readonly string[];
+  /** The rights that running it takes, and no others: what a minter grants (AARM R9.b). */
+  readonly needs?: readonly TableNeed[];
+  /** Functions that it calls, as written. */
+  readonly calls?: readonly string[];
+}
+
+/** One right on one table or sequence, named as `to_regclass` reads names: quoted where it must be. */
+export interface TableNeed {
+  readonly table: string;
+  readonly privilege: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'USAGE' | 'CREATE' | 'OWNER';
 }
 
 /** One thing that is about to leave, as the proxy understood it. */
@@ -78,6 +91,12 @@ export type ProxyQuestion =
       readonly text: string;
       readonly statements: readonly StatementView[];
       readonly payload: Payload;
+      /** SHA-256 over the parameters of a prepared statement, hex; null when there are none. */
+      readonly values?: string | null;
+      /** The minted user whose connection this runs on (a transaction, or a session with state); null: on one of its own. */
+      readonly continues?: string | null;
+      /** `search_path` that the client set; null: the database's own. */
+      readonly searchPath?: string | null;
     }
   | {
       /** Bytes of a protocol that is not understood, or a TLS connection passed on unopened. */
@@ -138,13 +157,7 @@ export interface ProxyOutcome {
   readonly used: readonly string[];
 }
 
-/** A sign that content wants to steer whoever reads it, or hides something (T1, T11). */
-export interface UntrustedSignal {
-  readonly kind: 'instruction' | 'hidden-text' | 'impersonation' | 'exfiltration-lure' | 'encoded';
-  /** Which of our detectors, and never the text itself. */
-  readonly detector: string;
-  readonly count: number;
-}
+export type { UntrustedSignal } from '../core/data/untrusted.ts';
 
 /** What a swap puts in place of a placeholder, for this one action. */
 export interface Swap {

@@ -33,6 +33,7 @@ import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { type PreviewChoice, settlePreview } from './preview-settle.ts';
 import { makeSessionDir } from './session-dir.ts';
 import { createSubmitClient } from './submit-client.ts';
+import { writeTrust } from './trust-environment.ts';
 
 export const HELP = `countersign run — start an agent under the firewall
 
@@ -207,6 +208,11 @@ async function runSession(
   const shims = plan.mode === null ? session.shims : [];
   const dir = makeSessionDir(places.sessions, session.session, shims, installation, path, session.calm);
   if (!dir.ok) return closing(dir);
+  const trust = writeTrust(dir.value.path, session.authority, process.env);
+  if (!trust.ok) {
+    dir.value.remove();
+    return closing(trust);
+  }
   const submitter = createSubmitClient({
     socketPath: session.submit_socket,
     session: session.session,
@@ -263,6 +269,8 @@ async function runSession(
       bashIntegration: dir.value.bashIntegration,
       fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
       deadlineMs: session.deadline_ms,
+      trust: trust.value,
+      proxy: session.proxy === null ? null : { session: session.session, ...session.proxy },
     }),
   };
   agent = onTerminal ? await runOnTerminal(launch) : runPlain(launch);

@@ -94,4 +94,11 @@ export interface PolicySet {
   readonly hash: Digest;
   readonly rules: readonly Rule[];
   readonly posture: Posture;
+  /** Hosts whose TLS the proxy passes on unopened: exact or `*.example.org`; port null: any. Absent: none. */
+  readonly passThrough?: readonly PassThroughHost[];
+}
+
+export interface PassThroughHost {
+  readonly host: string;
+  readonly port: number | null;
 }
