@@ -31,6 +31,8 @@ export interface Exchange {
   readonly gone: AbortSignal;
   /** Sends the answer's head; the body is written to what it gives. `bodyless`: nothing will follow. */
   respond(head: ResponseHead): Writable;
+  /** Sends the head now: nothing else may come for a while. */
+  flush(): void;
   /** Ends the answer. */
   finish(trailers: readonly Header[]): void;
   /** Ends it so that the client sees that it is not whole. */

@@ -122,7 +122,7 @@ export function readFirstBytes(
   limitMs = 10_000,
 ): Promise<FirstBytes> {
   return new Promise((settle) => {
-    let seen = Buffer.alloc(0);
+    let seen: Buffer = Buffer.alloc(0);
     const done = (what: FirstBytes): void => {
       clearTimeout(timer);
       socket.off('readable', look);

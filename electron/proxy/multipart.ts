@@ -1,4 +1,4 @@
-import { Busboy } from '@fastify/busboy';
+import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import type { MultipartPart } from '../core/http.ts';
 
 const MAX_PARTS = 256;
@@ -9,7 +9,7 @@ export function multipartParts(body: Buffer, contentType: string | null): Promis
   return new Promise((settle) => {
     const parts: MultipartPart[] = [];
     const done = (): void => settle(parts);
-    let busboy: Busboy;
+    let busboy: BusboyInstance;
     try {
       busboy = new Busboy({
         headers: { 'content-type': contentType.replace(/^multipart\/[^;]+/i, 'multipart/form-data') },

@@ -71,12 +71,12 @@ function sendHttp1(carrier: Extract<Carrier, { kind: 'h1' }>, sending: Sending):
     agent: carrier.agent,
     method: sending.method,
     path: sending.target,
-    headers: flat as unknown as string[],
+    headers: flat,
     setHost: false,
     setDefaultHeaders: false,
     insecureHTTPParser: false,
     maxHeaderSize: 131_072,
-  } as Parameters<typeof request1>[0] & object);
+  });
   request.on('socket', (socket) => socket.setTimeout(0));
   const answered = new Promise<Result<Answered, SendFault>>((settle) => {
     request.once('response', (response) => {

@@ -147,7 +147,7 @@ export interface Scrubber {
 
 /** Holds back only what may be the beginning of a secret, so that a stream of events flows. */
 export function makeScrubber(scrubs: readonly Scrub[]): Scrubber {
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   const clean = (bytes: Buffer): Buffer => {
     let now = bytes;
     for (const { secret, placeholder } of scrubs)

@@ -122,12 +122,13 @@ export function makeUpstream(firstRoots: SecureContext, now: () => number = Date
       pool.h2 = null;
       return made;
     }
-    const socket = made.value as TLSSocket;
-    if (socket.alpnProtocol !== 'h2') {
+    const socket = made.value;
+    // Without TLS a client that speaks HTTP/2 knows that upstream does.
+    if (pool.target.scheme === 'https' && (socket as TLSSocket).alpnProtocol !== 'h2') {
       pool.ready.push(socket);
       return ok(null);
     }
-    const session = connectHttp2(`https://${pool.target.host.includes(':') ? 'ipv6' : pool.target.host}`, {
+    const session = connectHttp2(`${pool.target.scheme}://${pool.target.host.includes(':') ? 'ipv6' : pool.target.host}`, {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
       maxHeaderListPairs: 512,
@@ -165,7 +166,7 @@ export function makeUpstream(firstRoots: SecureContext, now: () => number = Date
     secure: (socket, host, protocols) => secureUpstream(socket, host, roots, protocols),
     carrier: async (target, h2) => {
       const pool = poolOf(target);
-      if (!h2 || target.scheme === 'http') return ok({ kind: 'h1', agent: pool.agent });
+      if (!h2) return ok({ kind: 'h1', agent: pool.agent });
       pool.h2 ??= openH2(pool);
       const made = await pool.h2;
       if (!made.ok) return made;
