@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpTarget } from '../core/http.ts';
-import type { ProxyOutcome } from '../wire/proxy-message.ts';
+import { nodeHasher } from '../edge/hasher.ts';
+import type { ProxyOutcome, Swap } from '../wire/proxy-message.ts';
 import { denialText, makePage, type PageText } from './answer-page.ts';
 import { type BodyReader, bodyReader, decodeBody, type Held, holdBody } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
@@ -9,7 +10,8 @@ import type { ProxyAnswer } from './protocol-handler.ts';
 import { type Relayed, relay } from './relay.ts';
 import { type RestEnd, sendRest } from './rest.ts';
 import { type SendFault, type Sending, type Sent, send } from './sender.ts';
-import { applySwaps, type Swapped } from './swap.ts';
+import { resign } from './sigv4.ts';
+import { applySwaps, type Swapped, scrubsOf } from './swap.ts';
 
 const NOTHING: Held = { chunks: [], bytes: 0, state: 'end' };
 
@@ -58,7 +60,7 @@ interface Carried {
 /** Sends what was let through, and its answer back. */
 async function carry(workings: Workings, carried: Carried): Promise<void> {
   const { exchange, what, answer, address, startedAt } = carried;
-  const swapped = await swap(workings, carried);
+  const swapped = await swap(carried);
   if ('error' in swapped) {
     owe(workings, answer, failed(startedAt, swapped.error));
     return sendPage(exchange, failure(swapped.error));
@@ -143,7 +145,6 @@ function sentTarget(rawTarget: string, target: HttpTarget): string {
 
 /** Puts credentials in their places; an error sends nothing. */
 export async function swap(
-  workings: Workings,
   carried: Pick<Carried, 'exchange' | 'what' | 'answer'>,
 ): Promise<Swapped | { readonly error: string }> {
   const { exchange, what, answer } = carried;
@@ -175,25 +176,36 @@ export async function swap(
     swapped = { ...swapped, headers: swapped.headers.filter(([name]) => name !== 'content-encoding') };
   for (const one of answer.swaps) {
     if (one.use.kind !== 'sigv4') continue;
-    const { target } = what.request;
-    const headers = await workings.resign(
+    const signed = await resign(
       {
         method: exchange.method,
-        target: swapped.target,
-        host: target.host,
-        port: target.port,
-        scheme: target.scheme === 'https' || target.scheme === 'wss' ? 'https' : 'http',
+        host: authorityOf(what.request.target),
+        path: swapped.target,
         headers: swapped.headers,
-        body: what.whole ? swapped.body : null,
+        bodySha256: what.whole ? nodeHasher.sha256(swapped.body) : null,
       },
       one,
+      Date.now(),
     );
-    swapped = { ...swapped, headers: headers.filter(([name]) => name !== 'host'), used: [...swapped.used, one.minted] };
+    if (!signed.ok) return { error: signed.error };
+    swapped = {
+      ...swapped,
+      target: signed.value.path,
+      headers: signed.value.headers.filter(([name]) => name !== 'host'),
+      used: [...swapped.used, one.minted],
+      scrub: [...swapped.scrub, ...sigv4Scrubs(one)],
+    };
   }
   // What comes back is looked through for the secret, which is quickest in plain text.
   if (swapped.scrub.length > 0)
     swapped = { ...swapped, headers: [...swapped.headers.filter(([name]) => name !== 'accept-encoding'), ['accept-encoding', 'identity']] };
   return swapped;
+}
+
+/** Of a signature nothing but the session's token is sent; the key itself never. */
+function sigv4Scrubs(one: Swap): Swapped['scrub'] {
+  const token = one.use.kind === 'sigv4' ? one.use.sessionToken : null;
+  return [one.secret, ...(token === null ? [] : [token])].flatMap((secret) => scrubsOf(secret, one.placeholder));
 }
 
 /** Sends the body: what was held, then what follows. */
@@ -208,7 +220,7 @@ async function pump(workings: Workings, carried: Carried, swapped: Swapped, sent
   const { windowBytes, fingerprintKey } = workings.settings();
   return await sendRest(
     { exchange, reader, sent, held: held.chunks, codings: what.codings, windowBytes },
-    (bytes) => workings.inspection.scan(bytes, fingerprintKey),
+    (bytes) => workings.inspection.scan(bytes, fingerprintKey, 'part'),
     async (payload) => {
       const request: HttpRequest = { ...what.request, inspected: 'part' };
       const answer = await workings.channel.ask(
@@ -259,9 +271,8 @@ export async function lookAt(
   const decoded = codings.length === 0 ? window : await decodeBody(window, codings, whole, windowBytes * 8);
   const plain = Buffer.isBuffer(decoded) ? decoded : decoded.ok ? decoded.value : null;
   if (plain === null) return { payload: null, signals: [] };
-  const payload = workings.inspection.scan(plain, fingerprintKey);
   return {
-    payload: whole ? payload : { ...payload, inspected: 'part' },
+    payload: workings.inspection.scan(plain, fingerprintKey, whole ? 'whole' : 'part'),
     signals: workings.inspection.signals(plain.toString('utf8'), relayed.contentType),
   };
 }

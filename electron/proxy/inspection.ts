@@ -4,14 +4,14 @@ import type { Result } from '../core/result.ts';
 import type { RequestFault, RequestInput } from '../wire/http/request.ts';
 import type { ProxySettings, UntrustedSignal } from '../wire/proxy-message.ts';
 import type { Channel } from './channel.ts';
-import type { Resign, ServePostgres } from './protocol-handler.ts';
+import type { ServePostgres } from './protocol-handler.ts';
 import type { Routes } from './routes.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What understands content. None of them decides, and none of them waits. */
 export interface Inspection {
   describe(input: RequestInput): Result<HttpRequest, RequestFault>;
-  scan(bytes: Uint8Array, key: Uint8Array): Payload;
+  scan(bytes: Uint8Array, key: Uint8Array, inspected: Payload['inspected']): Payload;
   /** Signs in text that somebody else wrote. */
   signals(text: string, contentType: string | null): readonly UntrustedSignal[];
 }
@@ -22,7 +22,6 @@ export interface Workings {
   readonly routes: Routes;
   readonly upstream: Upstream;
   readonly inspection: Inspection;
-  readonly resign: Resign;
   readonly servePostgres: ServePostgres | null;
   settings(): ProxySettings;
 }

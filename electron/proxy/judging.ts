@@ -83,10 +83,11 @@ export async function understand(
   const payload = workings.inspection.scan(
     Buffer.concat([head, Buffer.from('\n\n'), ...parts]),
     workings.settings().fingerprintKey,
+    inspected,
   );
   return ok({
     request: described.value,
-    payload: inspected === 'whole' ? payload : { ...payload, inspected: 'part' },
+    payload,
     placeholders: findPlaceholders(workings.routes.placeholders(connection.route.session), {
       target: exchange.rawTarget,
       headers,

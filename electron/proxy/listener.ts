@@ -16,7 +16,11 @@ const MAX_PREAMBLE = 128;
 const FIRST_MS = 10_000;
 
 /** Opens the proxy's one port, on the loopback, and serves what arrives. */
-export function openListener(workings: Workings, authority: () => Authority): Promise<{ readonly server: Server; readonly port: number }> {
+export async function openListener(
+  workings: Workings,
+  authority: () => Authority,
+  wantedPort: number | null,
+): Promise<{ readonly server: Server; readonly port: number }> {
   const connections = new WeakMap<Duplex, Connection>();
   const http1 = makeHttp1(workings, {
     connection: (socket, request) => connections.get(socket) ?? explicitConnection(workings, socket, request),
@@ -33,14 +37,19 @@ export function openListener(workings: Workings, authority: () => Authority): Pr
     admit(door, socket).catch(() => socket.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
-  return new Promise((settle, reject) => {
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const at = server.address();
-      if (at === null || typeof at === 'string') throw new Error('the listener has no port');
-      settle({ server, port: at.port });
+  const listen = (port: number): Promise<number> =>
+    new Promise((settle, reject) => {
+      server.once('error', reject);
+      server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
+        server.off('error', reject);
+        const at = server.address();
+        if (at === null || typeof at === 'string') throw new Error('the listener has no port');
+        settle(at.port);
+      });
     });
-  });
+  // Somebody else may have the port that the proxy before this one had.
+  const port = await listen(wantedPort ?? 0).catch(() => listen(0));
+  return { server, port };
 }
 
 /** Lets in a guard's connection by its token, and what speaks HTTP to be asked for one; everything else is closed. */

@@ -35,7 +35,7 @@ export async function serveStream(workings: Workings, socket: Duplex, stream: Ra
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   socket.on('error', () => undefined);
-  const scan = (bytes: Uint8Array) => workings.inspection.scan(bytes, fingerprintKey);
+  const scan = (bytes: Uint8Array) => workings.inspection.scan(bytes, fingerprintKey, 'part');
   const payload = scan(encrypted ? Buffer.alloc(0) : first);
   const placeholders = findPlaceholders(workings.routes.placeholders(stream.route.session), {
     target: '',

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Route } from '../wire/proxy-message.ts';
 
 /** A guard's connection may be here before its route: so long is waited for it. */
@@ -14,7 +14,7 @@ export interface Routes {
   setPlaceholders(session: string, values: readonly string[]): void;
   placeholders(session: string): readonly string[];
   /** Counts a socket to a session, which `forget` destroys. */
-  hold(session: string, socket: Pick<Socket, 'destroy' | 'once'>): void;
+  hold(session: string, socket: Duplex): void;
   forget(session: string): void;
 }
 
@@ -26,7 +26,7 @@ export function makeRoutes(now: () => number = Date.now, waitMs: number = ROUTE_
   const byToken = new Map<string, Route>();
   const waiting = new Map<string, (route: Route) => void>();
   const values = new Map<string, readonly string[]>();
-  const sockets = new Map<string, Set<Pick<Socket, 'destroy'>>>();
+  const sockets = new Map<string, Set<Duplex>>();
 
   const live = (token: string): Route | null => {
     const route = byToken.get(token);

@@ -44,7 +44,7 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
     sendPage(exchange, failure(message));
   };
   if (judged.address === null) return fail(judged.fault?.message ?? 'the name leads nowhere');
-  const swapped = await swap(workings, { exchange, what, answer });
+  const swapped = await swap({ exchange, what, answer });
   if ('error' in swapped) return fail(swapped.error);
   const { target } = what.request;
   const carrier = await workings.upstream.carrier(
@@ -106,7 +106,7 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
       trailers: () => [],
       end: () => upstream.end(),
     },
-    (bytes) => workings.inspection.scan(bytes, fingerprintKey),
+    (bytes) => workings.inspection.scan(bytes, fingerprintKey, 'part'),
     async (payload) => {
       const request = { ...what.request, inspected: 'part' as const };
       const said = await workings.channel.ask(
