@@ -44,16 +44,15 @@ export interface FamilyReader {
 export function familyOf(entry: z.infer<typeof httpFamilySchema>, reader: FamilyReader): HttpFamily {
   return {
     name: entry.family,
-    hosts: entry.hosts === undefined ? null : entry.hosts.map((host) => hostPattern(host, reader)),
+    hosts: entry.hosts === undefined ? null : entry.hosts.map((host) => hostName(host, reader)),
     labels: entry.labels ?? [],
     calls: entry.calls.flatMap((call) => call.on.map((on) => callOf(on, call, reader))),
   };
 }
 
-/** `*` stands for any characters of a name; an address or name without one is exact. */
-function hostPattern(text: string, reader: FamilyReader): RegExp {
+function hostName(text: string, reader: FamilyReader): string {
   if (!/^[a-z0-9.*:-]+$/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a host`);
-  return new RegExp(`^${text.split('*').map(escaped).join('[a-z0-9.-]+')}$`);
+  return text;
 }
 
 function callOf(on: string, call: z.infer<typeof callSchema>, reader: FamilyReader): HttpCall {

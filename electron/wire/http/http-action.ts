@@ -161,7 +161,10 @@ function verbEffects(scene: Scene, source: VerbSource): readonly Effect[] {
     const key = `${deed.effect} ${deed.tags.join()}`;
     if (!effects.has(key)) effects.set(key, say(scene, deed));
   }
-  return effects.size > 0 ? [...effects.values()] : [say(scene, plain('upload'))];
+  // What is asked is sent all the same.
+  const kinds = [...effects.values()].map((effect) => effect.kind);
+  const asks = kinds.every((kind) => kind === 'download') && scene.submission.request.body.kind !== 'none';
+  return asks ? [...effects.values(), say(scene, plain('upload'))] : [...effects.values()];
 }
 
 /** What the method alone says; a last word of the path that deletes (`POST /users/7/delete`) counts as it does for `curl`. */
@@ -233,7 +236,10 @@ function namedObject(scene: Scene, deed: HttpDeed, labels: readonly string[]): E
     (_whole, name: string) => scene.recognized.captures.get(name) ?? '',
   );
   const word = { text, raw: text, known: true, glob: false };
-  const own = objectOf(word, deed.object, [], 'here', scene.submission.place, scene.knowledge).labels;
+  // A package's scope (`@scope/name`) is no folder.
+  const own = objectOf(word, deed.object, [], 'here', scene.submission.place, scene.knowledge).labels.filter(
+    (label) => label !== 'local-package',
+  );
   return { kind: deed.object, value: text, known: true, many: deed.many, labels: [...new Set([...labels, ...own])] };
 }
 
