@@ -66,7 +66,8 @@ function readHost(hostname: string, raw: string): Omit<Authority, 'port'> | null
     oddities.add('trailing-dot');
     host = host.slice(0, -1);
   }
-  if (host === '' || host.startsWith('.') || host.includes('..') || host.length > 253) return null;
+  // Stricter than WHATWG: `*`, `,` and `$` stand in no name that anybody owns, and read as several hosts elsewhere.
+  if (!/^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(host) || host.length > 253) return null;
   if (host.split('.').some((label) => label.length > 63)) return null;
   if (isIpv4(host)) {
     const written = raw.toLowerCase().replace(/\.$/, '');
