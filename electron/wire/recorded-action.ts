@@ -1,8 +1,8 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, SessionId, TimeMs } from '../core/brand.ts';
+import { EMPTY_PAYLOAD } from '../core/data/payload.ts';
 import type { Hasher } from '../core/ports.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
-import { EMPTY_PAYLOAD } from '../core/data/payload.ts';
 import type { RecordedCase, RecordedRequest } from './case-file.ts';
 import { buildHttpAction } from './http/http-action.ts';
 import { describeRequest } from './http/request.ts';
@@ -83,7 +83,12 @@ export function normalizeCase(
 declare const TextEncoder: { new (): { encode(text: string): Uint8Array } };
 
 /** The request as a proxy would have met it: in the clear for `http`, opened TLS for `https`, the name dialled that the address names. */
-function request(recorded: RecordedRequest, place: CasePlace, knowledge: Knowledge, hasher: Hasher): NormalizedCase {
+function request(
+  recorded: RecordedRequest,
+  place: CasePlace,
+  knowledge: Knowledge,
+  hasher: Hasher,
+): NormalizedCase {
   const split = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(recorded.url);
   if (split === null) return { kind: 'unreadable', reason: 'its address is no web address' };
   const [, scheme = '', authority = '', rest = ''] = split;

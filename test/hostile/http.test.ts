@@ -76,7 +76,33 @@ const hostile = fc.oneof(
   fc.ipV4Extended(),
   fc.ipV6().map((address) => `[${address}]`),
   fc
-    .array(fc.constantFrom('/', '\\', '@', ':', '..', '%2e', '%2f', '%00', '#', '?', 'a', '0x7f', '.', '[', ']', '::1', '\t', ' ', 'é', '。', 'https:', '*'), { maxLength: 12 })
+    .array(
+      fc.constantFrom(
+        '/',
+        '\\',
+        '@',
+        ':',
+        '..',
+        '%2e',
+        '%2f',
+        '%00',
+        '#',
+        '?',
+        'a',
+        '0x7f',
+        '.',
+        '[',
+        ']',
+        '::1',
+        '\t',
+        ' ',
+        'é',
+        '。',
+        'https:',
+        '*',
+      ),
+      { maxLength: 12 },
+    )
     .map((parts) => parts.join('')),
 );
 
@@ -93,8 +119,25 @@ describe('properties', () => {
           routePort: fc.option(fc.integer({ min: 1, max: 65535 })),
           sni: fc.option(hostile),
           protocol: fc.constantFrom('http/1.1' as const, 'h2' as const, 'websocket' as const),
-          headers: fc.array(fc.tuple(fc.oneof(fc.constantFrom('content-type', 'host', 'connection'), fc.string()), fc.oneof(fc.constantFrom('application/json', 'application/x-git-receive-pack-request', 'application/graphql', 'text/plain'), fc.string())), { maxLength: 4 }),
-          window: fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.json().map((text) => new TextEncoder().encode(text))),
+          headers: fc.array(
+            fc.tuple(
+              fc.oneof(fc.constantFrom('content-type', 'host', 'connection'), fc.string()),
+              fc.oneof(
+                fc.constantFrom(
+                  'application/json',
+                  'application/x-git-receive-pack-request',
+                  'application/graphql',
+                  'text/plain',
+                ),
+                fc.string(),
+              ),
+            ),
+            { maxLength: 4 },
+          ),
+          window: fc.oneof(
+            fc.uint8Array({ maxLength: 200 }),
+            fc.json().map((text) => new TextEncoder().encode(text)),
+          ),
           length: fc.option(fc.nat()),
           inspected: fc.constantFrom('whole' as const, 'part' as const),
           multipart: fc.constant(null),
@@ -118,7 +161,12 @@ describe('properties', () => {
         assert.equal(url.port === '' ? 443 : Number(url.port), target.port);
         assert.equal(url.username + url.password + url.hash, '');
         const again = describeRequest(
-          inputOf({ authority: url.host, target: url.pathname + url.search, routeHost: target.host, routePort: target.port }),
+          inputOf({
+            authority: url.host,
+            target: url.pathname + url.search,
+            routeHost: target.host,
+            routePort: target.port,
+          }),
         );
         assert.ok(again.ok, target.url);
         assert.equal(again.value.target.host, target.host);

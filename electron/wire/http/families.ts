@@ -13,7 +13,7 @@ import {
 import type { Knowledge, VerbMeaning } from '../../core/semantic/knowledge.ts';
 import { verbOf } from '../../core/semantic/verbs.ts';
 import { isJsonObject } from '../json.ts';
-import { methodOf, valueOf } from './request.ts';
+import { headerOf, methodOf } from './request.ts';
 
 /** Which family and call a request is of. */
 export interface Recognized {
@@ -52,7 +52,7 @@ function plainPath(path: string): string {
 
 function fits(call: HttpCall, request: HttpRequest): boolean {
   return (
-    call.headers.every((test) => holds(test, valueOf(request.headers, test.name))) &&
+    call.headers.every((test) => holds(test, headerOf(request.headers, test.name))) &&
     call.query.every((test) => holds(test, pairOf(request.target.query, test.name))) &&
     call.fields.every((test) => holds(test, fieldOf(request, test.name)))
   );
@@ -84,7 +84,7 @@ export function verbWords(source: VerbSource, request: HttpRequest): readonly st
     case 'field':
       return [fieldOf(request, source.name) ?? ''];
     case 'header': {
-      const value = valueOf(request.headers, source.name) ?? '';
+      const value = headerOf(request.headers, source.name) ?? '';
       return [value.slice(value.lastIndexOf('.') + 1)];
     }
     case 'segment': {

@@ -22,7 +22,9 @@ interface Row {
 
 const folder = join(ROOT, 'test', 'vectors', 'http');
 const linesOf = (name: string): readonly string[] =>
-  readFileSync(join(folder, name), 'utf8').split('\n').filter((line) => line !== '');
+  readFileSync(join(folder, name), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
 
 let policy: CompiledPolicy;
 before(async () => {
@@ -90,7 +92,10 @@ test('every rule about requests alone decides a row and leaves one alone', () =>
   const attacks = linesOf('attack.jsonl').map(judge);
   const benign = linesOf('benign.jsonl').map(judge);
   for (const { id } of own) {
-    assert.ok(attacks.some(({ rules }) => rules.has(id)), `${id} speaks about no row`);
+    assert.ok(
+      attacks.some(({ rules }) => rules.has(id)),
+      `${id} speaks about no row`,
+    );
     assert.ok(!benign.some(({ rules }) => rules.has(id)), `${id} speaks about ordinary work`);
   }
 });
