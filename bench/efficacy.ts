@@ -94,6 +94,7 @@ function factsOf(action: Action, intent: string | null): FactSet {
       entities: [],
       classes: [],
       recent: [],
+      untrusted: null,
       recentTimes: [0],
     },
     environment: [],

@@ -27,6 +27,8 @@ export interface Minted {
   readonly expiresAt: number | null;
   /** What it may do, in words, for the receipt: `contents:read on me/site`. Never the secret. */
   readonly scope: string;
+  /** Ends it at its issuer, once the action is over or its seconds are; absent where an issuer knows no such thing. */
+  readonly end?: () => Promise<void>;
 }
 
 /** Why nothing was minted; `message` is for people and agents and holds no secret. */

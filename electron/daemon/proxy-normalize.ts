@@ -8,6 +8,7 @@ import { effectOn, objectAction } from '../wire/file-action.ts';
 import { buildHttpAction } from '../wire/http/http-action.ts';
 import { hostAndPort } from '../wire/network-action.ts';
 import type { ProxyQuestion } from '../wire/proxy-message.ts';
+import { buildStatementAction } from '../wire/sql/statement-action.ts';
 import { buildSignAction } from '../wire/ssh/sign-action.ts';
 import type { NormalizeFault, NormalizeInput, ProxyEnvelope } from './mediation.ts';
 import type { ProxySubmission } from './proxy-ports.ts';
@@ -57,10 +58,10 @@ function build(
     }
     case 'stream':
       return ok(buildStreamAction(submission, question, knowledge, hasher));
+    case 'statement':
+      return ok(buildStatementAction({ ...submission, question }, hasher));
     case 'sign':
       return ok(buildSignAction({ ...submission, question }, knowledge, hasher));
-    case 'statement':
-      return err({ code: 'not_understood', message: `nothing here understands a ${question.kind} yet` });
     default:
       return unreachable(question);
   }

@@ -59,6 +59,16 @@ export interface StatementView {
   readonly writes: readonly string[];
   /** Rows of the table `resources/knowledge`'s words for effects: `destructive`, `no-where`, `from-database` … */
   readonly tags: readonly string[];
+  /** The rights that running it takes, and no others: what a minter grants (AARM R9.b). */
+  readonly needs?: readonly TableNeed[];
+  /** Functions that it calls, as written. */
+  readonly calls?: readonly string[];
+}
+
+/** One right on one table or sequence, named as `to_regclass` reads names: quoted where it must be. */
+export interface TableNeed {
+  readonly table: string;
+  readonly privilege: 'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'USAGE' | 'CREATE' | 'OWNER';
 }
 
 /** One thing that is about to leave, as the proxy understood it. */
@@ -81,6 +91,12 @@ export type ProxyQuestion =
       readonly text: string;
       readonly statements: readonly StatementView[];
       readonly payload: Payload;
+      /** SHA-256 over the parameters of a prepared statement, hex; null when there are none. */
+      readonly values?: string | null;
+      /** The minted user whose connection this runs on (a transaction, or a session with state); null: on one of its own. */
+      readonly continues?: string | null;
+      /** `search_path` that the client set; null: the database's own. */
+      readonly searchPath?: string | null;
     }
   | {
       /** Bytes of a protocol that is not understood, or a TLS connection passed on unopened. */

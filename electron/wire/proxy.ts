@@ -114,6 +114,16 @@ const statement = z.strictObject({
   reads: z.array(short).max(4096),
   writes: z.array(short).max(4096),
   tags: z.array(text(64)).max(256),
+  needs: z
+    .array(
+      z.strictObject({
+        table: short,
+        privilege: z.enum(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'USAGE', 'CREATE', 'OWNER']),
+      }),
+    )
+    .max(16384)
+    .exactOptional(),
+  calls: z.array(short).max(4096).exactOptional(),
 });
 
 const question = z.discriminatedUnion('kind', [
@@ -134,6 +144,9 @@ const question = z.discriminatedUnion('kind', [
     text: text(MAX_VOLUME),
     statements: z.array(statement).max(16384),
     payload,
+    values: digest.nullable().exactOptional(),
+    continues: short.nullable().exactOptional(),
+    searchPath: long.nullable().exactOptional(),
   }),
   z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),
   z.strictObject({

@@ -61,6 +61,7 @@ function factsOf(line: string, partsFollow: boolean, classes: readonly Level[]):
       entities: [],
       classes,
       recent: [],
+      untrusted: null,
       recentTimes: [0],
     },
     environment: [],

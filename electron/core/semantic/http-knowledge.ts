@@ -1,0 +1,55 @@
+import type { EffectKind, ObjectKind } from '../effect.ts';
+
+/** A test on one named value of a request: a header, a query parameter or a field of its body. */
+export interface NamedTest {
+  readonly name: string;
+  readonly pattern: RegExp;
+}
+
+/** One thing that a request does; its object is the request's URL where no value is given. */
+export interface HttpDeed {
+  readonly effect: EffectKind;
+  readonly object: ObjectKind;
+  /** Name of the object, `{name}` standing for a stretch of the path; null: the URL. */
+  readonly value: string | null;
+  readonly labels: readonly string[];
+  readonly tags: readonly string[];
+  readonly recursive: boolean;
+  readonly force: boolean;
+  readonly many: boolean;
+  readonly reversible: 'yes' | 'no' | 'unknown';
+}
+
+/** Where a call's verb stands, when the address does not say what is done: `Action=DeleteUser`, `x-amz-target`, a GraphQL field. */
+export type VerbSource =
+  | { readonly kind: 'field' | 'header'; readonly name: string }
+  | { readonly kind: 'segment' }
+  | { readonly kind: 'graphql' };
+
+/** One kind of request of a family. */
+export interface HttpCall {
+  /** Upper case; null: any. */
+  readonly methods: readonly string[] | null;
+  readonly path: RegExp;
+  /** Names of the path's captures, in order. */
+  readonly names: readonly string[];
+  readonly headers: readonly NamedTest[];
+  readonly query: readonly NamedTest[];
+  readonly fields: readonly NamedTest[];
+  /** The action's operation; null: the method in lower case. */
+  readonly operation: string | null;
+  readonly does: readonly HttpDeed[];
+  readonly verb: VerbSource | null;
+  /** What the address alone cannot say. */
+  readonly analysis: 'git-push' | null;
+}
+
+/** What is known of one service's requests. */
+export interface HttpFamily {
+  readonly name: string;
+  /** Patterns of host names; null: any host, told by its calls alone. */
+  readonly hosts: readonly RegExp[] | null;
+  /** Given to every object of its requests. */
+  readonly labels: readonly string[];
+  readonly calls: readonly HttpCall[];
+}
