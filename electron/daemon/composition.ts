@@ -39,6 +39,7 @@ import { createApprovalService } from './approval-service.ts';
 import { calmFor } from './calm.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
+import { openCredentials } from './credential-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
@@ -47,7 +48,6 @@ import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
-import { noCredentials } from './no-credentials.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
@@ -233,7 +233,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
-  const credentials = noCredentials();
+  const credentials = await openCredentials({
+    places,
+    mediation,
+    keychain: keys.value.keychain,
+    keychainService: options.keychainService,
+    passphraseFile: options.passphraseFile,
+    changed: () => proxy?.resettle(),
+  });
+  if (!credentials.ok) {
+    policies.close();
+    await ledger.close();
+    return err({ code: 'credentials', message: credentials.error });
+  }
+  const broken = credentials.value.store.fault();
+  if (broken !== null) {
+    warnings.push(broken.message);
+    log(broken.message);
+  }
   const proxied = await startProxy({
     state: places.state,
     program: besideProgram('proxy', 'main'),
@@ -246,7 +263,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     sessions,
     scheduler,
     refusals,
-    credentials,
+    credentials: credentials.value.service,
     returns: { note: () => undefined },
     fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
@@ -404,6 +421,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     refusals,
     admit: (session) => running.admit(session, session.guard === null),
     authority: running.authority.certificatePem,
+    credentials: credentials.value,
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>

@@ -173,7 +173,9 @@ async function presign(
     },
   );
   const parameters = Object.entries(signed.query ?? {}).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value ?? '']).map((one) => `${escape(name)}=${escape(one)}`),
+    (Array.isArray(value) ? value : [value ?? '']).map(
+      (one) => `${percentEncode(name)}=${percentEncode(one)}`,
+    ),
   );
   return ok({
     path: `${pathOf(request.path)}?${parameters.join('&')}`,
@@ -232,7 +234,7 @@ function decode(text: string): string {
 }
 
 /** Percent-encoding as RFC 3986 has it, which the signature wants. */
-function escape(text: string): string {
+function percentEncode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
     (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
