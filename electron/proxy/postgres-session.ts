@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Frame, failure, frame } from '../edge/postgres-frame.ts';
 import type { FrameSource } from '../edge/postgres-source.ts';
@@ -77,6 +78,8 @@ export function runSession(
   let skipping = false;
   let silent: ((message: Frame) => void) | null = null;
   let leaving = false;
+  /** Further actions of the cycle: rows of a COPY that were asked about. */
+  let also: string[] = [];
 
   const write = async (bytes: Buffer): Promise<void> => {
     if (client.destroyed || bytes.length === 0) return;
@@ -98,7 +101,8 @@ export function runSession(
     ask: async (bytes) => {
       const asked = running?.asked;
       if (asked === undefined) return null;
-      const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: null }, bytes);
+      const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: digestOf(bytes) }, bytes);
+      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null) also.push(answer.action);
       return answer.result === 'ALLOW' ? null : answer.message;
     },
     forward: async (bytes) => {
@@ -233,10 +237,18 @@ export function runSession(
       await closeUpstream(up);
     }
     if (up.state === 'I') names.portals.clear();
-    if (over?.reportEnd === true && over.action !== null)
-      context.report(over.action, over.reply.outcome([up.minted], false));
+    owe(over, up, false);
     await write(bytes);
     over?.done();
+  };
+
+  /** Pays what a finished action owes: one outcome, for it and for the rows that were asked about after it. */
+  const owe = (over: Running | null, up: UpstreamLink, cut: boolean): void => {
+    const actions = [...(over !== null && over.reportEnd && over.action !== null ? [over.action] : []), ...also];
+    also = [];
+    if (over === null || actions.length === 0) return;
+    const outcome = over.reply.outcome([up.minted], cut);
+    for (const action of actions) context.report(action, outcome);
   };
 
   const remember = (up: UpstreamLink, reading: StatementReading): void => {
@@ -253,8 +265,7 @@ export function runSession(
     link = null;
     const over = running;
     running = null;
-    if (over?.reportEnd === true && over.action !== null)
-      context.report(over.action, over.reply.outcome([up.minted], true));
+    owe(over, up, true);
     if (!leaving)
       await write(failure({ code: '08006', message: 'the connection to the database was lost' }, 'FATAL'));
     client.end();
@@ -289,6 +300,14 @@ export function runSession(
     if (up?.open === true) {
       await quietly(up, frame('S'));
       up.open = false;
+      const over = running;
+      running = null;
+      owe(over, up, false);
+      over?.done();
+      if (up.state === 'I' && !up.kept) {
+        link = null;
+        await closeUpstream(up);
+      }
     }
     if (link !== null && link.state === 'T') await quietly(link, frame('Q', 'denied by countersign'));
     await write(failure({ code: why.code, message: why.message, hint: why.hint ?? null }));
@@ -381,8 +400,7 @@ export function runSession(
     if (running !== null) {
       // A part of the cycle that a Flush began: the outcome of the first part is owed now.
       const over: Running = running;
-      if (over.reportEnd && over.action !== null)
-        context.report(over.action, over.reply.outcome([up.minted], false));
+      owe(over, up, false);
       over.done();
     }
     begin(answer, asked, missing.length).sent(all.length);
@@ -568,6 +586,10 @@ function barredBy(readings: readonly StatementReading[]): BatchFault | null {
       return { code: '0A000', message: 'another role cannot be taken on through the firewall' };
   }
   return null;
+}
+
+function digestOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function firstLine(text: string): string {
