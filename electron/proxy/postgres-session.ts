@@ -292,6 +292,16 @@ export function runSession(
     });
 
   /**
+   * Inside a transaction the server may look at a table's rights before it has heard of a GRANT from elsewhere (LOCK, TRUNCATE and definitions do):
+   * taking and giving back a lock on a table of everybody's makes it listen, without a snapshot and without a trace.
+   */
+  const refresh = async (up: UpstreamLink, asked: Asked): Promise<void> => {
+    const late = ({ view }: StatementReading) => !LOCKS_FIRST.has(view.verb) && (view.needs ?? []).length > 0;
+    if (up.state !== 'T' || !asked.readings.some(late)) return;
+    await quietly(up, frame('Q', LISTEN_TO_GRANTS));
+  };
+
+  /**
    * Says no. In a transaction the server is told too, by a statement that fails: what follows is then its own business, savepoints and all.
    * `sync`: the client waits for ReadyForQuery; else it skips to its Sync.
    */
@@ -351,6 +361,7 @@ export function runSession(
       undone(answer);
       return deny(reached, true);
     }
+    await refresh(reached.link, asked);
     const bytes = frame('Q', text);
     begin(answer, asked, 0).sent(bytes.length);
     reached.link.socket.write(bytes);
@@ -383,6 +394,7 @@ export function runSession(
       undone(answer);
       return deny(reached, sync);
     }
+    if (!reached.link.open) await refresh(reached.link, asked);
     send(reached.link, batch, answer, asked, all, sync);
   };
 
@@ -568,6 +580,10 @@ export function runSession(
   });
   return { session: context.route.session, cancel, ended: serve() };
 }
+
+const LOCKS_FIRST = new Set(['select', 'insert', 'update', 'delete', 'merge', 'begin', 'commit', 'rollback', 'set', 'show']);
+const LISTEN_TO_GRANTS =
+  'SAVEPOINT csn_rights; LOCK TABLE information_schema.sql_features IN ACCESS SHARE MODE; ROLLBACK TO SAVEPOINT csn_rights; RELEASE SAVEPOINT csn_rights';
 
 function stateLetter(byte: number | undefined): 'I' | 'T' | 'E' {
   return byte === 0x54 ? 'T' : byte === 0x45 ? 'E' : 'I';
