@@ -77,6 +77,8 @@ export const FACT_TYPES: Readonly<Record<string, Readonly<Record<string, FactTyp
     velocity: 'dyn',
   },
   Request: { text: 'string' },
+  /** `source` is null while nothing was seen. */
+  Untrusted: { seen: 'bool', count: 'dyn', kinds: 'list<string>', source: 'dyn' },
   History: {
     tools: 'list<string>',
     entities: 'list<string>',
@@ -85,8 +87,6 @@ export const FACT_TYPES: Readonly<Record<string, Readonly<Record<string, FactTyp
     untrusted: 'Untrusted',
     recent: 'list<PriorAction>',
   },
-  /** `source` is null while nothing was seen. */
-  Untrusted: { seen: 'bool', count: 'dyn', kinds: 'list<string>', source: 'dyn' },
   Alignment: { scope: 'string', distance: 'dyn', drift: 'dyn', words: 'list<string>' },
   EnvironmentFact: { value: 'dyn', source: 'string', age_ms: 'dyn' },
 };
