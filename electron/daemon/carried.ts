@@ -151,13 +151,13 @@ function filesOf(
   let whole = true;
   for (const effect of action.effects) {
     const { object } = effect;
-    if (effect.kind !== 'read' || object.kind !== 'path') continue;
+    if ((effect.kind !== 'read' && effect.kind !== 'upload') || object.kind !== 'path') continue;
     if (effect.command !== null && !senders.has(effect.command)) continue;
     if (object.labels.includes('remote') || object.labels.includes('container')) continue;
     const path = hostPath(session, object.value);
     if (seen.has(path)) continue;
     seen.add(path);
-    const classified = ports.classify(effect);
+    const classified = ports.classify({ ...effect, kind: 'read' });
     if (classified !== null && (classified.level === 'CONFIDENTIAL' || classified.level === 'RESTRICTED'))
       flows.push({
         source: {
