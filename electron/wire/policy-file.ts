@@ -1,8 +1,10 @@
 import type { Node } from 'yaml';
+import type { ClassifyRow, DestinationRow } from '../core/data/destination.ts';
 import { postureFaults } from '../core/policy/compile.ts';
 import { type PolicyFault, policyFault } from '../core/policy/fault.ts';
 import type { Posture, Rule } from '../core/policy/rule.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { readClassify, readDestination } from './policy-data.ts';
 import { type PolicyFileOptions, readRule } from './policy-rule.ts';
 import {
   faultAt,
@@ -26,11 +28,13 @@ export interface PolicyFile {
   readonly version: string;
   readonly posture: Posture | null;
   readonly rules: readonly Rule[];
+  readonly classify: readonly ClassifyRow[];
+  readonly destinations: readonly DestinationRow[];
 }
 
 const FILE_KEYS = {
-  known: ['pack', 'version', 'description', 'posture', 'rules'],
-  required: ['pack', 'version', 'rules'],
+  known: ['pack', 'version', 'description', 'posture', 'rules', 'classify', 'destinations'],
+  required: ['pack', 'version'],
 };
 const POSTURE_KEYS = {
   known: ['name', 'unmatched', 'why', 'minimum_confidence'],
@@ -112,7 +116,24 @@ export function parsePolicyFile(
       return rule === undefined ? undefined : [rule, item];
     }),
   );
+  const classify = optional(entries, 'classify', [], (node, key) =>
+    readList(reader, node, key, (item) => readClassify(reader, item)),
+  );
+  const destinations = optional(entries, 'destinations', [], (node, key) =>
+    readList(reader, node, key, (item) => readDestination(reader, item)),
+  );
+  // A file may hold rows only; one with neither says nothing, and most likely its key is mistyped.
+  if (!['rules', 'classify', 'destinations'].some((key) => entries.has(key)))
+    faultAt(reader, root, 'missing_key', 'a policy file needs `rules`');
   reader.faults.push(...duplicateFaults(pairs, yaml.value));
   if (reader.faults.length > 0) return err(inOrder(reader.faults));
-  return ok({ file: fileName, pack, version, posture, rules: pairs.map(([rule]) => rule) });
+  return ok({
+    file: fileName,
+    pack,
+    version,
+    posture,
+    rules: pairs.map(([rule]) => rule),
+    classify,
+    destinations,
+  });
 }
