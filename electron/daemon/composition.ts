@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Action } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
+import { redactText } from '../core/data/redact.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
@@ -14,6 +15,7 @@ import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { steadyClock } from '../edge/clock.ts';
+import { openDataKeys } from '../edge/data-key.ts';
 import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
 import { nodeHasher } from '../edge/hasher.ts';
@@ -50,6 +52,7 @@ import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts'
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
 import { type RunningProxy, startProxy } from './proxy-wiring.ts';
+import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
@@ -94,13 +97,15 @@ const LINE_MS = 5_000;
  * ledger before policy, policy proven before the doors: nothing is answered by a daemon that cannot record or deny.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Result<RunningDaemon, StartFault>> {
-  const { places, log } = options;
+  const { places } = options;
   mkdirSync(places.state, { recursive: true, mode: 0o700 });
   const random = systemRandom;
   const hasher = nodeHasher;
   const timers = platformTimers();
   const warnings: string[] = [];
   const ledgerDir = join(places.state, 'ledger');
+  let redactor: Redactor | null = null;
+  const log = (line: string) => options.log(redactor?.text(line) ?? redactText(line).value);
   const clock = steadyClock({
     floor: recordedTime(ledgerDir) ?? 0,
     onJump: (jump) =>
@@ -128,7 +133,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     missingHead: options.acceptMissingHead ? 'reset' : 'require',
   });
   if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
-  const ledger = opened.value;
+  const dataKeys = await openDataKeys({
+    dir: join(places.state, 'data'),
+    keys: keys.value,
+    passphraseFile: options.passphraseFile,
+  });
+  if (!dataKeys.ok) {
+    await opened.value.close();
+    return err({ code: dataKeys.error.code, message: dataKeys.error.message });
+  }
+  const redacts = createRedactor(dataKeys.value.redaction, hasher, random);
+  redactor = redacts;
+  const ledger = redactedLedger(opened.value, redacts);
   // The lock is ours: what a killed daemon left behind would be proven to doors that no longer know it.
   for (const stale of [places.capability, join(places.run, 'daemon.pid')])
     rmSync(stale, { force: true, recursive: true });
@@ -165,7 +181,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const sessions = createSessionStore();
   const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
-  const approvals = createApprovalService(clock, timers);
+  const approvals = redactedApprovals(createApprovalService(clock, timers), redacts);
   const deferrals = createDeferralService(clock, timers);
   const mediation: MediationPorts = {
     clock,
@@ -195,7 +211,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
     evaluate,
     patternFor: (action, decision) => sessionPattern(action, decision),
-    appendEntry: (summary, kind, body, at) => {
+    redactor: redacts,
+    appendEntry: (summary, kind, given, at) => {
+      const body = redacts.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
       return { entry, summary: advanceSummary(summary, entry) };
     },
@@ -247,7 +265,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     refusals,
     credentials: credentials.value.service,
     returns: { note: () => undefined },
-    fingerprintKey: Uint8Array.from(randomBytes(16)),
+    fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
     env: process.env,
     log,
@@ -331,7 +349,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         product: session.identity.agent.product,
         assurance: session.assurance,
         started_at: session.startedAt,
-        request: session.intent?.text ?? null,
+        request: session.intent === null ? null : redacts.text(session.intent.text),
         workspace: session.workspace,
         actions: session.context.actionCount,
         waiting: approvals.pending().filter((view) => view.session === session.id).length,

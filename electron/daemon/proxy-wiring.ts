@@ -139,7 +139,10 @@ export async function startProxy(
       await started();
       return door.wayFor(session, host, port, scope);
     },
-    resettle: () => running.resettle(),
+    resettle() {
+      running.resettle();
+      door.replaced();
+    },
     stop: () => running.stop(),
   });
 }

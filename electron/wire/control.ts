@@ -190,6 +190,8 @@ export const approvalViewSchema = z.strictObject({
       result: z.string().nullable(),
     }),
   ),
+  /** Where what it carries was read: `path:/home/u/x`, with its level. */
+  flows: z.array(z.strictObject({ source: z.string(), level: z.string(), matches: z.number() })),
   data_classes: z.array(z.string()),
   distance: z.number().nullable(),
   risk: z.string(),

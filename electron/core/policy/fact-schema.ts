@@ -82,8 +82,11 @@ export const FACT_TYPES: Readonly<Record<string, Readonly<Record<string, FactTyp
     entities: 'list<string>',
     classes: 'list<string>',
     counts: 'map<string, dyn>',
+    untrusted: 'Untrusted',
     recent: 'list<PriorAction>',
   },
+  /** `source` is null while nothing was seen. */
+  Untrusted: { seen: 'bool', count: 'dyn', kinds: 'list<string>', source: 'dyn' },
   Alignment: { scope: 'string', distance: 'dyn', drift: 'dyn', words: 'list<string>' },
   EnvironmentFact: { value: 'dyn', source: 'string', age_ms: 'dyn' },
 };
