@@ -9,6 +9,7 @@ import type { Clock } from '../core/ports.ts';
 import { hostOf } from '../core/semantic/objects.ts';
 import { readBeginning } from '../edge/read-scan.ts';
 import { hostPath } from './guard-normalize.ts';
+import type { CarriedFacts } from './mediation.ts';
 import type { Session } from './session-store.ts';
 
 /** What an action takes out of this machine, and where it was read (AARM R2.b, T3). */
@@ -150,13 +151,13 @@ function filesOf(
   let whole = true;
   for (const effect of action.effects) {
     const { object } = effect;
-    if (effect.kind !== 'read' || object.kind !== 'path') continue;
+    if ((effect.kind !== 'read' && effect.kind !== 'upload') || object.kind !== 'path') continue;
     if (effect.command !== null && !senders.has(effect.command)) continue;
     if (object.labels.includes('remote') || object.labels.includes('container')) continue;
     const path = hostPath(session, object.value);
     if (seen.has(path)) continue;
     seen.add(path);
-    const classified = ports.classify(effect);
+    const classified = ports.classify({ ...effect, kind: 'read' });
     if (classified !== null && (classified.level === 'CONFIDENTIAL' || classified.level === 'RESTRICTED'))
       flows.push({
         source: {
@@ -192,6 +193,28 @@ function joined(payloads: readonly Payload[], whole: boolean): Payload {
     inspected: whole && payloads.every((payload) => payload.inspected === 'whole') ? 'whole' : 'part',
     findings,
     marks: payloads[0]?.marks ?? new Uint8Array(0),
+  };
+}
+
+/** The facts `data` and `destination` of what is carried; where something is late, what is not known is not said (docs/policy-format.md). */
+export function factsOf({ payload, flows, late }: Carried): CarriedFacts {
+  const highest = flows[0]?.source.level ?? null;
+  const known = flows.length > 0 || !late;
+  return {
+    data: {
+      ...(known
+        ? {
+            flows: flows.map(({ source, matches }) => ({
+              source: source.name,
+              level: source.level,
+              matches,
+            })),
+          }
+        : {}),
+      ...(known ? { flow_level: highest } : {}),
+      findings: (payload?.findings ?? []).map(({ kind, detector, count }) => ({ kind, detector, count })),
+    },
+    destination: {},
   };
 }
 

@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url';
 import type { Action } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
+import { classifyRead } from '../core/data/classification.ts';
+import type { FlowStore } from '../core/data/flow.ts';
+import { createFlowMemory } from '../core/data/flow-memory.ts';
 import { redactText } from '../core/data/redact.ts';
+import { scanPayload } from '../core/data/scan.ts';
 import type { Decision } from '../core/decision.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
@@ -20,6 +24,7 @@ import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
+import { inflate } from '../edge/inflate.ts';
 import { openKeys } from '../edge/keys.ts';
 import { loadKnowledge } from '../edge/knowledge-dir.ts';
 import { openLedger } from '../edge/ledger.ts';
@@ -29,6 +34,8 @@ import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
 import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
+import { createReadScanner } from '../edge/read-scan.ts';
+import { scanRead } from '../edge/read-scan-text.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
 import { homeTrash, trashPlace } from '../edge/trash-place.ts';
 import { writeCopy } from '../edge/write-copy.ts';
@@ -37,6 +44,7 @@ import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
 import { calmFor } from './calm.ts';
+import { createCarried, factsOf } from './carried.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
 import { openCredentials } from './credential-wiring.ts';
@@ -52,6 +60,7 @@ import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts'
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
 import { type RunningProxy, startProxy } from './proxy-wiring.ts';
+import { createReading } from './reading.ts';
 import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
@@ -183,6 +192,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const own = [...new Set([places.state, places.config, places.run])];
   const approvals = redactedApprovals(createApprovalService(clock, timers), redacts);
   const deferrals = createDeferralService(clock, timers);
+  const fingerprintKey = dataKeys.value.fingerprint;
+  const flowStore: FlowStore = createFlowMemory(hasher.sha256(''));
+  const reading = createReading({
+    clock,
+    timers,
+    store: flowStore,
+    scanner: createReadScanner(fingerprintKey),
+    scanNow: (bytes) => scanRead(bytes, fingerprintKey),
+    classify: classifyRead,
+  });
+  const carriedBy = createCarried({
+    clock,
+    store: flowStore,
+    scan: (bytes, inspected) => scanPayload(bytes, { key: fingerprintKey, inflate, inspected }),
+    classify: classifyRead,
+    late: (session) => reading.late(session),
+  });
   const mediation: MediationPorts = {
     clock,
     random,
@@ -212,6 +238,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     evaluate,
     patternFor: (action, decision) => sessionPattern(action, decision),
     redactor: redacts,
+    reading,
+    carriedBy,
+    carried: (session, action) => factsOf(carriedBy(session, action)),
     appendEntry: (summary, kind, given, at) => {
       const body = redacts.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
@@ -509,6 +538,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           reason: 'the daemon stopped',
         });
       await running.stop();
+      await reading.close();
+      await flowStore.close();
       await recordLifecycle('stopped', { reason: 'asked to' });
       await ledger.close();
     },

@@ -1,9 +1,8 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join, matchesGlob } from 'node:path';
-import type { Action } from '../core/action.ts';
 import type { ActionId, TimeMs } from '../core/brand.ts';
 import type { Level } from '../core/context.ts';
-import { type Classified, classifyRead, higherLevel } from '../core/data/classification.ts';
+import { type Classified, higherLevel } from '../core/data/classification.ts';
 import type { FlowStore } from '../core/data/flow.ts';
 import type { Finding } from '../core/data/payload.ts';
 import type { UntrustedSignal } from '../core/data/untrusted.ts';
@@ -305,11 +304,3 @@ function entries(folder: string) {
     return [];
   }
 }
-
-/** What an action reads of files, whatever it is. */
-export function readsOf(action: Action): readonly Effect[] {
-  return action.effects.filter((effect) => effect.kind === 'read' || effect.kind === 'upload');
-}
-
-/** The classification of an effect without a policy's own rows. */
-export const classifyByLabel = (effect: Effect): Classified | null => classifyRead(effect);

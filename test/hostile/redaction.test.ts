@@ -57,7 +57,13 @@ function spellings(secret: string): readonly string[] {
     const text = Buffer.concat([Buffer.alloc(shift, 'x'), bytes]).toString('base64');
     return text.slice(shift === 0 ? 0 : 4, -4);
   });
-  return [secret, encodeURIComponent(secret), bytes.toString('hex'), bytes.toString('hex').toUpperCase(), ...aligned];
+  return [
+    secret,
+    encodeURIComponent(secret),
+    bytes.toString('hex'),
+    bytes.toString('hex').toUpperCase(),
+    ...aligned,
+  ];
 }
 
 function filesBelow(folder: string): readonly string[] {
@@ -87,18 +93,27 @@ describe('secrets that an agent handles', () => {
   };
 
   test('are in nothing that is written, shown, sent or exported', { timeout: 120_000 }, async () => {
-    const daemon = await home.startDaemon({ COUNTERSIGN_APPROVAL_MS: '1500', COUNTERSIGN_DEFERRAL_MS: '1500' });
+    const daemon = await home.startDaemon({
+      COUNTERSIGN_APPROVAL_MS: '1500',
+      COUNTERSIGN_DEFERRAL_MS: '1500',
+    });
     for (const [at, line] of LINES.entries()) {
       const done = await home.cli(
-        ['run', '--for', `try it with ${s('request')}`, '--', 'bash', '-c', line],
+        ['run', '--intent', `try it with ${s('request')}`, '--', 'bash', '-c', line],
         { env: { SERVICE_TOKEN: s('assigned') }, timeoutMs: 30_000 },
       );
       said.set(`line ${at}`, Buffer.from(done.stdout + done.stderr));
     }
-    const approvals = home.cli(['run', '--', 'bash', '-c', `sudo id --token=${s('unknown')}`]);
+    const approvals = home.cli([
+      'run',
+      '--',
+      'bash',
+      '-c',
+      `rm -rf ${home.home}/Documents --token=${s('unknown')}`,
+    ]);
     const deadline = Date.now() + 10_000;
     let asked = '';
-    while (Date.now() < deadline && !asked.includes('STEP_UP') && !asked.includes('DEFER')) {
+    while (Date.now() < deadline && !asked.includes('"origin"')) {
       const control = await home.control();
       const reply = await control.call({ type: 'approvals.list' });
       asked = JSON.stringify(reply);
@@ -113,10 +128,10 @@ describe('secrets that an agent handles', () => {
     said.set('refusal', await knock(home.places.submitSocket, `{"token":"${s('header')}","v":`));
     for (const args of [
       ['status'],
-      ['receipts'],
-      ['receipts', '--json'],
+      ['receipts', 'list'],
+      ['receipts', 'list', '--json'],
       ['verify'],
-      ['export', '--all', '--openings', '-o', join(home.root, 'bundle.jsonl')],
+      ['export', '--out', '-'],
     ]) {
       const done = await home.cli(args);
       said.set(args.join(' '), Buffer.from(done.stdout + done.stderr));
@@ -125,7 +140,10 @@ describe('secrets that an agent handles', () => {
     for (const path of filesBelow(home.root).filter((path) => !path.startsWith(home.work)))
       said.set(path, readFileSync(path));
     said.set('log', Buffer.from(daemon.log()));
-    assert.ok([...said.keys()].some((path) => path.endsWith('ledger.db-wal')), 'the ledger was looked at');
+    assert.ok(
+      [...said.keys()].some((path) => path.endsWith('ledger.db-wal')),
+      'the ledger was looked at',
+    );
 
     assert.deepEqual(leaks(), []);
     // The words around them are there: what happened can be told.
