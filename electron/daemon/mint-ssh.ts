@@ -107,12 +107,12 @@ function fault(code: MintFault['code'], message: string): Result<never, MintFaul
   return err({ code, message });
 }
 
-/** What the proxy is told of a session's SSH keys; null when it has none, and then no agent. `records`: those that may be used now. */
+/** What the proxy is told of a session's SSH keys. `records`: those that may be used now; others may have been removed since. */
 export function sshAgentOf(
   session: string,
   socket: string,
   records: readonly CredentialRecord[],
-): Extract<DaemonToProxy, { readonly kind: 'ssh-agent' }> | null {
+): Extract<DaemonToProxy, { readonly kind: 'ssh-agent' }> {
   const keys = records.flatMap((record): readonly SshAgentKey[] => {
     const blob = record.kind === 'ssh' ? keyOf(record) : null;
     if (blob === null) return [];
@@ -122,5 +122,14 @@ export function sshAgentOf(
       { credential: name, publicKey: toBase64(blob), comment: name, knownHosts, hosts: record.limits.hosts },
     ];
   });
-  return keys.length === 0 ? null : { kind: 'ssh-agent', session, socket, keys };
+  return { kind: 'ssh-agent', session, socket, keys };
+}
+
+/** A name in the file system that a socket can have everywhere, in bytes. */
+const MAX_SOCKET_PATH = 103;
+
+/** Where a session's agent listens, below the folder of sessions; null where the path would be too long for a socket. */
+export function agentSocketOf(sessions: string, session: string): string | null {
+  const path = `${sessions}/${session}/ssh-agent`;
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH ? null : path;
 }

@@ -1,7 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Hasher } from '../core/ports.ts';
-import { err, ok, type Result, unreachable } from '../core/result.ts';
+import { ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { objectOf } from '../core/semantic/objects.ts';
 import { effectOn, objectAction } from '../wire/file-action.ts';
