@@ -273,7 +273,8 @@ function creation(user: string, password: string, ttl: number, rights: Rights): 
     // A random password of 256 bits needs no stretching: one round, and the log-in is quick. The server gets the verifier only.
     `CREATE ROLE ${user} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT CONNECTION LIMIT 1 PASSWORD '${scramVerifier(password, 1)}' ROLE CURRENT_USER`,
     validUntil(user, ttl),
-    `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${user}', current_database()); END $$`,
+    // Everybody may connect where nobody said otherwise, and then there is nothing to grant.
+    `DO $$ BEGIN IF NOT has_database_privilege('public', current_database(), 'CONNECT') THEN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${user}', current_database()); END IF; END $$`,
     ...(rights.readOnly ? [`ALTER ROLE ${user} SET default_transaction_read_only = on`] : []),
     ...rights.grants,
   ].join(';\n');

@@ -73,6 +73,8 @@ export function frameSource(socket: Duplex, reader: FrameReader): FrameSource {
       return held !== null;
     },
     stop() {
+      ended = true;
+      wake();
       socket.off('data', onData);
       socket.off('end', onEnd);
       socket.off('close', onEnd);

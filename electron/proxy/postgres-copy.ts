@@ -19,6 +19,7 @@ export function createCopyIn(ports: {
   let held: Frame[] = [];
   let size = 0;
   let early: Frame[] = [];
+  let tail: Promise<void> = Promise.resolve();
 
   const decide = async (): Promise<void> => {
     const rows = Buffer.concat(held.filter((one) => one.type === 'd').map((one) => one.body));
@@ -35,7 +36,7 @@ export function createCopyIn(ports: {
     }
   };
 
-  const take = async (message: Frame): Promise<void> => {
+  const takeNow = async (message: Frame): Promise<void> => {
     switch (state) {
       case 'none':
         // Some clients send their rows before they hear that the server waits for them.
@@ -55,6 +56,11 @@ export function createCopyIn(ports: {
       default:
         return;
     }
+  };
+
+  const take = (message: Frame): Promise<void> => {
+    tail = tail.then(() => takeNow(message));
+    return tail;
   };
 
   return {

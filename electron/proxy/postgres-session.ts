@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type Frame, failure, frame } from '../edge/postgres-frame.ts';
 import type { FrameSource } from '../edge/postgres-source.ts';
@@ -77,6 +78,8 @@ export function runSession(
   let skipping = false;
   let silent: ((message: Frame) => void) | null = null;
   let leaving = false;
+  /** Further actions of the cycle: rows of a COPY that were asked about. */
+  let also: string[] = [];
 
   const write = async (bytes: Buffer): Promise<void> => {
     if (client.destroyed || bytes.length === 0) return;
@@ -98,7 +101,8 @@ export function runSession(
     ask: async (bytes) => {
       const asked = running?.asked;
       if (asked === undefined) return null;
-      const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: null }, bytes);
+      const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: digestOf(bytes) }, bytes);
+      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null) also.push(answer.action);
       return answer.result === 'ALLOW' ? null : answer.message;
     },
     forward: async (bytes) => {
@@ -233,10 +237,18 @@ export function runSession(
       await closeUpstream(up);
     }
     if (up.state === 'I') names.portals.clear();
-    if (over?.reportEnd === true && over.action !== null)
-      context.report(over.action, over.reply.outcome([up.minted], false));
+    owe(over, up, false);
     await write(bytes);
     over?.done();
+  };
+
+  /** Pays what a finished action owes: one outcome, for it and for the rows that were asked about after it. */
+  const owe = (over: Running | null, up: UpstreamLink, cut: boolean): void => {
+    const actions = [...(over !== null && over.reportEnd && over.action !== null ? [over.action] : []), ...also];
+    also = [];
+    if (over === null || actions.length === 0) return;
+    const outcome = over.reply.outcome([up.minted], cut);
+    for (const action of actions) context.report(action, outcome);
   };
 
   const remember = (up: UpstreamLink, reading: StatementReading): void => {
@@ -253,8 +265,7 @@ export function runSession(
     link = null;
     const over = running;
     running = null;
-    if (over?.reportEnd === true && over.action !== null)
-      context.report(over.action, over.reply.outcome([up.minted], true));
+    owe(over, up, true);
     if (!leaving)
       await write(failure({ code: '08006', message: 'the connection to the database was lost' }, 'FATAL'));
     client.end();
@@ -281,6 +292,16 @@ export function runSession(
     });
 
   /**
+   * Inside a transaction the server may look at a table's rights before it has heard of a GRANT from elsewhere (LOCK, TRUNCATE and definitions do):
+   * taking and giving back a lock on a table of everybody's makes it listen, without a snapshot and without a trace.
+   */
+  const refresh = async (up: UpstreamLink, asked: Asked): Promise<void> => {
+    const late = ({ view }: StatementReading) => !LOCKS_FIRST.has(view.verb) && (view.needs ?? []).length > 0;
+    if (up.state !== 'T' || !asked.readings.some(late)) return;
+    await quietly(up, frame('Q', LISTEN_TO_GRANTS));
+  };
+
+  /**
    * Says no. In a transaction the server is told too, by a statement that fails: what follows is then its own business, savepoints and all.
    * `sync`: the client waits for ReadyForQuery; else it skips to its Sync.
    */
@@ -289,6 +310,14 @@ export function runSession(
     if (up?.open === true) {
       await quietly(up, frame('S'));
       up.open = false;
+      const over = running;
+      running = null;
+      owe(over, up, false);
+      over?.done();
+      if (up.state === 'I' && !up.kept) {
+        link = null;
+        await closeUpstream(up);
+      }
     }
     if (link !== null && link.state === 'T') await quietly(link, frame('Q', 'denied by countersign'));
     await write(failure({ code: why.code, message: why.message, hint: why.hint ?? null }));
@@ -332,6 +361,7 @@ export function runSession(
       undone(answer);
       return deny(reached, true);
     }
+    await refresh(reached.link, asked);
     const bytes = frame('Q', text);
     begin(answer, asked, 0).sent(bytes.length);
     reached.link.socket.write(bytes);
@@ -364,6 +394,7 @@ export function runSession(
       undone(answer);
       return deny(reached, sync);
     }
+    if (!reached.link.open) await refresh(reached.link, asked);
     send(reached.link, batch, answer, asked, all, sync);
   };
 
@@ -381,8 +412,7 @@ export function runSession(
     if (running !== null) {
       // A part of the cycle that a Flush began: the outcome of the first part is owed now.
       const over: Running = running;
-      if (over.reportEnd && over.action !== null)
-        context.report(over.action, over.reply.outcome([up.minted], false));
+      owe(over, up, false);
       over.done();
     }
     begin(answer, asked, missing.length).sent(all.length);
@@ -551,6 +581,10 @@ export function runSession(
   return { session: context.route.session, cancel, ended: serve() };
 }
 
+const LOCKS_FIRST = new Set(['select', 'insert', 'update', 'delete', 'merge', 'begin', 'commit', 'rollback', 'set', 'show']);
+const LISTEN_TO_GRANTS =
+  'SAVEPOINT csn_rights; LOCK TABLE information_schema.sql_features IN ACCESS SHARE MODE; ROLLBACK TO SAVEPOINT csn_rights; RELEASE SAVEPOINT csn_rights';
+
 function stateLetter(byte: number | undefined): 'I' | 'T' | 'E' {
   return byte === 0x54 ? 'T' : byte === 0x45 ? 'E' : 'I';
 }
@@ -568,6 +602,10 @@ function barredBy(readings: readonly StatementReading[]): BatchFault | null {
       return { code: '0A000', message: 'another role cannot be taken on through the firewall' };
   }
   return null;
+}
+
+function digestOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function firstLine(text: string): string {

@@ -37,6 +37,8 @@ export async function openClientTls(
       tls.off('error', failed);
       tls.off('close', closed);
       tls.on('error', () => undefined);
+      // What Node's own TLS server does at this point; its HTTP/2 waits for it.
+      Object.assign(tls, { secureConnecting: false });
       settle(ok(tls));
     });
   });
