@@ -62,7 +62,8 @@ export function makeSessionDir(
     const facts = lstatSync(sessions);
     if (!facts.isDirectory() || (process.getuid && facts.uid !== process.getuid()))
       return err(`\`${sessions}\` does not belong to this user; remove it or set COUNTERSIGN_HOME`);
-    mkdirSync(dir, { mode: 0o700 });
+    // The proxy may have put the socket of the SSH agent there.
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
     const shims = join(dir, 'shims');
     mkdirSync(shims, { mode: 0o700 });
     // A way to the shims that no shell function can stand in for (bash-integration.bash says why).
