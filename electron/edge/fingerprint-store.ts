@@ -160,6 +160,7 @@ export function openFingerprintStore(
 
   // 2. The log, which begins with the name of the key.
   let fd: number;
+  let logStart = 0;
   try {
     let log: Buffer = Buffer.alloc(0);
     try {
@@ -179,6 +180,7 @@ export function openFingerprintStore(
     fd = openSync(logPath, 'a', 0o600);
     ftruncateSync(fd, good);
     if (good === 0) writeAll(fd, keyName);
+    logStart = good;
   } catch (error) {
     lock.value.release();
     return err({
@@ -189,7 +191,7 @@ export function openFingerprintStore(
 
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  let logBytes = KEY_NAME_BYTES;
+  let logBytes = Math.max(KEY_NAME_BYTES, logStart);
   let failing = false;
   let closed = false;
   let compacting: Promise<void> | null = null;
