@@ -56,7 +56,7 @@ export interface ReadingPorts {
   readonly scanner: ReadScanner;
   /** Looks at bytes at once; `edge/read-scan-text.ts` under the installation's key. */
   readonly scanNow: (bytes: Uint8Array) => ReadScan;
-  readonly classify: (effect: Effect) => Classified | null;
+  readonly classify: (effect: Effect, session: Session) => Classified | null;
 }
 
 /** A file up to this size is looked at before the reply: an action that reads and sends at once meets its own marks. */
@@ -252,7 +252,7 @@ export function findingText(findings: readonly Finding[]): string {
 function targetsOf(
   session: Session,
   effects: readonly Effect[],
-  classify: (effect: Effect) => Classified | null,
+  classify: ReadingPorts['classify'],
 ): readonly Target[] {
   const targets = new Map<string, Target>();
   const add = (path: string, source: Classified) => {
@@ -263,7 +263,7 @@ function targetsOf(
     const { object } = effect;
     if (effect.kind !== 'read' || object.kind !== 'path' || !object.known) continue;
     if (object.labels.includes('remote') || object.labels.includes('container')) continue;
-    const source = classify(effect);
+    const source = classify(effect, session);
     if (source === null) continue;
     const path = hostPath(session, object.value);
     if (object.many || /[*?[\]{}]/.test(path)) for (const one of expanded(path)) add(one, source);
