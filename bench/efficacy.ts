@@ -154,7 +154,13 @@ function scoreFile(path: string, policy: CompiledPolicy, knowledge: Knowledge): 
     if (!row.ok || !oracle.ok) continue;
     const { action } = row.value;
     const text =
-      action.kind === 'shell' ? action.command : action.kind === 'code' ? action.code : action.name;
+      action.kind === 'shell'
+        ? action.command
+        : action.kind === 'code'
+          ? action.code
+          : action.kind === 'http'
+            ? `${action.request.method} ${action.request.url}`
+            : action.name;
     scored.push({
       oracle: oracle.value,
       text,

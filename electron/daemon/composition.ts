@@ -48,6 +48,7 @@ import { calmFor } from './calm.ts';
 import { createCarried, factsOf } from './carried.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
+import { openCredentials } from './credential-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
@@ -59,6 +60,7 @@ import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationP
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
+import { type RunningProxy, startProxy } from './proxy-wiring.ts';
 import { createReading } from './reading.ts';
 import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
@@ -185,6 +187,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     return err({ code: 'policy', message: `no policy can be armed:\n${policyFaultText(policies.status())}` });
   }
 
+  let proxy: RunningProxy | null = null;
   const sessions = createSessionStore();
   const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
@@ -227,7 +230,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         case 'file':
           return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
         case 'http':
-          return normalizeProxied({ ...input, envelope }, knowledge.value, hasher);
+          return normalizeProxied({ ...input, envelope }, knowledge.value, hasher, own);
         default:
           return unreachable(envelope);
       }
@@ -263,6 +266,50 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
+  const credentials = await openCredentials({
+    places,
+    mediation,
+    keychain: keys.value.keychain,
+    keychainService: options.keychainService,
+    passphraseFile: options.passphraseFile,
+    changed: () => proxy?.resettle(),
+  });
+  if (!credentials.ok) {
+    policies.close();
+    await ledger.close();
+    return err({ code: 'credentials', message: credentials.error });
+  }
+  const broken = credentials.value.store.fault();
+  if (broken !== null) {
+    warnings.push(broken.message);
+    log(broken.message);
+  }
+  const proxied = await startProxy({
+    state: places.state,
+    program: besideProgram('proxy', 'main'),
+    keys: keys.value,
+    passphraseFile: options.passphraseFile,
+    clock,
+    random,
+    timers,
+    mediation,
+    sessions,
+    scheduler,
+    refusals,
+    credentials: credentials.value.service,
+    returns: { note: () => undefined },
+    fingerprintKey: dataKeys.value.fingerprint,
+    passThrough: () => armedNow()?.set.passThrough ?? [],
+    env: process.env,
+    log,
+  });
+  if (!proxied.ok) {
+    policies.close();
+    await ledger.close();
+    return err(proxied.error);
+  }
+  const running = proxied.value;
+  proxy = running;
   const startedAt = clock.now();
   const household = householdOf(options);
   const recordLifecycle = (event: string, more: JsonObject) =>
@@ -288,6 +335,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     }
     log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
     guards.retable(tablesFor);
+    proxy?.resettle();
     await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
   }
   const reload = async (): Promise<{ ok: boolean; message: string }> => {
@@ -307,6 +355,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     if (health.fault !== null) reasons.unshift(`the ledger cannot record: ${health.fault.message}`);
     if (health.headProblem !== null)
       reasons.push(`the ledger's head cannot be kept outside: ${health.headProblem}`);
+    const unproxied = running.fault();
+    if (unproxied !== null) reasons.push(`the proxy ${unproxied}: nothing can leave a session`);
     const onDisk = policies.status();
     const fault = onDisk.kind === 'armed' ? null : policyFaultText(onDisk);
     if (fault !== null) reasons.unshift(`a changed policy was refused: ${fault}`);
@@ -372,6 +422,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,
     signalName,
+    wayFor: (session, host, port, scope) => running.wayFor(session, host, port, scope),
     helloMs: HELLO_MS,
     frameMs: LINE_MS,
   };
@@ -401,6 +452,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     },
     status,
     refusals,
+    admit: (session) => running.admit(session, session.guard === null),
+    authority: running.authority.certificatePem,
+    credentials: credentials.value,
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>
@@ -422,12 +476,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     ),
   );
   if (!control.ok) {
+    await running.stop();
     policies.close();
     await ledger.close();
     return err({ code: control.error.code, message: control.error.message });
   }
   const submit = await openDoor(places.submitSocket, (socket) => serveSubmit(submitDoor, socket));
   if (!submit.ok) {
+    await running.stop();
     control.value.close();
     policies.close();
     await ledger.close();
@@ -435,6 +491,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   }
   const guarded = await openDoor(places.guardSocket, (socket) => serveGuard(guardDoor, socket));
   if (!guarded.ok) {
+    await running.stop();
     control.value.close();
     submit.value.close();
     policies.close();
@@ -447,6 +504,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     ...armedPart(first),
   });
   if (!started.ok) {
+    await running.stop();
     control.value.close();
     submit.value.close();
     guarded.value.close();
@@ -483,6 +541,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           signal: null,
           reason: 'the daemon stopped',
         });
+      await running.stop();
       await reading.close();
       await flowStore.close();
       await recordLifecycle('stopped', { reason: 'asked to' });
@@ -493,8 +552,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
 
 /** The command line's program beside this one: built when we are built, source when we are source. */
 function commandLineProgram(): string {
+  return besideProgram('..', 'shims', 'cli', 'main');
+}
+
+function besideProgram(...parts: readonly string[]): string {
   const here = fileURLToPath(import.meta.url);
-  return join(dirname(here), '..', '..', 'shims', 'cli', `main${extname(here)}`);
+  return `${join(dirname(here), '..', ...parts)}${extname(here)}`;
 }
 
 /** The faults of a refused set, one a line, with their places. */

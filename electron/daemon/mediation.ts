@@ -53,6 +53,8 @@ export interface GuardEnvelope {
 export interface ProxyEnvelope {
   readonly surface: 'http';
   readonly question: ProxyQuestion;
+  /** Facts `data.*` of this question alone: `placeholder`, as the credentials judge it. */
+  readonly data?: JsonObject;
 }
 
 /**

@@ -68,6 +68,7 @@ export function factsNow(ports: MediationPorts, session: Session, action: Action
         null,
       ),
       ...carried?.data,
+      ...action.data,
     },
     destination: carried?.destination ?? {},
     grants: session.grants,

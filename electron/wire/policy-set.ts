@@ -74,12 +74,16 @@ export function assemblePolicySet(
   const rules = [...ordered.flatMap((file) => file.rules), CANARY_RULE].sort((a, b) =>
     compareText(a.id, b.id),
   );
+  const passThrough = ordered.flatMap((file) => file.passThrough ?? []);
+  // What a set does not have is no part of its hash: those without stay the same.
+  const opened = passThrough.length === 0 ? {} : { passThrough };
   const classify = inOrder(ordered.flatMap((file) => file.classify));
   const destinations = inOrder(ordered.flatMap((file) => file.destinations));
   const hashed = canonicalize({
     v: HASHED_FORMAT,
     posture: posture.value,
     rules: rules.map(hashedRule),
+    ...opened,
     // Absent when there are none, so that a set without rows has the hash it always had.
     ...(classify.length > 0 ? { classify } : {}),
     ...(destinations.length > 0 ? { destinations } : {}),
@@ -90,6 +94,7 @@ export function assemblePolicySet(
     hash: hasher.sha256(hashed),
     rules,
     posture: posture.value,
+    ...opened,
     classify,
     destinations,
   });

@@ -95,7 +95,14 @@ export interface PolicySet {
   readonly hash: Digest;
   readonly rules: readonly Rule[];
   readonly posture: Posture;
+  /** Hosts whose TLS the proxy passes on unopened: exact or `*.example.org`; port null: any. Absent: none. */
+  readonly passThrough?: readonly PassThroughHost[];
   /** What is read where, and what may go where (`classify:`, `destinations:`); absent: no rows. */
   readonly classify?: readonly ClassifyRow[];
   readonly destinations?: readonly DestinationRow[];
+}
+
+export interface PassThroughHost {
+  readonly host: string;
+  readonly port: number | null;
 }
