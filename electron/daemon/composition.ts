@@ -10,7 +10,7 @@ import { classifyRead } from '../core/data/classification.ts';
 import type { FlowStore } from '../core/data/flow.ts';
 import { createFlowMemory } from '../core/data/flow-memory.ts';
 import { redactText } from '../core/data/redact.ts';
-import { scanPayload } from '../core/data/scan.ts';
+import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Effect } from '../core/effect.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
@@ -64,6 +64,7 @@ import { type RunningProxy, startProxy } from './proxy-wiring.ts';
 import { createReading } from './reading.ts';
 import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
+import { createReturns } from './returns.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
 import { createSessionStore, type Session } from './session-store.ts';
@@ -204,6 +205,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scanner: createReadScanner(fingerprintKey),
     scanNow: (bytes) => scanRead(bytes, fingerprintKey),
     classify,
+    marksOf: (text) => marksOf(text, fingerprintKey),
   });
   const carriedBy = createCarried({
     clock,
@@ -297,7 +299,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     credentials: credentials.value.service,
-    returns: { note: () => undefined },
+    returns: createReturns(mediation),
     fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
     env: process.env,

@@ -1,15 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
 import type { ContextKind, Level } from '../core/context.ts';
-import {
-  type Classified,
-  type ClassifyRows,
-  classifyReads,
-  higherLevel,
-} from '../core/data/classification.ts';
-import { classifyRowsOf } from '../core/data/destination.ts';
-import type { Payload } from '../core/data/payload.ts';
-import type { UntrustedSignal } from '../core/data/untrusted.ts';
+import { type ClassifyRows, classifyReads, higherLevel } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { FactSet } from '../core/facts.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
@@ -17,7 +9,7 @@ import { err, ok, type Result } from '../core/result.ts';
 import { literalAlignment } from '../core/semantic/alignment.ts';
 import { type Carried, carriedText, dataPart } from './carried.ts';
 import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
-import { findingText, type ReadNews, raisedLevel } from './reading.ts';
+import type { ReadNews } from './reading.ts';
 import { actionPart, contextPart, decisionPart, identityPart, intentPart } from './record.ts';
 import { MAX_SEEN_READS, type Session } from './session-store.ts';
 
@@ -132,46 +124,6 @@ export function noteNews(ports: MediationPorts, session: Session, news: ReadNews
       source,
       action: under,
     });
-}
-
-/**
- * Takes what came back over the network into the session (R2.b, T11): its level by policy's word for the host, raised by what was found in
- * it; its fingerprints; its signs of untrusted content.
- */
-export function noteResponse(
-  ports: MediationPorts,
-  session: Session,
-  under: ActionId,
-  host: string,
-  response: { readonly payload: Payload | null; readonly signals: readonly UntrustedSignal[] },
-): void {
-  const source = `host:${host}`;
-  const rows = classifyRowsFor(ports.policy(), session);
-  const row =
-    rows === null ? undefined : classifyRowsOf(rows.rows, { kind: 'host', value: host }, rows.home)[0];
-  const placed: Classified =
-    row === undefined
-      ? isPrivateHost(host)
-        ? { level: 'INTERNAL', source, because: 'a host of a private network' }
-        : { level: 'PUBLIC', source, because: 'fetched from the network' }
-      : { level: row.level, source, because: `${row.label}: ${row.why}` };
-  const { payload, signals } = response;
-  const findings = payload?.findings ?? [];
-  const level = raisedLevel(placed.level, findings);
-  const held = level === placed.level ? placed : { level, source, because: findingText(findings) };
-  if (payload !== null) ports.reading?.noteMarks(session, held, payload.marks, under);
-  noteNews(ports, session, { raised: held.level === 'PUBLIC' ? null : held, signals, source }, under);
-}
-
-/** This machine, a private network (RFC 1918, 4193, link-local), or a name without a dot. */
-function isPrivateHost(host: string): boolean {
-  return (
-    /^(?:10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|::1$|f[cd][0-9a-f]{2}:|fe80:)/i.test(
-      host,
-    ) ||
-    /^[^.:]+$/.test(host) ||
-    /\.(?:localhost|local|internal|lan|home\.arpa)$/i.test(host)
-  );
 }
 
 /** Makes a receipt durable, or says why not in time. The context entries gathered so far ride on the same commit. */
