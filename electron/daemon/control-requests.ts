@@ -214,6 +214,14 @@ async function onOpen(
   ports.sessions.sweep(ports.mediation.clock.now() - REMEMBER_ENDED_MS);
   ports.sessions.add(session);
   const { service } = ports.credentials;
+  for (const { name, value } of request.secrets ?? []) {
+    const source = name.includes(':') ? name : `environment:${name}`;
+    ports.mediation.reading?.noteText(
+      session,
+      { level: 'RESTRICTED', source, because: 'a variable that looks like a secret' },
+      value,
+    );
+  }
   const placeholders = service.open(session, request.secrets ?? [], request.secret_settings ?? {});
   session.endings.add(() => service.forget(session.id));
   const way = await ports.admit(session);

@@ -203,7 +203,7 @@ async function runSession(
               hosts: [...configuredHosts(process.env)],
               ...(folder === null ? {} : { preview: true }),
             },
-      secrets: [...handed.secrets],
+      secrets: [...handed.secrets, ...handed.exposed],
       secret_settings: { ...handed.settings },
     },
     sessionOpenedSchema,
