@@ -34,7 +34,14 @@ const LAYERS: readonly Layer[] = [
   {
     folder: 'electron/edge',
     imports: ['electron/core', 'electron/wire'],
-    packages: ['@napi-rs/keyring', 'better-sqlite3'],
+    packages: [
+      '@aws-crypto/sha256-js',
+      '@napi-rs/keyring',
+      '@peculiar/x509',
+      '@smithy/signature-v4',
+      'better-sqlite3',
+      'reflect-metadata',
+    ],
     node: true,
   },
   {

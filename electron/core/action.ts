@@ -48,4 +48,6 @@ export interface Action {
   readonly partsFollow: boolean;
   /** What it carries out of this machine, found in its text (T3); absent when nothing was looked at. No part of the digest. */
   readonly carries?: Payload;
+  /** Facts `data.*` that are known of it alone: `placeholder`. No part of the digest. */
+  readonly data?: JsonObject;
 }

@@ -32,6 +32,8 @@ export interface CredentialRecord {
     readonly prefix: string;
     readonly length: number;
     readonly alphabet: 'alnum' | 'hex' | 'base64url' | 'upper';
+    /** The last six characters are a CRC-32 in base 62, as GitHub and npm make them. */
+    readonly checksum?: 'crc32' | undefined;
   };
   readonly createdAt: TimeMs;
   readonly rotatedAt: TimeMs | null;

@@ -1,4 +1,4 @@
-import type { JsonObject } from './brand.ts';
+import type { Digest, JsonObject } from './brand.ts';
 
 /** One header as it stood on the wire, name in lower case. Order and repetition are kept. */
 export type Header = readonly [name: string, value: string];
@@ -51,7 +51,8 @@ export interface MultipartPart {
 }
 
 export interface GraphqlOperation {
-  readonly type: 'query' | 'mutation' | 'subscription';
+  /** `unknown`: a persisted query, whose text only the server knows. */
+  readonly type: 'query' | 'mutation' | 'subscription' | 'unknown';
   readonly name: string | null;
   /** Fields at the top, aliases resolved, fragments spread. */
   readonly fields: readonly string[];
@@ -77,4 +78,6 @@ export interface HttpRequest {
   readonly length: number | null;
   readonly inspected: 'whole' | 'part';
   readonly oddities: readonly HttpOddity[];
+  /** SHA-256 of the body's window, so that an approval is bound to the very bytes; absent where nobody hashed it. */
+  readonly bodyDigest?: Digest;
 }

@@ -1,5 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId } from '../core/brand.ts';
+import type { Decision } from '../core/decision.ts';
 import type { Effect, EffectKind } from '../core/effect.ts';
 import { hostOf } from '../core/semantic/objects.ts';
 import { isBelow } from '../wire/file-action.ts';
@@ -18,11 +19,11 @@ const BRINGS: Readonly<Partial<Record<EffectKind, readonly EffectKind[]>>> = {
   permission: ['permission'],
   persist: ['write'],
   configure: ['write'],
-  install: ['write', 'connect'],
-  download: ['write', 'connect'],
-  upload: ['read', 'connect'],
-  publish: ['connect'],
-  send: ['connect'],
+  install: ['write', 'connect', 'download'],
+  download: ['write', 'connect', 'download'],
+  upload: ['read', 'connect', 'upload', 'download'],
+  publish: ['connect', 'publish', 'upload', 'download'],
+  send: ['connect', 'send', 'upload', 'download'],
   connect: ['connect'],
 };
 const MAX_FOOTPRINT = 256;
@@ -66,7 +67,10 @@ export function effectWithin(
   const asks = decision.result === 'STEP_UP' || decision.result === 'DEFER';
   // What a person was asked about is done as it was said; what nobody was asked about is still changed where policy changes it.
   const covers = asks || (decision.result === 'MODIFY' && running.asked);
-  const said = covers && isSaid(running.footprint, action);
+  const said =
+    covers &&
+    isSaid(running.footprint, action) &&
+    (action.surface !== 'http' || isOnlySaid(ports, policy, session, running.asked, action, decision));
   if (decision.result !== 'ALLOW' && !said) return null;
   countEffect(running.effects, ports.hasher, kindOf(action), effectName(action));
   noteReads(ports, session, action, scope);
@@ -85,6 +89,24 @@ export function effectWithin(
   };
 }
 
+/**
+ * What a person allowed by its command line they allowed without seeing what it would carry: a request is covered only when what it carries
+ * has no part in the decision, and only when somebody was asked.
+ */
+function isOnlySaid(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  session: Session,
+  asked: boolean,
+  action: Action,
+  decision: Decision,
+): boolean {
+  if (!asked) return false;
+  const { carries: _carries, data: _data, ...empty } = action;
+  const without = evaluateNow(ports, policy, session, empty);
+  return without.result === decision.result && without.rule === decision.rule;
+}
+
 /** The tally that an action is counted in. */
 function kindOf(action: Action): EffectKind {
   if (action.operation === 'exec') return 'execute';
@@ -94,7 +116,7 @@ function kindOf(action: Action): EffectKind {
 /** The name under which an effect is counted. */
 function effectName(action: Action): string {
   const { path, destination } = action.parameters;
-  if (typeof path !== 'string') return actionText(action);
+  if (typeof path !== 'string' || action.surface === 'http') return actionText(action);
   return typeof destination === 'string' ? `${path} → ${destination}` : path;
 }
 

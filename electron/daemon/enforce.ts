@@ -27,7 +27,10 @@ export async function enforce(
   if (decision.result !== 'DENY' && decision.result !== 'ALLOW' && passage.action.partsFollow) {
     const beyond = beyondTheParts(ports, policy, passage);
     if (beyond === null)
-      return finish(ports, passage, leftToTheParts(decision), 'ALLOW', { ...trail, decided: 'ALLOW' });
+      return finish(ports, passage, leftToTheParts(decision, passage.action), 'ALLOW', {
+        ...trail,
+        decided: 'ALLOW',
+      });
     return carryOut(ports, policy, passage, beyond, { ...trail, decided: beyond.result });
   }
   return carryOut(ports, policy, passage, decision, trail);
@@ -86,13 +89,16 @@ async function carryOut(
  * A script whose every command is intercepted once more before it runs: only DENY is settled for the whole. Questions are
  * asked where the command really runs, with its real values, and once.
  */
-function leftToTheParts(decision: Decision): Decision {
-  return {
-    ...decision,
-    result: 'ALLOW',
-    modify: null,
-    reason: `starts; left to the command itself when it is reached: ${decision.reason}`,
-  };
+function leftToTheParts(decision: Decision, action: Action): Decision {
+  const when = isConnection(action)
+    ? 'opened as far as the proxy; what it would send is judged before it leaves'
+    : 'starts; left to the command itself when it is reached';
+  return { ...decision, result: 'ALLOW', modify: null, reason: `${when}: ${decision.reason}` };
+}
+
+/** A connection through the proxy: it dials nobody until what is to be sent was judged. */
+function isConnection(action: Action): boolean {
+  return action.tool === 'network' && action.operation === 'connect';
 }
 
 /**
@@ -101,6 +107,7 @@ function leftToTheParts(decision: Decision): Decision {
  */
 function beyondTheParts(ports: MediationPorts, policy: ArmedPolicy, passage: Passage): Decision | null {
   const { action, session } = passage;
+  if (isConnection(action)) return null;
   const effects = unseenByParts(action);
   if (effects.length === 0) return null;
   const decision = evaluateNow(ports, policy, session, { ...action, effects });

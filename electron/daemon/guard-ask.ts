@@ -5,6 +5,7 @@ import { changedText, denialText, quoted, waitingText } from '../wire/answer-tex
 import { isShell, scriptOperand } from '../wire/exec-action.ts';
 import { isBelow } from '../wire/file-action.ts';
 import type {
+  ConnectQuestion,
   DaemonMessage,
   ExecQuestion,
   FileQuestion,
@@ -12,7 +13,9 @@ import type {
   GuardQuestion,
   LateQuestion,
 } from '../wire/guard-message.ts';
+import { hostAndPort } from '../wire/network-action.ts';
 import { keepsItsOwn, readsItsOwn } from '../wire/own-use.ts';
+import { isConfiguredHost } from './configured-hosts.ts';
 import { countEffect } from './effect-tally.ts';
 import type { GuardDoorPorts } from './guard-door.ts';
 import { hostPath, writableBy } from './guard-normalize.ts';
@@ -55,6 +58,8 @@ export async function answerQuestion(
   if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
   if (asked.kind === 'exec' && isOurs(ports, session, asked)) return oursAnswer(ports, session, guard, asked);
+  if (asked.kind === 'connect' && isConfigured(session, asked))
+    return configuredAnswer(ports, session, guard, asked);
   const script =
     asked.kind === 'exec' && isShell(asked)
       ? ports.readScript(scriptOperandOf(session, asked), asked.cwd)
@@ -89,7 +94,52 @@ export async function answerQuestion(
     return execAnswer(ports, session, guard, asked, answer);
   }
   noteAnswered(guard, question, own);
+  if (asked.kind === 'connect' && asked.to.kind === 'tcp' && answer.result === 'ALLOW')
+    return wayAnswer(ports, session, asked, answer.action, own);
   return objectAnswer(ports, session, guard, asked, answer, seen);
+}
+
+/** A host that the person configured is connected to without a question; what is sent there is judged when it is sent. */
+function isConfigured(session: Session, { to }: ConnectQuestion): boolean {
+  return to.kind === 'tcp' && isConfiguredHost(session, to.host, to.port);
+}
+
+async function configuredAnswer(
+  ports: GuardDoorPorts,
+  session: Session,
+  guard: GuardSession,
+  question: ConnectQuestion,
+): Promise<GuardAnswer> {
+  const fault = identityFault(session, ports.mediation.clock.now());
+  if (fault !== null) return denied(`identity is not valid now: ${fault}`);
+  const scope = question.asker.scope as ActionId | null;
+  const answer = await wayAnswer(ports, session, question, scope, null);
+  if (answer.result === 'DENY') return answer;
+  const { to } = question;
+  const name = to.kind === 'tcp' ? hostAndPort(to.host, to.port) : to.path.text;
+  const tallies = (scope === null ? undefined : session.running.get(scope))?.effects ?? session.effects;
+  countEffect(tallies, ports.mediation.hasher, 'connect', name);
+  noteAnswered(guard, question, null);
+  return answer;
+}
+
+/**
+ * A connection that is allowed goes through the proxy, where what it says is judged (docs/proxy-protocol.md). While the proxy is not there,
+ * it is refused. `own` is the action that this connection is, null where it is part of another.
+ */
+async function wayAnswer(
+  ports: GuardDoorPorts,
+  session: Session,
+  { to, asker }: ConnectQuestion,
+  action: ActionId | null,
+  own: ActionId | null,
+): Promise<GuardAnswer> {
+  const way = to.kind === 'tcp' ? await ports.wayFor(session, to.host, to.port, asker.scope) : null;
+  if (way !== null)
+    return { ...NOTHING, result: 'MODIFY', action, path: `via:127.0.0.1:${way.port}`, argv: [way.token] };
+  const reason = 'nothing can leave now: the proxy of the firewall does not run; try again in a moment';
+  if (own !== null) await takeNothing(ports.mediation, session, own, reason);
+  return denied(reason);
 }
 
 /** Sends one action that the guard's link did not ask about through mediation; for what watches files (`LatePort`). */

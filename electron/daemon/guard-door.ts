@@ -10,6 +10,7 @@ import { answerQuestion, type LatePort } from './guard-ask.ts';
 import { type GuardSession, newGuardSession, takeNonce } from './guard-session.ts';
 import { startWatch, type Watch } from './guard-watch.ts';
 import type { MediationPorts } from './mediation.ts';
+import type { Way } from './proxy-door.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import type { Session, SessionStore } from './session-store.ts';
 
@@ -32,6 +33,13 @@ export interface GuardDoorPorts {
   readonly programFor: (name: string, session: Session, original: ExecQuestion) => string | null;
   readonly processes: ProcessView;
   readonly signalName: (number: number) => string;
+  /** The way of one connection through the proxy; null while the proxy is not there. */
+  readonly wayFor: (
+    session: Session,
+    host: string,
+    port: number,
+    scope: string | null,
+  ) => Promise<Way | null>;
   readonly helloMs: number;
   readonly frameMs: number;
 }

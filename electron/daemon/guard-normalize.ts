@@ -85,10 +85,21 @@ export function normalizeGuarded(
         ),
       );
     case 'connect':
-      return ok(buildConnectAction({ ...submission, to: question.to }, knowledge, hasher));
+      return ok(leftToRequests(buildConnectAction({ ...submission, to: question.to }, knowledge, hasher)));
     default:
       return unreachable(question);
   }
+}
+
+/**
+ * A connection to another machine goes through the proxy, where each thing that it would send is a question before a byte leaves: nobody is
+ * asked twice. What listens on this machine does so itself, and often acts on the connection alone.
+ */
+function leftToRequests(action: Action): Action {
+  const outside = action.effects.every(
+    ({ object, tags }) => !tags.includes('local-socket') && !object.labels.includes('loopback'),
+  );
+  return outside ? { ...action, partsFollow: true } : action;
 }
 
 /** What runs in place of a program start: words of ours, or a line that a person wrote. */

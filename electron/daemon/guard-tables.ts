@@ -125,14 +125,8 @@ export function guardTables(terms: TableTerms): GuardTables {
     rows: rowsFrom(terms, entries, places),
     // Sockets in the session's own places are its own only when it listens there itself, which the guard sees.
     sockets: [`${terms.sessionDirectory}/`],
-    hosts: guard.hosts.flatMap((text) => {
-      const found = /^(?:\[([^\]]+)\]|([^:]+)):(\*|\d+)$/.exec(text);
-      const host = found?.[1] ?? found?.[2];
-      const port = found?.[3] === '*' ? null : Number(found?.[3]);
-      // A row that the guard cannot read would cost it all the others.
-      if (host === undefined || (port !== null && !(port >= 1 && port <= 65535))) return [];
-      return [{ host, port }];
-    }),
+    // None: a connection that passes without a question would go round the proxy (configured-hosts.ts).
+    hosts: [],
     everyExec: terms.policy.posture.unmatched !== 'ALLOW' || terms.policy.rules.some(isAboutAnyStart),
   };
 }

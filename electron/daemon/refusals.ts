@@ -4,7 +4,12 @@ import type { Timers } from './timer.ts';
 
 /** Records messages that never became actions; a flood of them becomes one receipt with a count. */
 export interface RefusalRecorder {
-  refuse(door: 'submit' | 'control' | 'guard', code: string, message: string, more?: JsonObject): void;
+  refuse(
+    door: 'submit' | 'control' | 'guard' | 'proxy',
+    code: string,
+    message: string,
+    more?: JsonObject,
+  ): void;
 }
 
 const WINDOW_MS = 1000;

@@ -4,11 +4,16 @@ import { err, ok, type Result } from '../core/result.ts';
 import { indexKnowledge, type Knowledge, type KnowledgeParts } from '../core/semantic/knowledge.ts';
 import { joinKnowledge, type KnowledgeFault, parseKnowledgeFile } from '../wire/knowledge-file.ts';
 
-/** Reads and indexes every knowledge file of a directory and its `programs` folder; any fault refuses all of it. */
+/** Tables of the same folder that have readers of their own. */
+const OTHERS: ReadonlySet<string> = new Set(['credentials.yaml']);
+
+/** Reads and indexes every knowledge file of a directory and its folders `programs` and `http`; any fault refuses all of it. */
 export function loadKnowledge(directory: string): Result<Knowledge, KnowledgeFault> {
   const parts: KnowledgeParts[] = [];
-  for (const folder of ['', 'programs']) {
-    const names = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.yaml'));
+  for (const folder of ['', 'programs', 'http']) {
+    const names = readdirSync(join(directory, folder)).filter(
+      (name) => name.endsWith('.yaml') && !OTHERS.has(name),
+    );
     for (const name of names.sort()) {
       const parsed = parseKnowledgeFile(
         readFileSync(join(directory, folder, name), 'utf8'),

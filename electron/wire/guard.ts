@@ -116,6 +116,12 @@ function scopeOf(text: string): string | null {
   return hasIdShape('act', text) ? text : fail('the scope is no action id');
 }
 
+/** The way of a connection through the proxy, or a file. */
+function wayOrPath(f: Fields): string {
+  const text = f.octets('p').text;
+  return /^via:127\.0\.0\.1:[1-9][0-9]{0,4}$/.test(text) ? text : f.path('p').text;
+}
+
 function askerOf(f: Fields): Asker {
   return {
     pid: f.number('q', 2 ** 31) || fail('field `q` is no process'),
@@ -297,7 +303,7 @@ function daemonMessageOf(kind: DaemonMessage['kind'], f: Fields): DaemonMessage 
         action: action === '' ? null : action,
         reportEnd: f.has('x'),
         remember: f.has('G'),
-        path: f.has('p') ? f.path('p').text : null,
+        path: f.has('p') ? wayOrPath(f) : null,
         argv: f.all('a').map((word) => readOctets(word).text),
       };
     }

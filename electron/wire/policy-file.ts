@@ -1,8 +1,10 @@
 import type { Node } from 'yaml';
+import type { ClassifyRow, DestinationRow } from '../core/data/destination.ts';
 import { postureFaults } from '../core/policy/compile.ts';
 import { type PolicyFault, policyFault } from '../core/policy/fault.ts';
-import type { Posture, Rule } from '../core/policy/rule.ts';
+import type { PassThroughHost, Posture, Rule } from '../core/policy/rule.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { readClassify, readDestination } from './policy-data.ts';
 import { type PolicyFileOptions, readRule } from './policy-rule.ts';
 import {
   faultAt,
@@ -26,11 +28,15 @@ export interface PolicyFile {
   readonly version: string;
   readonly posture: Posture | null;
   readonly rules: readonly Rule[];
+  /** Hosts whose TLS is passed on unopened. */
+  readonly passThrough?: readonly PassThroughHost[];
+  readonly classify: readonly ClassifyRow[];
+  readonly destinations: readonly DestinationRow[];
 }
 
 const FILE_KEYS = {
-  known: ['pack', 'version', 'description', 'posture', 'rules'],
-  required: ['pack', 'version', 'rules'],
+  known: ['pack', 'version', 'description', 'posture', 'rules', 'classify', 'destinations', 'pass_through'],
+  required: ['pack', 'version'],
 };
 const POSTURE_KEYS = {
   known: ['name', 'unmatched', 'why', 'minimum_confidence'],
@@ -53,6 +59,21 @@ function readPosture(reader: Reader, node: Node): Posture | undefined {
   };
   reader.faults.push(...placeFaults(reader.source, node, postureFaults(posture)));
   return posture;
+}
+
+const HOST_PATTERN =
+  /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/;
+
+/** One place of `pass_through`: `api.example.org`, `*.example.org`, either with `:port`. A whole top-level domain is none. */
+function readPassThrough(reader: Reader, node: Node): PassThroughHost | undefined {
+  const value = text(reader, 300)(node, 'pass_through');
+  if (value === undefined) return undefined;
+  const [host = '', port] = value.split(':');
+  const known = HOST_PATTERN.test(value) && (port === undefined || Number(port) <= 65535);
+  if (known && !/^\*\.[^.]+$/.test(host)) return { host, port: port === undefined ? null : Number(port) };
+  const message = `\`${value}\` is no host of \`pass_through\`: \`api.example.org\`, \`*.example.org\`, either with \`:443\``;
+  faultAt(reader, node, 'bad_value', message);
+  return undefined;
 }
 
 function duplicateFaults(
@@ -112,7 +133,28 @@ export function parsePolicyFile(
       return rule === undefined ? undefined : [rule, item];
     }),
   );
+  const passThrough = optional(entries, 'pass_through', [], (node, key) =>
+    readList(reader, node, key, (item) => readPassThrough(reader, item)),
+  );
+  const classify = optional(entries, 'classify', [], (node, key) =>
+    readList(reader, node, key, (item) => readClassify(reader, item)),
+  );
+  const destinations = optional(entries, 'destinations', [], (node, key) =>
+    readList(reader, node, key, (item) => readDestination(reader, item)),
+  );
+  // A file may hold rows only; one with neither says nothing, and most likely its key is mistyped.
+  if (!['rules', 'classify', 'destinations', 'pass_through'].some((key) => entries.has(key)))
+    faultAt(reader, root, 'missing_key', 'a policy file needs `rules`');
   reader.faults.push(...duplicateFaults(pairs, yaml.value));
   if (reader.faults.length > 0) return err(inOrder(reader.faults));
-  return ok({ file: fileName, pack, version, posture, rules: pairs.map(([rule]) => rule) });
+  return ok({
+    file: fileName,
+    pack,
+    version,
+    posture,
+    rules: pairs.map(([rule]) => rule),
+    ...(passThrough.length === 0 ? {} : { passThrough }),
+    classify,
+    destinations,
+  });
 }

@@ -35,6 +35,7 @@ const RECEIPT_KINDS: ReadonlySet<string> = new Set<ReceiptKind>([
   'key',
   'checkpoint',
   'lifecycle',
+  'credential',
 ]);
 const CONTEXT_KINDS: ReadonlySet<string> = new Set<ContextKind>([
   'session',

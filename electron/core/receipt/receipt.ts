@@ -15,7 +15,8 @@ export type ReceiptKind =
   | 'policy'
   | 'key'
   | 'checkpoint'
-  | 'lifecycle';
+  | 'lifecycle'
+  | 'credential';
 
 /**
  * Where a session's context chain stands once the entries committed with this receipt are in it (R2.f, R5.b);

@@ -86,12 +86,33 @@ static const char *put_question(struct sealed *own, const struct reached *daemon
   }
 }
 
-static const char *hear(struct sealed *own, const struct reached *daemon, enum asked asked, int gone, long long deadline,
-                        on_waiting waiting, void *context, struct reply *reply) {
+struct pending {
+  struct sealed *own;
+  const struct reached *daemon;
+  enum asked asked;
+  long long deadline;
+};
+
+/* How long a listener stays: to the answer (`until` 0), or to a moment, or to the first word that a person is asked. */
+struct listening {
+  int gone;
+  long long until;
+  on_waiting waiting;
+  void *context;
+};
+
+static const char LEFT_STANDING[] = "";
+
+/* Null when the answer is there, LEFT_STANDING, or why there will be none. */
+static const char *hear(struct pending *question, const struct listening *how, struct reply *reply) {
+  struct sealed *own = question->own;
+  const struct reached *daemon = question->daemon;
   struct bytes frame = {0};
   const char *why = NULL;
   for (;;) {
-    enum event event = next_event(own->socket, gone, daemon->lost, deadline);
+    long long end = how->until != 0 && how->until < question->deadline ? how->until : question->deadline;
+    enum event event = next_event(own->socket, how->gone, daemon->lost, end);
+    if (event == EVENT_LATE && end < question->deadline) return LEFT_STANDING;
     if (event != EVENT_FRAME) {
       why = event == EVENT_GONE ? GONE : event == EVENT_LOST ? LOST : SILENT;
       break;
@@ -102,32 +123,81 @@ static const char *hear(struct sealed *own, const struct reached *daemon, enum a
       break;
     }
     struct waited waited;
-    enum heard heard = reply_read(&frame, asked, reply, &waited);
+    enum heard heard = reply_read(&frame, question->asked, reply, &waited);
     if (heard == HEARD_ANSWER) return NULL;
     if (heard == HEARD_MALFORMED) {
       why = MALFORMED;
       break;
     }
-    deadline = now_ms() + waited.left_ms + GRACE_MS;
-    if (waiting != NULL) waiting(context, waited.text, waited.left_ms);
+    question->deadline = now_ms() + waited.left_ms + GRACE_MS;
+    if (how->waiting != NULL) how->waiting(how->context, waited.text, waited.left_ms);
+    if (how->until != 0) {
+      why = LEFT_STANDING;
+      break;
+    }
   }
   free(frame.at);
   return why;
 }
 
-struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *context) {
-  const struct reached *daemon = link_reached();
-  if (daemon == NULL) return reply_denied(LOST);
-  if (question->size + SEAL_SIZE > MAX_FRAME) return reply_denied(TOO_LARGE);
-  struct sealed *own = own_link();
-  if (own == NULL) return reply_denied(NO_MEMORY);
+/* Puts a question on this thread's connection; null, or why not. */
+static const char *put_frame(struct pending *pending, struct bytes *question, int gone) {
+  *pending = (struct pending){.daemon = link_reached(), .asked = reply_asked(question), .deadline = now_ms() + ANSWER_MS};
+  if (pending->daemon == NULL) return LOST;
+  if (question->size + SEAL_SIZE > MAX_FRAME) return TOO_LARGE;
+  pending->own = own_link();
+  if (pending->own == NULL) return NO_MEMORY;
   table_asking();
-  long long deadline = now_ms() + ANSWER_MS;
+  return put_question(pending->own, pending->daemon, question, gone, pending->deadline);
+}
+
+struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *context) {
+  struct pending pending;
+  struct listening how = {.gone = gone, .waiting = waiting, .context = context};
   struct reply reply = reply_denied("");
-  const char *why = put_question(own, daemon, question, gone, deadline);
-  if (why == NULL) why = hear(own, daemon, reply_asked(question), gone, deadline, waiting, context, &reply);
+  const char *why = put_frame(&pending, question, gone);
+  if (why == NULL) why = hear(&pending, &how, &reply);
   if (why == NULL) return reply;
   /* Closing withdraws the question. */
-  sealed_close(own);
+  if (pending.own != NULL) sealed_close(pending.own);
   return reply_denied(why);
+}
+
+struct reply ask_briefly(struct bytes *question, int patience_ms, struct pending **pending) {
+  struct pending put;
+  struct listening how = {.gone = -1, .until = now_ms() + patience_ms};
+  struct reply reply = reply_denied("");
+  *pending = NULL;
+  const char *why = put_frame(&put, question, -1);
+  if (why == NULL) why = hear(&put, &how, &reply);
+  if (why == NULL) return reply;
+  struct pending *left = why == LEFT_STANDING ? malloc(sizeof *left) : NULL;
+  if (left != NULL && pthread_setspecific(own_key, NULL) == 0) {
+    /* Whoever waits for the rest has the connection; this thread opens another when it asks again. */
+    *left = put;
+    *pending = left;
+    return reply;
+  }
+  free(left);
+  if (put.own != NULL) sealed_close(put.own);
+  return reply_denied(why == LEFT_STANDING ? NO_MEMORY : why);
+}
+
+struct reply ask_rest(struct pending *pending, int gone) {
+  struct listening how = {.gone = gone};
+  struct reply reply = reply_denied("");
+  const char *why = hear(pending, &how, &reply);
+  ask_withdraw(pending);
+  return why == NULL ? reply : reply_denied(why);
+}
+
+void ask_withdraw(struct pending *pending) {
+  release(pending->own);
+  free(pending);
+}
+
+void ask_leave(void) {
+  pthread_once(&once, make_key);
+  struct sealed *own = keyless ? NULL : pthread_getspecific(own_key);
+  if (own != NULL) sealed_close(own);
 }

@@ -17,9 +17,9 @@ struct reply {
   const char *action;
   int report_end;
   int remember;
-  /* MODIFY: the program to run instead, or where to move the object; else null. */
+  /* MODIFY: the program to run instead, where to move the object, or the way to a host (via.h); else null. */
   const char *path;
-  /* MODIFY of exec: null-terminated; else null. */
+  /* MODIFY of exec and connect: null-terminated; else null. */
   char **argv;
   /* Holds what the others point into. */
   struct bytes frame;
@@ -35,6 +35,22 @@ typedef void (*on_waiting)(void *context, const char *text, long long left_ms);
  */
 struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *context);
 void reply_free(struct reply *reply);
+
+/* A question that was put and is not answered yet. */
+struct pending;
+
+/*
+ * As ask(), for a caller that must not wait: once a person is asked, or after `patience_ms`, the question is left standing. `*pending` is it then,
+ * and the reply means nothing; otherwise it is null.
+ */
+struct reply ask_briefly(struct bytes *question, int patience_ms, struct pending **pending);
+/* Waits for the answer of a question that was left standing, on whatever thread; takes `pending`. */
+struct reply ask_rest(struct pending *pending, int gone);
+/* Withdraws it; takes `pending`. */
+void ask_withdraw(struct pending *pending);
+
+/* Closes this thread's connection to the daemon: for a thread that goes on without asking. */
+void ask_leave(void);
 
 /* Notes one thing that was done or refused (`error` 0 or an errno); sent in batches. `second` may be null. */
 void effect(const char *op, const char *scope, int error, const char *path, const char *second);

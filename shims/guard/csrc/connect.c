@@ -33,6 +33,11 @@ static int permits_decided(void *context, const struct in6_addr *address, int po
 /* Puts a socket of the host's network in the place of the process's own. */
 static enum answered put_in_place(struct call *call, int fd, const struct likeness *like) {
   struct watched watched[MOST_WATCHED];
+  /* Closed or replaced while we dialled: what stands under its number now is none of ours. */
+  if (!socket_is_still(call->notice->tid, call->number, call->fd)) {
+    close(fd);
+    return notice_error(call->notice, ECONNABORTED);
+  }
   size_t count = like->nonblocking ? epoll_watching(call->notice->tid, call->number, watched) : 0;
   socket_set_blocking(fd, !like->nonblocking);
   int error = notice_replace(call->notice, call->number, fd, like->cloexec);
@@ -52,10 +57,10 @@ static long long dial_deadline(const struct likeness *like) {
 static enum answered dial_and_wait(struct call *call, const struct asker *asker, const struct target *target, const struct likeness *like,
                                    int allowed) {
   int fd = -1, error = EACCES, gone = pidfd_of(call->notice->tid);
-  struct host_asking asking = {.asker = asker, .gone = gone};
+  struct via via = {0};
   supervisor_waits();
-  if (allowed || host_ask(asker, target, gone)) {
-    fd = dial(target, like, dial_deadline(like), gone, host_permits_near, &asking);
+  if (allowed || host_ask(asker, target, gone, &via)) {
+    fd = host_dial(asker, target, &via, like, dial_deadline(like), gone);
     error = fd < 0 ? errno : 0;
   }
   supervisor_goes_on();
@@ -66,17 +71,23 @@ static enum answered dial_and_wait(struct call *call, const struct asker *asker,
 
 static enum answered dial_without_waiting(struct call *call, const struct asker *asker, const struct target *target,
                                           const struct likeness *like, int allowed) {
-  int fd = -1, error = ETIMEDOUT;
-  if (allowed) {
-    supervisor_waits();
-    fd = dial_briefly(target, like, PATIENCE_MS, permits_decided, (void *)(uintptr_t)asker);
-    error = fd < 0 ? errno : 0;
-    supervisor_goes_on();
+  struct known known = {.allowed = allowed};
+  int fd = -1, error = EACCES, refused = 0;
+  supervisor_waits();
+  if (!allowed) {
+    known.allowed = host_ask_briefly(asker, target, PATIENCE_MS, &known.via, &known.pending);
+    refused = !known.allowed && known.pending == NULL;
   }
-  /* Not known yet, or to be asked about: the relay can wait. */
-  int held = fd < 0 && (error == ETIMEDOUT || error == EACCES);
+  if (known.allowed) {
+    fd = known.via.port != 0 ? dial_via(&known.via, like, now_ms() + PATIENCE_MS, -1)
+                             : dial_briefly(target, like, PATIENCE_MS, permits_decided, (void *)(uintptr_t)asker);
+    error = fd < 0 ? errno : 0;
+  }
+  supervisor_goes_on();
+  /* Not reached yet, or somebody has to be asked: the relay can wait. */
+  int held = fd < 0 && !refused && (error == ETIMEDOUT || error == EACCES);
   if (held) {
-    fd = relay_begin(call->notice->tid, asker, target, like, allowed);
+    fd = relay_begin(call->notice->tid, asker, target, like, &known);
     error = fd < 0 ? errno : 0;
   }
   if (!held || fd < 0) host_effect(asker, target, error);

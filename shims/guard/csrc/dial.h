@@ -5,6 +5,7 @@
 #include "dns.h"
 #include "lookup.h"
 #include "socket.h"
+#include "via.h"
 
 /* Where to: as the agent named it. */
 struct target {
@@ -26,5 +27,11 @@ int dial(const struct target *target, const struct likeness *like, long long dea
  * still be connecting.
  */
 int dial_briefly(const struct target *target, const struct likeness *like, int patience_ms, permits_near permits, void *context);
+
+/*
+ * Connects to the proxy and says the token: whole, before anybody else has the socket. A non-blocking socket, or -1 with errno: ECONNREFUSED
+ * whatever kept it from the proxy, ETIMEDOUT when it took longer than to `deadline`, ECONNABORTED when `gone` became readable.
+ */
+int dial_via(const struct via *via, const struct likeness *like, long long deadline, int gone);
 
 #endif

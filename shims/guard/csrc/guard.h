@@ -75,10 +75,14 @@ struct guard {
 };
 extern struct guard guard;
 
-/* Shared between the guard and its supervisor: what the watchdog looks at. */
+/* Shared between the guard and its supervisor: what the watchdog looks at (heart.h). */
 struct pulse {
-  /* Notifications answered since the start. */
-  uint64_t answered;
+  /* Raised by the guard, and repeated by the supervisor's heart. */
+  uint32_t called;
+  uint32_t heard;
+  /* Notifications taken and answered, and waits begun and ended, since the start. */
+  uint64_t moves;
+  uint32_t workers;
   /* Workers that wait for a person or a peer right now: they are not hung. */
   uint32_t waiting;
 };

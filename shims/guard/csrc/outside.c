@@ -14,11 +14,10 @@
 #include <unistd.h>
 
 #include "../../shell/csrc/frame.h"
+#include "heart.h"
 #include "parts.h"
 #include "sweep.h"
 
-/* A supervisor that leaves a notification waiting this long, answering nothing, is hung. */
-#define HUNG_MS 10000
 #define BEAT_MS 1000
 #define FAREWELL_MS 2000
 
@@ -29,9 +28,7 @@ struct outside {
   int ended;
   struct ending ending;
   int first_gone;
-  /* Watchdog: what was answered at the last beat, and since when nothing was. */
-  uint64_t answered;
-  long long still_since;
+  struct heartbeat heartbeat;
 };
 
 static _Noreturn void end_as_agent(const struct ending *ending) {
@@ -98,17 +95,10 @@ static void reap(struct outside *o) {
   }
 }
 
-/* The supervisor must answer while something waits, unless all of it waits for a person. */
 static void watch(struct outside *o) {
   struct pollfd waiting = {.fd = guard.listener, .events = POLLIN, .revents = 0};
-  long long now = now_ms();
   int asked = poll(&waiting, 1, 0) > 0 && (waiting.revents & POLLIN) != 0;
-  if (!asked || pulse->answered != o->answered) {
-    o->answered = pulse->answered;
-    o->still_since = now;
-  } else if (now - o->still_since > HUNG_MS) {
-    kill_session(o, "its supervisor hangs, and without it nothing can be decided");
-  }
+  if (heart_stands_still(&o->heartbeat, asked)) kill_session(o, "its supervisor hangs, and without it nothing can be decided");
 }
 
 static void pass_on(struct outside *o, int signals) {
@@ -139,7 +129,7 @@ static _Noreturn void finish(struct outside *o) {
 }
 
 void outside_main(int channel, pid_t supervisor, int leash) {
-  struct outside o = {.channel = channel, .supervisor = supervisor, .leash = leash, .still_since = now_ms()};
+  struct outside o = {.channel = channel, .supervisor = supervisor, .leash = leash};
   sigset_t watched;
   sigfillset(&watched);
   static const int ours[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGABRT, SIGTTOU, SIGTTIN};

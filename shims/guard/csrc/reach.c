@@ -1,6 +1,7 @@
 /* Who may reach a host: the tables, what was answered before, and else a question. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 /* A program tries the other address of a name at once: the same answer serves both. */
 #define ECHO_MS 1000
 #define ECHOES 64
+/* The proxy is on this machine: one that lets us wait longer is not there. */
+#define PROXY_MS 5000
 
 void asker_of(pid_t tid, struct asker *out) {
   pid_t parent;
@@ -69,24 +72,59 @@ enum row host_decided(const struct asker *asker, const struct target *target) {
   return was_just_refused(asker, target) ? ROW_DENY : ROW_ASK;
 }
 
-int host_ask(const struct asker *asker, const struct target *target, int gone) {
-  struct bytes question = {0};
+static void put_question(struct bytes *out, const struct asker *asker, const struct target *target) {
+  put_text(out, 'k', "connect");
+  put_number(out, 'q', asker->process);
+  put_text(out, 'e', asker->program);
+  put_text(out, 'P', asker->scope);
+  put_text(out, 'O', "tcp");
+  put_text(out, 'h', target->host);
+  put_number(out, 'j', target->port);
+}
+
+/* Takes the reply. INVARIANT (no way around the proxy): a way that cannot be read is a denial, and none is ever remembered as an ALLOW. */
+static int host_told(const struct asker *asker, const struct target *target, struct reply *reply, struct via *via) {
   char text[NAME_ROOM + 16];
-  put_text(&question, 'k', "connect");
-  put_number(&question, 'q', asker->process);
-  put_text(&question, 'e', asker->program);
-  put_text(&question, 'P', asker->scope);
-  put_text(&question, 'O', "tcp");
-  put_text(&question, 'h', target->host);
-  put_number(&question, 'j', target->port);
-  struct reply reply = ask(&question, gone, NULL, NULL);
-  int allowed = reply.decision == DECIDED_ALLOW;
+  int routed = reply->decision == DECIDED_MODIFY, allowed = reply->decision == DECIDED_ALLOW;
+  *via = (struct via){0};
+  if (routed) allowed = via_read(reply->path, reply->argv, via) == 0;
   text_of_target(target, text, sizeof text);
-  if (reply.remember) table_remember('h', text, allowed ? ROW_ALLOW : ROW_DENY);
+  if (reply->remember && !routed) table_remember('h', text, allowed ? ROW_ALLOW : ROW_DENY);
   if (!allowed) note_refusal(asker, target);
-  reply_free(&reply);
-  free(question.at);
+  reply_free(reply);
   return allowed;
+}
+
+int host_ask(const struct asker *asker, const struct target *target, int gone, struct via *via) {
+  struct bytes question = {0};
+  put_question(&question, asker, target);
+  struct reply reply = ask(&question, gone, NULL, NULL);
+  free(question.at);
+  return host_told(asker, target, &reply, via);
+}
+
+int host_ask_briefly(const struct asker *asker, const struct target *target, int patience_ms, struct via *via, struct pending **pending) {
+  struct bytes question = {0};
+  put_question(&question, asker, target);
+  struct reply reply = ask_briefly(&question, patience_ms, pending);
+  free(question.at);
+  *via = (struct via){0};
+  return *pending != NULL ? 0 : host_told(asker, target, &reply, via);
+}
+
+int host_ask_rest(const struct asker *asker, const struct target *target, struct pending *pending, int gone, struct via *via) {
+  struct reply reply = ask_rest(pending, gone);
+  return host_told(asker, target, &reply, via);
+}
+
+int host_dial(const struct asker *asker, const struct target *target, const struct via *via, const struct likeness *like, long long deadline,
+              int gone) {
+  struct host_asking asking = {.asker = asker, .gone = gone};
+  long long proxy = now_ms() + PROXY_MS;
+  if (via->port == 0) return dial(target, like, deadline, gone, host_permits_near, &asking);
+  int fd = dial_via(via, like, proxy < deadline ? proxy : deadline, gone);
+  if (fd < 0 && errno == ETIMEDOUT) errno = ECONNREFUSED;
+  return fd;
 }
 
 void target_of(const struct in6_addr *address, int port, struct target *out) {
@@ -101,5 +139,8 @@ int host_permits_near(void *context, const struct in6_addr *address, int port) {
   struct target target;
   target_of(address, port, &target);
   enum row decided = host_decided(asking->asker, &target);
-  return decided == ROW_ASK ? host_ask(asking->asker, &target, asking->gone) : decided == ROW_ALLOW;
+  struct via via;
+  if (decided != ROW_ASK) return decided == ROW_ALLOW;
+  /* Whoever sends the near address through the proxy does not let it be dialled from here. */
+  return host_ask(asking->asker, &target, asking->gone, &via) && via.port == 0;
 }

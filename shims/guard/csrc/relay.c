@@ -21,7 +21,7 @@ struct held {
   struct asker asker;
   struct target target;
   struct likeness like;
-  int allowed;
+  struct known known;
   /* Our end of the program's connection, and its process. */
   int near;
   int process;
@@ -118,11 +118,15 @@ static int gone_of(const struct held *held) {
 static void *relay(void *given) {
   struct held *held = given;
   int gone = gone_of(held), far = -1, error = EACCES;
-  struct host_asking asking = {.asker = &held->asker, .gone = gone};
-  if (held->allowed || host_ask(&held->asker, &held->target, gone)) {
-    far = dial(&held->target, &held->like, now_ms() + DIAL_MS, gone, host_permits_near, &asking);
+  struct known *known = &held->known;
+  if (known->pending != NULL) known->allowed = host_ask_rest(&held->asker, &held->target, known->pending, gone, &known->via);
+  else if (!known->allowed) known->allowed = host_ask(&held->asker, &held->target, gone, &known->via);
+  if (known->allowed) {
+    far = host_dial(&held->asker, &held->target, &known->via, &held->like, now_ms() + DIAL_MS, gone);
     error = far < 0 ? errno : 0;
   }
+  /* A relay may last as long as the session: it does not keep a connection to the daemon that others could use. */
+  ask_leave();
   host_effect(&held->asker, &held->target, error);
   if (gone >= 0) close(gone);
   if (held->process >= 0) close(held->process);
@@ -149,10 +153,11 @@ static int start(struct held *held) {
   return error;
 }
 
-int relay_begin(pid_t tid, const struct asker *asker, const struct target *target, const struct likeness *like, int allowed) {
+int relay_begin(pid_t tid, const struct asker *asker, const struct target *target, const struct likeness *like, const struct known *known) {
   int pair[2], error;
   if (__atomic_add_fetch(&relays, 1, __ATOMIC_RELAXED) > MOST_RELAYS) {
     __atomic_sub_fetch(&relays, 1, __ATOMIC_RELAXED);
+    if (known->pending != NULL) ask_withdraw(known->pending);
     errno = EAGAIN;
     return -1;
   }
@@ -160,7 +165,7 @@ int relay_begin(pid_t tid, const struct asker *asker, const struct target *targe
   if (error == 0) {
     struct held *held = must_alloc(sizeof *held);
     *held = (struct held){
-        .asker = *asker, .target = *target, .like = *like, .allowed = allowed, .near = pair[1], .process = pidfd_of(tid)};
+        .asker = *asker, .target = *target, .like = *like, .known = *known, .near = pair[1], .process = pidfd_of(tid)};
     socket_give_likeness(pair[0], like);
     error = start(held);
     if (error == 0) return pair[0];
@@ -169,6 +174,7 @@ int relay_begin(pid_t tid, const struct asker *asker, const struct target *targe
     close(pair[1]);
     free(held);
   }
+  if (known->pending != NULL) ask_withdraw(known->pending);
   __atomic_sub_fetch(&relays, 1, __ATOMIC_RELAXED);
   errno = error;
   return -1;

@@ -15,9 +15,11 @@ enum asked reply_asked(const struct bytes *question) {
   size_t offset = question->size < 8 ? question->size : 8;
   if (next_field(question, &offset, &f) != 1 || f.tag != 'k') return ASKED_OTHER;
   if (field_is(&f, "exec")) return ASKED_EXEC;
-  if (!field_is(&f, "file")) return ASKED_OTHER;
+  int host = field_is(&f, "connect");
+  if (!host && !field_is(&f, "file")) return ASKED_OTHER;
   while (next_field(question, &offset, &f) == 1)
-    if (f.tag == 'O') return field_is(&f, "delete") || field_is(&f, "rmdir") || field_is(&f, "write") ? ASKED_MOVABLE : ASKED_OTHER;
+    if (f.tag == 'O' && host) return field_is(&f, "tcp") ? ASKED_HOST : ASKED_OTHER;
+    else if (f.tag == 'O') return field_is(&f, "delete") || field_is(&f, "rmdir") || field_is(&f, "write") ? ASKED_MOVABLE : ASKED_OTHER;
   return ASKED_OTHER;
 }
 
@@ -145,7 +147,7 @@ static enum heard read_answer(struct bytes *frame, size_t offset, enum asked ask
   int changed = reply->decision == DECIDED_MODIFY;
   int whole = more == 0 && (seen & 1u) != 0;
   /* A change that this question cannot have is not carried out as something else. */
-  int fits = changed ? reply->path != NULL && asked != ASKED_OTHER && (asked == ASKED_EXEC) == (words > 0)
+  int fits = changed ? reply->path != NULL && asked != ASKED_OTHER && (asked != ASKED_MOVABLE) == (words > 0)
                      : reply->path == NULL && words == 0;
   if (whole && fits && words > 0) fits = (reply->argv = words_of(frame, words)) != NULL;
   if (!whole || !fits) {

@@ -4,8 +4,9 @@
 
 #include "ask.h"
 
-/* What was asked, as far as the answer depends on it. Movable is what can be done with another file in its place. */
-enum asked { ASKED_OTHER, ASKED_EXEC, ASKED_MOVABLE };
+/* What was asked, as far as the answer depends on it. Movable is what can be done with another file in its place; a host may
+ * be reached another way. */
+enum asked { ASKED_OTHER, ASKED_EXEC, ASKED_MOVABLE, ASKED_HOST };
 enum asked reply_asked(const struct bytes *question);
 
 enum heard { HEARD_ANSWER, HEARD_WAITING, HEARD_MALFORMED };

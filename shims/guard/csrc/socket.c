@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -89,6 +90,15 @@ int socket_of(pid_t tid, int number) {
   close(pidfd);
   if (fd < 0) errno = error == EMFILE ? ENFILE : error == EPERM ? EACCES : error;
   return fd;
+}
+
+int socket_is_still(pid_t tid, int number, int fd) {
+  struct stat then, now;
+  int there = socket_of(tid, number);
+  if (there < 0) return 0;
+  int same = fstat(fd, &then) == 0 && fstat(there, &now) == 0 && then.st_dev == now.st_dev && then.st_ino == now.st_ino;
+  close(there);
+  return same;
 }
 
 int socket_standing(int fd) {

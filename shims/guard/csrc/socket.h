@@ -31,6 +31,8 @@ void socket_prepare(void);
 
 /* Duplicate of descriptor `number` of the process; -1 with the errno that the process would see. */
 int socket_of(pid_t tid, int number);
+/* 1 while descriptor `number` of the process is the socket that `fd` duplicates: others of its threads go on meanwhile. */
+int socket_is_still(pid_t tid, int number, int fd);
 /* A pidfd of the process (or its thread) that becomes readable when it ends; -1. */
 int pidfd_of(pid_t tid);
 

@@ -21,6 +21,7 @@
 #include "ask.h"
 #include "channel.h"
 #include "dns.h"
+#include "heart.h"
 #include "kernel.h"
 #include "notice.h"
 #include "parts.h"
@@ -46,6 +47,14 @@ static struct seccomp_notif_sizes sizes;
 
 static void *work(void *unused);
 
+static void note_move(void) { __atomic_add_fetch(&pulse->moves, 1, __ATOMIC_RELAXED); }
+
+static void note_crew_locked(void) {
+  __atomic_store_n(&pulse->workers, (uint32_t)workers, __ATOMIC_RELAXED);
+  __atomic_store_n(&pulse->waiting, (uint32_t)waiting, __ATOMIC_RELAXED);
+  note_move();
+}
+
 static void start_worker_locked(void) {
   pthread_attr_t attributes;
   pthread_t thread;
@@ -54,13 +63,14 @@ static void start_worker_locked(void) {
   pthread_attr_setstacksize(&attributes, WORKER_STACK);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   if (pthread_create(&thread, &attributes, work, NULL) == 0) workers++;
+  note_crew_locked();
   pthread_attr_destroy(&attributes);
 }
 
 void supervisor_waits(void) {
   pthread_mutex_lock(&crew);
   waiting++;
-  pulse->waiting = (uint32_t)waiting;
+  note_crew_locked();
   if (workers - waiting < READY_WORKERS) start_worker_locked();
   pthread_mutex_unlock(&crew);
 }
@@ -68,7 +78,7 @@ void supervisor_waits(void) {
 void supervisor_goes_on(void) {
   pthread_mutex_lock(&crew);
   waiting--;
-  pulse->waiting = (uint32_t)waiting;
+  note_crew_locked();
   pthread_mutex_unlock(&crew);
 }
 
@@ -180,6 +190,7 @@ static void *work(void *unused) {
       if (errno == EINTR || (errno == ENOENT && !nobody_left())) continue;
       break;
     }
+    note_move();
     memset(notice.response, 0, sizes.seccomp_notif_resp);
     notice.response->id = notice.request->id;
     notice.tid = (pid_t)notice.request->pid;
@@ -187,7 +198,7 @@ static void *work(void *unused) {
     enum answered answered = dispatch(&notice);
     if (answered == ANSWER_CONTINUE) notice_continue(&notice);
     else if (answered == ANSWER_RESULT) ioctl(guard.listener, SECCOMP_IOCTL_NOTIF_SEND, notice.response);
-    __atomic_add_fetch(&pulse->answered, 1, __ATOMIC_RELAXED);
+    note_move();
   }
   free(notice.request);
   free(notice.response);
@@ -270,6 +281,7 @@ void supervisor_main(int channel, int agent) {
   veil_serve();
   dns_serve(guard.dns_udp, guard.dns_tcp);
   watch_start();
+  heart_start();
   pthread_mutex_lock(&crew);
   for (int i = 0; i < READY_WORKERS; i++) start_worker_locked();
   int started = workers;

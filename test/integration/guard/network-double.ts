@@ -38,6 +38,12 @@ export interface NetworkSession {
   close(): Promise<void>;
 }
 
+/** What the daemon says: a decision, or MODIFY with its `p` and `a`. */
+export type Decided =
+  | 'ALLOW'
+  | 'DENY'
+  | { readonly path: string; readonly argv: readonly string[]; readonly remember?: boolean };
+
 export interface NetworkChoice {
   /** `host:port` that the tables allow; port `*` for any. */
   readonly hosts?: readonly string[];
@@ -46,7 +52,9 @@ export interface NetworkChoice {
   readonly names?: Readonly<Record<string, string>>;
   /** Without namespaces: `landlock`. */
   readonly mode?: 'full' | 'landlock';
-  readonly decide?: (what: string) => Promise<'ALLOW' | 'DENY'> | 'ALLOW' | 'DENY';
+  readonly decide?: (what: string) => Promise<Decided> | Decided;
+  /** Whether a person is asked about it: the guard is told to wait. */
+  readonly persons?: (what: string) => boolean;
   readonly user?: { readonly uid: number; readonly gid: number } | null;
 }
 
@@ -137,7 +145,13 @@ function serveLink(
         const what = get('O') === 'unix' ? get('p') : `${get('h')}:${get('j')}`;
         asked.push(what);
         const decided = Promise.resolve(choice.decide?.(what) ?? 'DENY');
-        void decided.then((decision) => send(fields(['k', 'answer'], ['D', decision], ['m', ''])));
+        if (choice.persons?.(what)) send(fields(['k', 'waiting'], ['m', 'asked'], ['d', '60000']));
+        void decided.then((decision) => {
+          if (typeof decision === 'string') return send(fields(['k', 'answer'], ['D', decision], ['m', '']));
+          const ways = decision.argv.map((word) => field('a', word));
+          const remember = decision.remember ? [field('G', '1')] : [];
+          send([...fields(['k', 'answer'], ['D', 'MODIFY'], ['p', decision.path]), ...ways, ...remember]);
+        });
       } else if (get('k') === 'effects') {
         for (const f of body.slice(1)) {
           const [op, , result, path] = f.bytes.toString('latin1').split('\0');

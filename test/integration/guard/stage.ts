@@ -296,31 +296,53 @@ export async function eventually<T>(what: string, look: () => T | null, withinMs
 
 /** The guard's processes below a launcher. */
 export function sessionBelow(launcher: number, withinMs = 10_000): Promise<SessionProcesses> {
-  return eventually(
-    'the session is up',
-    () => {
-      const all = processTable();
-      const below = (pid: number) => all.filter((one) => one.parent === pid);
-      const guardAt = (pid: number): number | null => {
-        for (const one of below(pid)) {
-          if (one.name === 'countersign-gua') return one.pid;
-          const deeper = guardAt(one.pid);
-          if (deeper !== null) return deeper;
-        }
-        return null;
-      };
-      const guard = guardAt(launcher);
-      if (guard === null) return null;
-      const parts = below(guard);
-      // The supervisor leads a session of its own and stays in the host's pid namespace.
-      const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
-      const first = parts.find((one) => supervisor !== undefined && one.pid !== supervisor.pid);
-      const agent =
-        first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
-      if (supervisor === undefined || first === undefined || agent === undefined) return null;
-      return { guard, supervisor: supervisor.pid, first: first.pid, agent: agent.pid };
-    },
-    withinMs,
+  const guardAt = (pid: number, all: readonly OneProcess[]): number | null => {
+    for (const one of all.filter((other) => other.parent === pid)) {
+      if (one.name === 'countersign-gua') return one.pid;
+      const deeper = guardAt(one.pid, all);
+      if (deeper !== null) return deeper;
+    }
+    return null;
+  };
+  return eventually('the session is up', () => partsOf((all) => guardAt(launcher, all)), withinMs);
+}
+
+/** The same of a guard that the test started itself. */
+export function sessionOf(guard: number, withinMs = 10_000): Promise<SessionProcesses> {
+  return eventually('the session is up', () => partsOf(() => guard), withinMs);
+}
+
+function partsOf(find: (all: readonly OneProcess[]) => number | null): SessionProcesses | null {
+  const all = processTable();
+  const below = (pid: number) => all.filter((one) => one.parent === pid);
+  const guard = find(all);
+  if (guard === null) return null;
+  const parts = below(guard);
+  // The supervisor leads a session of its own and stays in the host's pid namespace.
+  const supervisor = parts.find((one) => one.leader === one.pid && one.depth === 1);
+  const first = parts.find((one) => supervisor !== undefined && one.pid !== supervisor.pid);
+  const agent =
+    first === undefined ? undefined : below(first.pid).find((one) => one.name !== 'countersign-gua');
+  if (supervisor === undefined || first === undefined || agent === undefined) return null;
+  return { guard, supervisor: supervisor.pid, first: first.pid, agent: agent.pid };
+}
+
+/**
+ * Stops a process and waits until all of it stands still: the kernel tells one thread, which tells the others, and on a busy machine they go
+ * on answering for a while.
+ */
+export async function stopWhole(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const isStopped = (thread: string): boolean => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      return 'TtXZ'.includes(stat[stat.lastIndexOf(')') + 2] ?? '');
+    } catch {
+      return true;
+    }
+  };
+  await eventually('it stands still', () =>
+    readdirSync(`/proc/${pid}/task`).every(isStopped) ? true : null,
   );
 }
 
