@@ -10,7 +10,7 @@ import { retireRole, SWEEP, sweepRoles } from './postgres-roles.ts';
 /** The minter of database roles, with what its tests and the daemon's end need beside. */
 export interface PostgresMinter extends Minter {
   /** Drops what a role was made for, when its connection is gone; a role whose connection is kept loses its rights and is dropped later. */
-  retire(user: string): Promise<void>;
+  retire(user: string, generation?: number): Promise<void>;
   /** Ends every role of this process and its connections. */
   close(): Promise<void>;
 }
@@ -31,6 +31,8 @@ interface Live {
   readonly owner: string | null;
   readonly expiresAt: number;
   revokes: readonly string[];
+  /** How many actions it was made or extended for: what ended an earlier one leaves a later one alone. */
+  readonly generation: number;
   seen: boolean;
 }
 
@@ -111,6 +113,31 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     watch.unref();
   };
 
+  const retire = async (user: string, generation?: number): Promise<void> => {
+    const current = (): Live | null => {
+      const role = live.get(user);
+      return role === undefined || (generation !== undefined && role.generation !== generation) ? null : role;
+    };
+    // The server takes a moment to notice that a connection was closed.
+    for (let tries = 0; tries < 10; tries += 1) {
+      const role = current();
+      if (role === null) return;
+      const rows = await role.warm.client.query(SWEEP.connectedAs, [user]);
+      if (!rows.ok) return;
+      if (rows.value.length === 0 && current() === role) return drop(role);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const held = current();
+    if (held === null) return;
+    held.seen = true;
+    await inTurn(held.warm, async () => {
+      if (current() !== held || held.revokes.length === 0) return;
+      const { revokes } = held;
+      held.revokes = [];
+      await held.warm.client.run(revokes.join(';\n'));
+    });
+  };
+
   const mint = async (request: MintRequest): Promise<Result<Minted, MintFault>> => {
     const { question, record } = request;
     if (question.kind !== 'statement')
@@ -141,6 +168,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
       if (!rights.ok) return rights;
       const ttl = Math.max(2, record.limits.ttlSeconds);
       const expiresAt = request.now + ttl * 1000;
+      const generation = (continued?.generation ?? 0) + 1;
       const password = randomBytes(32).toString('base64url');
       const text =
         continued === null
@@ -156,6 +184,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         owner: boundsOf(record.settings).owner,
         expiresAt,
         revokes: rights.value.revokes,
+        generation,
         seen: continued !== null,
       });
       return ok({
@@ -163,6 +192,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         use: { kind: 'postgres' as const, user, database: question.database },
         expiresAt,
         scope: `${rights.value.scope} in ${question.database}`,
+        end: () => retire(user, generation),
       });
     });
   };
@@ -185,21 +215,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         ? ok(`logged in to PostgreSQL ${rows.value[0]?.[1] ?? ''}; roles can be made`)
         : fault('settings', `the role \`${place.user}\` lacks CREATEROLE`);
     },
-    async retire(user) {
-      const role = live.get(user);
-      if (role === undefined) return;
-      // The server takes a moment to notice that a connection was closed.
-      for (let tries = 0; tries < 10; tries += 1) {
-        const rows = await role.warm.client.query(SWEEP.connectedAs, [user]);
-        if (rows.ok && rows.value.length === 0) return drop(role);
-        if (!rows.ok) return;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      role.seen = true;
-      const { revokes } = role;
-      role.revokes = [];
-      await inTurn(role.warm, () => role.warm.client.run(revokes.join(';\n')));
-    },
+    retire,
     async close() {
       if (watch !== null) clearInterval(watch);
       watch = null;
@@ -257,7 +273,8 @@ function creation(user: string, password: string, ttl: number, rights: Rights): 
     // A random password of 256 bits needs no stretching: one round, and the log-in is quick. The server gets the verifier only.
     `CREATE ROLE ${user} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT CONNECTION LIMIT 1 PASSWORD '${scramVerifier(password, 1)}' ROLE CURRENT_USER`,
     validUntil(user, ttl),
-    `DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${user}', current_database()); END $$`,
+    // Everybody may connect where nobody said otherwise, and then there is nothing to grant.
+    `DO $$ BEGIN IF NOT has_database_privilege('public', current_database(), 'CONNECT') THEN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${user}', current_database()); END IF; END $$`,
     ...(rights.readOnly ? [`ALTER ROLE ${user} SET default_transaction_read_only = on`] : []),
     ...rights.grants,
   ].join(';\n');

@@ -2,9 +2,10 @@ import type { Action } from '../core/action.ts';
 import type { ActionId, JsonObject } from '../core/brand.ts';
 import { hostOf } from '../core/semantic/objects.ts';
 import type { DaemonToProxy, ProxyMessage, ProxyQuestion, Route } from '../wire/proxy-message.ts';
-import type { CredentialService } from './credential-service.ts';
+import type { CredentialService, PlaceholderUse } from './credential-port.ts';
 import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
+import { sshAgentOf } from './mint-ssh.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
 import { type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
 import type { ReturnPort } from './proxy-ports.ts';
@@ -23,6 +24,8 @@ export interface ProxyDoorPorts {
   readonly returns: ReturnPort;
   /** False when the proxy is not there to hear it. */
   readonly send: (message: DaemonToProxy) => boolean;
+  /** Where a session's SSH agent listens; null where no socket can be. */
+  readonly agentSocket: (session: string) => string | null;
   /** Where the proxy listens; null while it does not. */
   readonly port: () => number | null;
 }
@@ -39,6 +42,8 @@ export interface ProxyDoor {
   admit(session: Session, explicit: boolean): Way | null;
   /** A way for one connection that was allowed; null while the proxy is not there: the connection is then refused. */
   wayFor(session: Session, host: string, port: number, scope: string | null): Way | null;
+  /** Credentials changed: placeholders are told anew. */
+  replaced(): void;
   onReady(): void;
   onMessage(message: ProxyMessage): void;
   onLost(reason: string): void;
@@ -62,15 +67,17 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
   const admitted = new Set<Session>();
 
   function tellPlaceholders(session: Session): void {
-    const values = ports.credentials.placeholders(session);
+    const values = ports.credentials.placeholdersOf(session.id);
     ports.send({ kind: 'placeholders', session: session.id, values: [...values] });
+    const socket = ports.agentSocket(session.id);
+    if (socket !== null) ports.send(sshAgentOf(session.id, socket, ports.credentials.recordsOf('ssh')));
   }
 
   function forget(session: Session): void {
     if (!admitted.delete(session)) return;
     routes.forget(session.id);
     ports.send({ kind: 'forget', session: session.id });
-    ports.credentials.forget(session);
+    ports.credentials.forget(session.id);
   }
 
   function way(route: Route): Way | null {
@@ -116,12 +123,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     reply: (message: ProxyReply) => boolean,
   ): Promise<void> {
     const { id, question, placeholders } = ask;
-    const barred = ports.credentials.barred(session, question, placeholders);
-    if (barred !== null) {
-      reply(denyText(id, barred.reason, null, barred.instead, null, null));
-      return;
-    }
-    const placeholder = ports.credentials.factOf(question);
+    const placeholder = ports.credentials.judge(session, question, placeholders);
     const data: JsonObject | null = placeholder === null ? null : { placeholder };
     let seen: Action | null = null;
     const answered = await mediate(mediation, {
@@ -155,18 +157,17 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
       running: answered.action,
       effect: answered.effect,
     };
-    const swaps = await ports.credentials.swapsFor(session, action, question, placeholders, action.id);
+    const swaps = await ports.credentials.swapsFor(session, action, question, placeholders);
     if (!swaps.ok) {
-      const { reason, instead } = swaps.error;
-      await takeBack(mediation, owing, reason);
-      reply(denyText(id, reason, null, instead, action.id, answered.receipt));
+      await takeBack(mediation, owing, swaps.error.message);
+      reply(denyText(id, swaps.error.message, null, null, action.id, answered.receipt));
       return;
     }
     remember(owing);
     if (reply(allowText(id, answered, action.id, swaps.value))) return;
     // It went away meanwhile: nothing was sent.
     owed.delete(action.id);
-    ports.credentials.settle(session, action.id, []);
+    await ports.credentials.used(session, action.id, []);
     await takeBack(mediation, owing, 'the connection went away before it heard the decision');
   }
 
@@ -187,9 +188,6 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     for (const callback of entry.callbacks) callback();
   }
 
-  ports.credentials.onChange(() => {
-    for (const session of admitted) tellPlaceholders(session);
-  });
   return {
     admit(session, explicit) {
       if (!admitted.has(session)) {
@@ -201,6 +199,9 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     },
     wayFor(session, host, port, scope) {
       return admitted.has(session) ? way(routes.guard(session, host, port, scope)) : null;
+    },
+    replaced() {
+      for (const session of admitted) tellPlaceholders(session);
     },
     onReady() {
       for (const route of routes.standing()) ports.send({ kind: 'route', route });
@@ -220,7 +221,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
           }
           owed.delete(message.action);
           void settleOutcome(mediation, owing, message.outcome);
-          ports.credentials.settle(owing.session, owing.action.id, message.outcome.used);
+          void ports.credentials.used(owing.session, owing.action.id, message.outcome.used);
           ports.returns.note(
             owing.session,
             owing.running,
@@ -246,14 +247,16 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
       for (const id of [...pending.keys()]) onCancel(id);
       for (const owing of owed.values()) {
         void settleUnknown(mediation, owing, `the proxy ${reason}`);
-        ports.credentials.settle(owing.session, owing.action.id, []);
+        void ports.credentials.used(owing.session, owing.action.id, []);
       }
       owed.clear();
     },
   };
 }
 
-type Ask = Extract<ProxyMessage, { readonly kind: 'ask' }>;
+type Ask = Extract<ProxyMessage, { readonly kind: 'ask' }> & {
+  readonly placeholders: readonly PlaceholderUse[];
+};
 
 /**
  * The running action that a question of a cooperative session belongs to, where no kernel says so: the newest one that was judged to talk

@@ -4,8 +4,8 @@ import { openAuthority, type SessionAuthority } from '../edge/authority.ts';
 import { extraRoots } from '../edge/extra-roots.ts';
 import type { SigningKeys } from '../edge/keys.ts';
 import { type ProxyChild, startProxyChild } from '../edge/proxy-child.ts';
-import type { PassThrough, ProxySettings } from '../wire/proxy-message.ts';
-import type { CredentialService } from './credential-service.ts';
+import type { DatabaseRoute, PassThrough, ProxySettings } from '../wire/proxy-message.ts';
+import type { CredentialService } from './credential-port.ts';
 import type { MediationPorts } from './mediation.ts';
 import { createProxyDoor, type ProxyDoor, type Way } from './proxy-door.ts';
 import type { ReturnPort } from './proxy-ports.ts';
@@ -29,6 +29,7 @@ export interface ProxyWiring {
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
   readonly credentials: CredentialService;
+  readonly agentSocket: (session: string) => string | null;
   readonly returns: ReturnPort;
   readonly fingerprintKey: Uint8Array;
   /** Hosts whose TLS is passed on unopened, by the policy that is armed now. */
@@ -94,7 +95,7 @@ export async function startProxy(
     windowBytes: WINDOW_BYTES,
     holdBytes: HOLD_BYTES,
     fingerprintKey: wiring.fingerprintKey,
-    databases: credentials.databases(),
+    databases: databasesOf(credentials),
   });
   child = startProxyChild({
     program: wiring.program,
@@ -111,7 +112,6 @@ export async function startProxy(
     log: wiring.log,
   });
   const running = child;
-  credentials.onChange(() => running.resettle());
 
   /** Resolves when the proxy listens, or when it did not in time. */
   function started(): Promise<void> {
@@ -140,7 +140,19 @@ export async function startProxy(
       await started();
       return door.wayFor(session, host, port, scope);
     },
-    resettle: () => running.resettle(),
+    resettle() {
+      running.resettle();
+      door.replaced();
+    },
     stop: () => running.stop(),
+  });
+}
+
+/** Databases of the person's credentials, where the proxy speaks their protocol. */
+function databasesOf(credentials: CredentialService): readonly DatabaseRoute[] {
+  return credentials.recordsOf('postgres').flatMap(({ name, settings }) => {
+    const { host, port } = settings;
+    if (typeof host !== 'string' || host === '') return [];
+    return [{ credential: name, host, port: typeof port === 'number' ? port : 5432 }];
   });
 }

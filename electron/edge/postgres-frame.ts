@@ -4,6 +4,8 @@
 export interface Frame {
   readonly type: string;
   readonly body: Buffer;
+  /** All of it, as it stood on the wire. */
+  readonly raw: Buffer;
 }
 
 /** Bytes of one message that are held at most. */
@@ -56,7 +58,9 @@ export function createFrameReader(max = MAX_FRAME): FrameReader {
     },
     next() {
       const bytes = take(1);
-      return bytes === null ? null : { type: String.fromCharCode(bytes[0] ?? 0), body: bytes.subarray(5) };
+      return bytes === null
+        ? null
+        : { type: String.fromCharCode(bytes[0] ?? 0), body: bytes.subarray(5), raw: bytes };
     },
     nextStartup: () => take(0)?.subarray(4) ?? null,
     rest() {

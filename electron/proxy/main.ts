@@ -10,6 +10,7 @@ import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
 import { makeRoutes } from './routes.ts';
+import { createSshAgents } from './ssh-agent.ts';
 import { makeUpstream, type Upstream } from './upstream.ts';
 
 const inspection: Inspection = {
@@ -30,7 +31,9 @@ function main(): void {
   // No word of what went wrong: what was parsed may stand in the message. The daemon starts another.
   process.on('uncaughtException', (error) => {
     const code = (error as NodeJS.ErrnoException).code;
-    process.stderr.write(`the proxy failed: ${error.name}${code === undefined ? '' : ` (${code})`}${placeOf(error)}\n`);
+    process.stderr.write(
+      `the proxy failed: ${error.name}${code === undefined ? '' : ` (${code})`}${placeOf(error)}\n`,
+    );
     process.exit(1);
   });
   if (process.send === undefined) {
@@ -42,6 +45,12 @@ function main(): void {
     process.send?.(message, undefined, undefined, () => undefined);
   });
   const routes = makeRoutes();
+  const agents = createSshAgents({
+    ask: (session, question, signal) => channel.ask({ session, scope: null }, question, [], signal),
+    report: channel.report,
+    refused: channel.refused,
+    now: Date.now,
+  });
   let starting: Promise<Running> | null = null;
 
   const settle = async (settings: ProxySettings): Promise<void> => {
@@ -83,7 +92,12 @@ function main(): void {
         return routes.setPlaceholders(message.session, message.values);
       case 'forget':
         routes.forget(message.session);
+        agents.forget(message.session);
         return void starting?.then(({ upstream }) => upstream.forget(message.session));
+      case 'ssh-agent':
+        return void agents.set(message).catch(() => {
+          channel.refused(message.session, 'ssh_agent', 'the socket of the SSH agent cannot be made', null);
+        });
       case 'answer':
       case 'waiting':
         return channel.receive(message);
@@ -97,7 +111,9 @@ function main(): void {
 
 /** Where in the code it happened: file and line of the first frame. */
 function placeOf(error: Error): string {
-  const found = /\/([\w.-]+\.[jt]s:\d+)/.exec(error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? '');
+  const found = /\/([\w.-]+\.[jt]s:\d+)/.exec(
+    error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? '',
+  );
   return found === null ? '' : ` at ${found[1]}`;
 }
 

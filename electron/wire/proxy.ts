@@ -21,6 +21,7 @@ const text = (most: number) => z.string().max(most);
 const short = text(1024);
 const long = text(128 * 1024);
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const base64 = long.regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/);
 const port = z.number().int().min(1).max(65535);
 const host = text(1024).min(1);
 const pair = z.tuple([long, text(MAX_VOLUME)]);
@@ -148,7 +149,16 @@ const question = z.discriminatedUnion('kind', [
     searchPath: long.nullable().exactOptional(),
   }),
   z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),
-  z.strictObject({ kind: z.literal('sign'), credential: short, host, user: short, key: long }),
+  z.strictObject({
+    kind: z.literal('sign'),
+    credential: short,
+    host,
+    user: short,
+    key: base64,
+    data: base64,
+    flags: z.number().int().min(0).max(0xffff_ffff),
+    bind: z.strictObject({ hostKey: base64, sessionId: base64, signature: base64 }),
+  }),
 ]);
 
 const id = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);

@@ -80,6 +80,6 @@ export async function selfSigned(name: string): Promise<Pair> {
   return { cert: certificate.toString('pem'), key: await pemOf(keys.privateKey) };
 }
 
-async function pemOf(key: CryptoKey): Promise<string> {
+async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
 }

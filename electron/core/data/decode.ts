@@ -90,6 +90,7 @@ function escapesOf(bytes: Uint8Array): Layer | null {
 }
 
 function compressionOf(bytes: Uint8Array): Compression | null {
+  if (!looksBinary(bytes)) return null;
   const [a, b, c, d] = bytes;
   if (a === 0x1f && b === 0x8b) return 'gzip';
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return 'zstd';

@@ -1,4 +1,50 @@
-/** Escapes that stand for a character in running text: each pass returns null when there is none, so that plain text costs one look. */
+/**
+ * Escapes that stand for a character in running text: each pass returns null when there is none, so that plain text costs one look, and else
+ * only the surroundings of what it resolved: the rest is in the layer it came from.
+ */
+
+/** Bytes kept on both sides of something resolved: more than a gram's window, whatever white space is among them. */
+const AROUND = 96;
+
+/** Gathers resolved text with its surroundings. */
+interface Surroundings {
+  out: Uint8Array;
+  length: number;
+  /** Up to where the source was copied. */
+  copied: number;
+}
+
+function room(to: Surroundings, more: number): void {
+  if (to.length + more <= to.out.length) return;
+  const larger = new Uint8Array(Math.max(to.out.length * 2, to.length + more));
+  larger.set(to.out.subarray(0, to.length));
+  to.out = larger;
+}
+
+/** Copies what lies between the last thing resolved and this one, leaving out the middle of a long stretch. */
+function copyTo(to: Surroundings, bytes: Uint8Array, at: number): void {
+  room(to, 2 * AROUND + 16);
+  const gap = at - to.copied;
+  const first = to.length === 0;
+  if (gap > 2 * AROUND || (first && gap > AROUND)) {
+    if (!first) {
+      to.out.set(bytes.subarray(to.copied, to.copied + AROUND), to.length);
+      to.length += AROUND;
+      to.out[to.length++] = 0;
+    }
+    to.copied = at - AROUND;
+  }
+  to.out.set(bytes.subarray(to.copied, at), to.length);
+  to.length += at - to.copied;
+  to.copied = at;
+}
+
+function finished(to: Surroundings, bytes: Uint8Array): Uint8Array {
+  const end = Math.min(bytes.length, to.copied + AROUND);
+  room(to, AROUND);
+  to.out.set(bytes.subarray(to.copied, end), to.length);
+  return to.out.subarray(0, to.length + end - to.copied);
+}
 
 const HEX: Int8Array = (() => {
   const table = new Int8Array(256).fill(-1);
@@ -26,21 +72,18 @@ export function unquoteUrl(bytes: Uint8Array): Uint8Array | null {
   let at = bytes.indexOf(0x25);
   while (at >= 0 && hexByte(bytes, at + 1) < 0) at = bytes.indexOf(0x25, at + 1);
   if (at < 0) return null;
-  const out = new Uint8Array(bytes.length);
-  let n = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (byte === 0x25) {
-      const value = hexByte(bytes, i + 1);
-      if (value >= 0) {
-        out[n++] = value;
-        i += 2;
-        continue;
-      }
-    }
-    out[n++] = byte === 0x2b ? 0x20 : byte;
+  const to: Surroundings = { out: new Uint8Array(1024), length: 0, copied: 0 };
+  for (; at >= 0; at = bytes.indexOf(0x25, at + 1)) {
+    const value = hexByte(bytes, at + 1);
+    if (value < 0) continue;
+    copyTo(to, bytes, at);
+    to.out[to.length++] = value;
+    to.copied = at + 3;
+    at += 2;
   }
-  return out.subarray(0, n);
+  const out = finished(to, bytes);
+  for (let i = out.indexOf(0x2b); i >= 0; i = out.indexOf(0x2b, i + 1)) out[i] = 0x20;
+  return out;
 }
 
 /** `=41` and soft line breaks of mail; only where there are several, since `=` is common. */
@@ -52,26 +95,18 @@ export function unquotePrintable(bytes: Uint8Array): Uint8Array | null {
     else if (hexByte(bytes, at + 1) >= 0) seen += 1;
   }
   if (seen < 3) return null;
-  const out = new Uint8Array(bytes.length);
-  let n = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (byte === 0x3d) {
-      const next = bytes[i + 1];
-      if (next === 0x0a || next === 0x0d) {
-        i += next === 0x0d && bytes[i + 2] === 0x0a ? 2 : 1;
-        continue;
-      }
-      const value = hexByte(bytes, i + 1);
-      if (value >= 0) {
-        out[n++] = value;
-        i += 2;
-        continue;
-      }
-    }
-    out[n++] = byte;
+  const to: Surroundings = { out: new Uint8Array(1024), length: 0, copied: 0 };
+  for (let at = bytes.indexOf(0x3d); at >= 0; at = bytes.indexOf(0x3d, at + 1)) {
+    const next = bytes[at + 1];
+    const soft = next === 0x0a ? 2 : next === 0x0d && bytes[at + 2] === 0x0a ? 3 : 0;
+    const value = soft > 0 ? -1 : hexByte(bytes, at + 1);
+    if (soft === 0 && value < 0) continue;
+    copyTo(to, bytes, at);
+    if (value >= 0) to.out[to.length++] = value;
+    to.copied = at + (soft > 0 ? soft : 3);
+    at = to.copied - 1;
   }
-  return out.subarray(0, n);
+  return finished(to, bytes);
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -193,9 +228,7 @@ function entity(bytes: Uint8Array, at: number): Escape | null {
 
 /** Escapes of JSON, C, JavaScript and HTML that stand for one character. A backslash before another letter is left to the normal form. */
 export function unescapeText(bytes: Uint8Array): Uint8Array | null {
-  let out: Uint8Array | null = null;
-  let n = 0;
-  let copied = 0;
+  let to: Surroundings | null = null;
   for (let i = 0; i < bytes.length; ) {
     const byte = bytes[i];
     if (byte !== 0x5c && byte !== 0x26) {
@@ -213,9 +246,8 @@ export function unescapeText(bytes: Uint8Array): Uint8Array | null {
       i += 1;
       continue;
     }
-    out ??= new Uint8Array(bytes.length + 4);
-    out.set(bytes.subarray(copied, i), n);
-    n += i - copied;
+    to ??= { out: new Uint8Array(1024), length: 0, copied: 0 };
+    copyTo(to, bytes, i);
     let { code } = found;
     i += found.length;
     if (code >= 0xd800 && code < 0xdc00 && bytes[i] === 0x5c) {
@@ -226,11 +258,9 @@ export function unescapeText(bytes: Uint8Array): Uint8Array | null {
       }
     }
     // `\xHH` and `\OOO` are bytes of a text in UTF-8 as often as characters of Latin-1: bytes, which the normal form reads both ways.
-    if (code < 0x100 && byte === 0x5c && found.length === 4) out[n++] = code;
-    else n = put(out, n, code);
-    copied = i;
+    if (code < 0x100 && byte === 0x5c && found.length === 4) to.out[to.length++] = code;
+    else to.length = put(to.out, to.length, code);
+    to.copied = i;
   }
-  if (out === null) return null;
-  out.set(bytes.subarray(copied), n);
-  return out.subarray(0, n + bytes.length - copied);
+  return to === null ? null : finished(to, bytes);
 }

@@ -35,7 +35,7 @@ export const RUN_CODECS: readonly RunCodec[] = [
     values: alphabet(BASE64, '\r\n', BASE64.replace('+/', '-_')),
     bits: 6,
     alignments: 4,
-    shortest: 12,
+    shortest: 16,
   },
   {
     name: 'base32',

@@ -70,7 +70,7 @@ const HIDDEN: readonly (readonly [detector: string, pattern: RegExp])[] = [
   ['bidi-override', /[\u202d\u202e][^\n\u202c]{2,}/gu],
   ['zero-width-run', /[\u200b\u200c\u2060-\u2064\ufeff]{6,}|(?:[\u200b-\u200d\u2060]{2,}\p{L}?){4,}/gu],
   ['spliced-words', /\p{Script=Latin}(?:[\u200b-\u200d\u2060\u00ad]\p{Script=Latin}){4,}/gu],
-  ['unicode-tags', /(?<!\u{1f3f4})[\u{e0020}-\u{e007e}]{4,}/gu],
+  ['unicode-tags', /(?<![\u{1f3f4}\u{e0020}-\u{e007e}])[\u{e0020}-\u{e007e}]{4,}/gu],
   ['variation-run', /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]{8,}/gu],
 ];
 

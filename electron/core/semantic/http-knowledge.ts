@@ -47,9 +47,46 @@ export interface HttpCall {
 /** What is known of one service's requests. */
 export interface HttpFamily {
   readonly name: string;
-  /** Patterns of host names; null: any host, told by its calls alone. */
-  readonly hosts: readonly RegExp[] | null;
+  /** Host names, `*` for any characters; null: any host, told by its calls alone. */
+  readonly hosts: readonly string[] | null;
   /** Given to every object of its requests. */
   readonly labels: readonly string[];
   readonly calls: readonly HttpCall[];
+}
+
+/** Families by the hosts that they name, so that finding those of one request costs a few look-ups. */
+export interface HttpIndex {
+  readonly exact: ReadonlyMap<string, readonly HttpFamily[]>;
+  /** The longest pattern first: what says more of a name is nearer to it. */
+  readonly patterns: readonly (readonly [RegExp, HttpFamily])[];
+  readonly anywhere: readonly HttpFamily[];
+}
+
+/** Builds the index once. */
+export function indexFamilies(families: readonly HttpFamily[]): HttpIndex {
+  const exact = new Map<string, HttpFamily[]>();
+  const patterns: (readonly [string, HttpFamily])[] = [];
+  for (const family of families)
+    for (const host of family.hosts ?? []) {
+      if (host.includes('*')) patterns.push([host, family]);
+      else exact.set(host, [...(exact.get(host) ?? []), family]);
+    }
+  return {
+    exact,
+    patterns: patterns
+      .sort(([a], [b]) => b.length - a.length)
+      .map(([host, family]) => [hostPattern(host), family] as const),
+    anywhere: families.filter((family) => family.hosts === null),
+  };
+}
+
+function hostPattern(text: string): RegExp {
+  return new RegExp(`^${text.replaceAll('.', '\\.').replaceAll('*', '[a-z0-9.-]+')}$`);
+}
+
+/** Families that name a host, the nearest first, then those that name none. */
+export function familiesOf(index: HttpIndex, host: string): readonly HttpFamily[] {
+  const named = new Set(index.exact.get(host) ?? []);
+  for (const [pattern, family] of index.patterns) if (pattern.test(host)) named.add(family);
+  return [...named, ...index.anywhere];
 }

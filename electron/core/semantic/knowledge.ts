@@ -1,5 +1,5 @@
 import type { EffectKind, ObjectKind } from '../effect.ts';
-import type { HttpFamily } from './http-knowledge.ts';
+import { type HttpFamily, type HttpIndex, indexFamilies } from './http-knowledge.ts';
 import { indexPaths, type PathEntry, type PathIndex } from './path-index.ts';
 
 /** Which words of a command an effect is about. */
@@ -109,8 +109,8 @@ export interface Knowledge {
   readonly services: NameTable;
   readonly hosts: NameTable;
   readonly packages: NameTable;
-  /** What requests to services mean; those with hosts of their own first. */
-  readonly http: readonly HttpFamily[];
+  /** What requests to services mean. */
+  readonly http: HttpIndex;
 }
 
 export interface NameTable {
@@ -148,10 +148,7 @@ export function indexKnowledge(parts: KnowledgeParts): Knowledge {
     services: nameTable(parts.services),
     hosts: nameTable(parts.hosts),
     packages: nameTable(parts.packages),
-    http: [
-      ...parts.http.filter((family) => family.hosts !== null),
-      ...parts.http.filter((family) => family.hosts === null),
-    ],
+    http: indexFamilies(parts.http),
   };
 }
 

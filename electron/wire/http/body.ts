@@ -59,7 +59,12 @@ function isGraphqlPath(path: string): boolean {
 }
 
 function isJsonType(type: string | null): boolean {
-  return type !== null && /^(?:application|text)\/(?:[\w.+-]+\+)?(?:x-)?(?:json|amz-json-1\.[01])$|^application\/csp-report$/.test(type);
+  return (
+    type !== null &&
+    /^(?:application|text)\/(?:[\w.+-]+\+)?(?:x-)?(?:json|amz-json-1\.[01])$|^application\/csp-report$/.test(
+      type,
+    )
+  );
 }
 
 const malformed = (claimed: string, why: string): ReadBody => ({
@@ -83,7 +88,9 @@ function gitBody(window: Uint8Array, service: string, odd: boolean): ReadBody {
 }
 
 function binaryBody(type: string | null): ReadBody {
-  const text = type !== null && (type.startsWith('text/') || isJsonType(type) || type === 'application/x-www-form-urlencoded');
+  const text =
+    type !== null &&
+    (type.startsWith('text/') || isJsonType(type) || type === 'application/x-www-form-urlencoded');
   return { body: { kind: 'binary' }, oddities: text ? ['type-mismatch'] : [] };
 }
 
@@ -131,15 +138,28 @@ function looseJson(text: string): Json | undefined {
 }
 
 /** Without a type, or with one that says little or lies: what it is. */
-function untypedBody(text: string, type: string | null, inspected: 'whole' | 'part', sure: boolean): ReadBody {
+function untypedBody(
+  text: string,
+  type: string | null,
+  inspected: 'whole' | 'part',
+  sure: boolean,
+): ReadBody {
   const first = text.trimStart()[0];
   const plain = type === null || type === 'text/plain' || type === 'application/octet-stream' || sure;
-  const odd = plain || type?.startsWith('text/') || /xml|yaml|ndjson|x-ndjson|javascript|jsonl|multipart/.test(type ?? '') ? [] : ['type-mismatch'];
+  const odd =
+    plain ||
+    type?.startsWith('text/') ||
+    /xml|yaml|ndjson|x-ndjson|javascript|jsonl|multipart/.test(type ?? '')
+      ? []
+      : ['type-mismatch'];
   if ((first === '{' || first === '[') && inspected === 'whole') {
     const read = parseStrictJson(text);
     if (read.ok) return { ...ofJson(read.value, 'json', sure), oddities: odd };
     if (read.error.code === 'duplicate_key')
-      return { body: { kind: 'malformed', claimed: 'json', why: read.error.message }, oddities: ['duplicate-key'] };
+      return {
+        body: { kind: 'malformed', claimed: 'json', why: read.error.message },
+        oddities: ['duplicate-key'],
+      };
   }
   return { body: { kind: 'text', text }, oddities: odd };
 }

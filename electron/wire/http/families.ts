@@ -2,17 +2,18 @@ import type { Json } from '../../core/brand.ts';
 import type { EffectKind } from '../../core/effect.ts';
 import type { HttpRequest } from '../../core/http.ts';
 import { unreachable } from '../../core/result.ts';
-import type {
-  HttpCall,
-  HttpDeed,
-  HttpFamily,
-  NamedTest,
-  VerbSource,
+import {
+  familiesOf,
+  type HttpCall,
+  type HttpDeed,
+  type HttpFamily,
+  type NamedTest,
+  type VerbSource,
 } from '../../core/semantic/http-knowledge.ts';
-import type { Knowledge } from '../../core/semantic/knowledge.ts';
+import type { Knowledge, VerbMeaning } from '../../core/semantic/knowledge.ts';
 import { verbOf } from '../../core/semantic/verbs.ts';
 import { isJsonObject } from '../json.ts';
-import { methodOf, valueOf } from './request.ts';
+import { headerOf, methodOf } from './request.ts';
 
 /** Which family and call a request is of. */
 export interface Recognized {
@@ -23,17 +24,19 @@ export interface Recognized {
   readonly captures: ReadonlyMap<string, string>;
 }
 
+const MAX_PATH = 4096;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /** Finds what a request is, by host, method, path and what the calls ask for; families of a host before those of any host. */
 export function recognize(request: HttpRequest, knowledge: Knowledge): Recognized {
   const method = methodOf(request);
   const path = plainPath(request.target.path);
+  // No service has longer paths; what pads one is judged by its method. It bounds what patterns cost on a hostile path.
+  const known = path.length <= MAX_PATH;
   let named: HttpFamily | null = null;
-  for (const family of knowledge.http) {
-    if (family.hosts !== null && !family.hosts.some((host) => host.test(request.target.host))) continue;
+  for (const family of familiesOf(knowledge.http, request.target.host)) {
     if (family.hosts !== null) named ??= family;
-    for (const call of family.calls) {
+    for (const call of known ? family.calls : []) {
       if (call.methods !== null && !call.methods.includes(method)) continue;
       const found = call.path.exec(path);
       if (found === null || !fits(call, request)) continue;
@@ -52,7 +55,7 @@ function plainPath(path: string): string {
 
 function fits(call: HttpCall, request: HttpRequest): boolean {
   return (
-    call.headers.every((test) => holds(test, valueOf(request.headers, test.name))) &&
+    call.headers.every((test) => holds(test, headerOf(request.headers, test.name))) &&
     call.query.every((test) => holds(test, pairOf(request.target.query, test.name))) &&
     call.fields.every((test) => holds(test, fieldOf(request, test.name)))
   );
@@ -84,7 +87,7 @@ export function verbWords(source: VerbSource, request: HttpRequest): readonly st
     case 'field':
       return [fieldOf(request, source.name) ?? ''];
     case 'header': {
-      const value = valueOf(request.headers, source.name) ?? '';
+      const value = headerOf(request.headers, source.name) ?? '';
       return [value.slice(value.lastIndexOf('.') + 1)];
     }
     case 'segment': {
@@ -106,10 +109,20 @@ const READS =
 /** What a call named by a verb does: `DeleteUser`, `createIssue`, `removeStar`. What no verb says is an upload; what only reads, a download. */
 export function verbDeed(word: string, knowledge: Knowledge): HttpDeed {
   const lower = word.slice(0, 1).toLowerCase() + word.slice(1, 60);
-  const meaning = verbOf(lower, knowledge);
+  const reads = READS.test(lower);
+  const meaning = verbOf(lower, knowledge) ?? (reads ? null : lastVerb(word, knowledge));
   if (meaning !== null)
     return deed(meaning.effect, [...meaning.tags, 'by-verb'], meaning.effect === 'delete' ? 'no' : 'unknown');
-  return deed(READS.test(lower) ? 'download' : 'upload', [], 'unknown');
+  return deed(reads ? 'download' : 'upload', [], 'unknown');
+}
+
+/** The noun may come first: `issueDelete`, `user_remove`. Only what destroys or disrupts is looked for there. */
+function lastVerb(word: string, knowledge: Knowledge): VerbMeaning | null {
+  const last = /(?:[A-Z]|[a-z0-9][_-])([a-z]*)$/.exec(word.slice(0, 60));
+  if (last === null) return null;
+  const text = last[0].replace(/^.[_-]/, '').toLowerCase();
+  const meaning = verbOf(text, knowledge);
+  return meaning?.tags.some((tag) => tag === 'destructive' || tag === 'disruptive') === true ? meaning : null;
 }
 
 function deed(effect: EffectKind, tags: readonly string[], reversible: 'no' | 'unknown'): HttpDeed {

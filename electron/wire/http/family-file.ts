@@ -44,16 +44,15 @@ export interface FamilyReader {
 export function familyOf(entry: z.infer<typeof httpFamilySchema>, reader: FamilyReader): HttpFamily {
   return {
     name: entry.family,
-    hosts: entry.hosts === undefined ? null : entry.hosts.map((host) => hostPattern(host, reader)),
+    hosts: entry.hosts === undefined ? null : entry.hosts.map((host) => hostName(host, reader)),
     labels: entry.labels ?? [],
     calls: entry.calls.flatMap((call) => call.on.map((on) => callOf(on, call, reader))),
   };
 }
 
-/** `*` stands for any characters of a name; an address or name without one is exact. */
-function hostPattern(text: string, reader: FamilyReader): RegExp {
+function hostName(text: string, reader: FamilyReader): string {
   if (!/^[a-z0-9.*:-]+$/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a host`);
-  return new RegExp(`^${text.split('*').map(escaped).join('[a-z0-9.-]+')}$`);
+  return text;
 }
 
 function callOf(on: string, call: z.infer<typeof callSchema>, reader: FamilyReader): HttpCall {
@@ -75,24 +74,34 @@ function callOf(on: string, call: z.infer<typeof callSchema>, reader: FamilyRead
   };
 }
 
-function testsOf(entries: Readonly<Record<string, string>> | undefined, reader: FamilyReader): readonly NamedTest[] {
+function testsOf(
+  entries: Readonly<Record<string, string>> | undefined,
+  reader: FamilyReader,
+): readonly NamedTest[] {
   return Object.entries(entries ?? {}).map(([name, text]) => ({ name, pattern: reader.pattern(text) }));
 }
 
-/** `*` and `{name}` are one segment, `**` and `{name**}` any number of them. */
-function pathPattern(text: string, reader: FamilyReader): { readonly path: RegExp; readonly names: readonly string[] } {
+/** `*` and `{name}` are one segment (within one: any of its characters), `**` and `{name**}` any number of them. */
+function pathPattern(
+  text: string,
+  reader: FamilyReader,
+): { readonly path: RegExp; readonly names: readonly string[] } {
+  if (/\{(?![a-z]+(?:\*\*)?\})/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a path`);
   const names: string[] = [];
-  const source = text.replace(/\/\*\*$|\/\*\*\/|\{([a-z]+)(\*\*)?\}|\*\*|\*|[^*{}/]+|[{}/]/g, (token, name, deep) => {
-    if (token === '/**') return '(?:/.*)?';
-    if (token === '/**/') return '/(?:.*/)?';
-    if (token === '**') return '.*';
-    if (token === '*') return '[^/]+';
-    if (typeof name !== 'string') return escaped(token);
-    names.push(name);
-    return deep === undefined ? '([^/]+)' : '(.+)';
-  });
-  if (/\{[^}]*$/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a path`);
-  return { path: new RegExp(`^${source}$`), names };
+  const source = text
+    .match(/\/\*\*$|\/\*\*\/|\/\*(?=\/|$)|\{[a-z]+(?:\*\*)?\}|\*\*|\*|[^*{}/]+|[}/]/g)
+    ?.map((token) => {
+      if (token === '/**') return '(?:/.*)?';
+      if (token === '/**/') return '/(?:.*/)?';
+      if (token === '/*') return '/[^/]+';
+      if (token === '**') return '.*';
+      if (token === '*') return '[^/]*';
+      if (!token.startsWith('{')) return escaped(token);
+      names.push(token.replace(/[{}*]/g, ''));
+      return token.endsWith('**}') ? '(.+)' : '([^/]+)';
+    })
+    .join('');
+  return { path: new RegExp(`^${source ?? ''}$`), names };
 }
 
 function deedOf(text: string, reader: FamilyReader): HttpDeed {
@@ -113,7 +122,8 @@ function deedOf(text: string, reader: FamilyReader): HttpDeed {
     else if (token.startsWith('=')) deed = { ...deed, value: token.slice(1) };
     else if (token.startsWith('#')) deed = { ...deed, tags: [...deed.tags, token.slice(1)] };
     else if (token.startsWith('+')) deed = { ...deed, labels: [...deed.labels, token.slice(1)] };
-    else if (token === 'recursive' || token === 'force' || token === 'many') deed = { ...deed, [token]: true };
+    else if (token === 'recursive' || token === 'force' || token === 'many')
+      deed = { ...deed, [token]: true };
     else if (token === 'irreversible') deed = { ...deed, reversible: 'no' };
     else if (token === 'reversible') deed = { ...deed, reversible: 'yes' };
     else throw reader.refuse(`\`${token}\` is no part of a deed`);

@@ -20,14 +20,20 @@ export function refUpdates(window: Uint8Array): readonly RefUpdate[] | string {
       continue;
     }
     if (at + length > window.length) return 'the list of refs is longer than what was looked at';
-    const line = utf8(window, at + 4, at + length).replace(/\0.*$/s, '').replace(/\n$/, '');
+    const line = utf8(window, at + 4, at + length)
+      .replace(/\0.*$/s, '')
+      .replace(/\n$/, '');
     at += length;
     const found = UPDATE.exec(line);
     if (found !== null) {
       const [, before = '', after = '', ref = ''] = found;
       if (updates.length === MAX_UPDATES) return 'the push has too many refs';
       updates.push({ ref, before, after });
-    } else if (!/^(?:shallow |push-cert|certificate version|pusher |pushee |nonce |push-option |-----|[A-Za-z0-9+/= ]*$)/.test(line))
+    } else if (
+      !/^(?:shallow |push-cert|certificate version|pusher |pushee |nonce |push-option |-----|[A-Za-z0-9+/= ]*$)/.test(
+        line,
+      )
+    )
       return 'a line of the push is no ref update';
   }
   return 'the list of refs does not end in what was looked at';

@@ -23,7 +23,9 @@ export function graphqlOperations(text: string, name: string | null): readonly G
     document = parse(text, { maxTokens: MAX_TOKENS, noLocation: true });
   } catch (cause) {
     // A nesting that overflows the parser's stack ends here too.
-    return cause instanceof Error ? (cause.message.split('\n')[0] ?? 'no GraphQL').slice(0, 120) : 'no GraphQL';
+    return cause instanceof Error
+      ? (cause.message.split('\n')[0] ?? 'no GraphQL').slice(0, 120)
+      : 'no GraphQL';
   }
   const fragments = new Map<string, FragmentDefinitionNode>();
   const operations: OperationDefinitionNode[] = [];
@@ -63,7 +65,9 @@ function topFields(
 
 /** True for text that begins like a GraphQL document. */
 export function looksLikeGraphql(text: string): boolean {
-  return /^(?:\s|#[^\n]*(?:\n|$))*(?:(?:query|mutation|subscription|fragment)\b|\{)/.test(text.slice(0, 2000));
+  return /^(?:\s|#[^\n]*(?:\n|$))*(?:(?:query|mutation|subscription|fragment)\b|\{)/.test(
+    text.slice(0, 2000),
+  );
 }
 
 /**
@@ -99,11 +103,11 @@ export function graphqlOfPairs(
   pairs: readonly (readonly [string, string])[],
   sure: boolean,
 ): readonly GraphqlOperation[] | string | null {
-  const valueOf = (name: string): string | null => pairs.find(([key]) => key === name)?.[1] ?? null;
-  const query = valueOf('query');
+  const pairOf = (name: string): string | null => pairs.find(([key]) => key === name)?.[1] ?? null;
+  const query = pairOf('query');
   if (query !== null && sure && looksLikeGraphql(query))
-    return graphqlOperations(query, valueOf('operationName'));
-  if (sure && (valueOf('extensions')?.includes('persistedQuery') === true || valueOf('documentId') !== null))
-    return [{ ...UNKNOWN, name: valueOf('operationName') }];
+    return graphqlOperations(query, pairOf('operationName'));
+  if (sure && (pairOf('extensions')?.includes('persistedQuery') === true || pairOf('documentId') !== null))
+    return [{ ...UNKNOWN, name: pairOf('operationName') }];
   return null;
 }

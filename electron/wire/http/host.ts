@@ -33,7 +33,6 @@ const MAX_AUTHORITY = 300;
  * blanks and control characters have no place in it.
  */
 export function readAuthority(text: string): Authority | null {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (text === '' || text.length > MAX_AUTHORITY || /[\u0000-\u0020\u007f/?#\\@]/.test(text)) return null;
   const url = parseUrl(`http://${text}/`);
   if (url === null || url.hostname === '' || url.pathname !== '/' || url.username !== '') return null;
@@ -54,7 +53,6 @@ function rawHost(text: string): string | null {
 function readHost(hostname: string, raw: string): Omit<Authority, 'port'> | null {
   const oddities = new Set<string>();
   if (raw.includes('%')) oddities.add('encoded-host');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is not ASCII
   if (/[^\u0000-\u007f]/.test(raw)) oddities.add('unicode-host');
   if (hostname.startsWith('[')) {
     const { host, odd } = plainIpv6(hostname.slice(1, -1));
@@ -66,7 +64,8 @@ function readHost(hostname: string, raw: string): Omit<Authority, 'port'> | null
     oddities.add('trailing-dot');
     host = host.slice(0, -1);
   }
-  if (host === '' || host.startsWith('.') || host.includes('..') || host.length > 253) return null;
+  // Stricter than WHATWG: `*`, `,` and `$` stand in no name that anybody owns, and read as several hosts elsewhere.
+  if (!/^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(host) || host.length > 253) return null;
   if (host.split('.').some((label) => label.length > 63)) return null;
   if (isIpv4(host)) {
     const written = raw.toLowerCase().replace(/\.$/, '');
@@ -97,8 +96,7 @@ function plainIpv6(text: string): { readonly host: string; readonly odd: boolean
 export function embeddedIpv4(host: string): { readonly address: string; readonly mapped: boolean } | null {
   if (!host.includes(':') || !ipaddr.IPv6.isValid(host)) return null;
   const parts = ipaddr.IPv6.parse(host).parts;
-  const at = (high: number, low: number): string =>
-    [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  const at = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
   const [a = 0, b = 0, c = 0, , , f = 0, g = 0, h = 0] = parts;
   const zero = (from: number, to: number): boolean => parts.slice(from, to).every((part) => part === 0);
   if (zero(0, 5) && f === 0xffff) return { address: at(g, h), mapped: true };

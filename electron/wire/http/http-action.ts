@@ -15,7 +15,7 @@ import { type Recognized, recognize, verbDeed, verbWords } from './families.ts';
 import { isNoObject } from './git-pack.ts';
 import { embeddedIpv4, isAddress, isNear } from './host.ts';
 import { methodOf } from './request.ts';
-import { isSecretName, shown, shownHeaders, shownUrl } from './shown.ts';
+import { isSecretName, shown, shownHeaders, shownPath, shownUrl } from './shown.ts';
 
 /** One request that is about to leave, with what it carries; as a `request` question of the proxy says it. */
 export interface HttpSubmission {
@@ -69,7 +69,7 @@ function parametersOf(request: HttpRequest, { family }: Recognized, hasher: Hash
     method: request.method,
     host: target.host,
     port: target.port,
-    path: target.path.slice(0, 2000),
+    path: shownPath(target.path),
     protocol: request.protocol,
     headers: shownHeaders(request.headers),
     content_type: request.contentType,
@@ -161,7 +161,10 @@ function verbEffects(scene: Scene, source: VerbSource): readonly Effect[] {
     const key = `${deed.effect} ${deed.tags.join()}`;
     if (!effects.has(key)) effects.set(key, say(scene, deed));
   }
-  return effects.size > 0 ? [...effects.values()] : [say(scene, plain('upload'))];
+  // What is asked is sent all the same.
+  const kinds = [...effects.values()].map((effect) => effect.kind);
+  const asks = kinds.every((kind) => kind === 'download') && scene.submission.request.body.kind !== 'none';
+  return asks ? [...effects.values(), say(scene, plain('upload'))] : [...effects.values()];
 }
 
 /** What the method alone says; a last word of the path that deletes (`POST /users/7/delete`) counts as it does for `curl`. */
@@ -215,7 +218,8 @@ function plain(effect: Effect['kind']): HttpDeed {
 }
 
 function say(scene: Scene, deed: HttpDeed, more: readonly string[] = []): Effect {
-  const labels = deed.labels.length > 0 ? [...new Set([...scene.url.labels, ...deed.labels])] : scene.url.labels;
+  const labels =
+    deed.labels.length > 0 ? [...new Set([...scene.url.labels, ...deed.labels])] : scene.url.labels;
   const object: EffectObject =
     deed.value === null && deed.object === 'url'
       ? { ...scene.url, labels, many: deed.many }
@@ -233,8 +237,17 @@ function namedObject(scene: Scene, deed: HttpDeed, labels: readonly string[]): E
     (_whole, name: string) => scene.recognized.captures.get(name) ?? '',
   );
   const word = { text, raw: text, known: true, glob: false };
-  const own = objectOf(word, deed.object, [], 'here', scene.submission.place, scene.knowledge).labels;
-  return { kind: deed.object, value: text, known: true, many: deed.many, labels: [...new Set([...labels, ...own])] };
+  // A package's scope (`@scope/name`) is no folder.
+  const own = objectOf(word, deed.object, [], 'here', scene.submission.place, scene.knowledge).labels.filter(
+    (label) => label !== 'local-package',
+  );
+  return {
+    kind: deed.object,
+    value: text,
+    known: true,
+    many: deed.many,
+    labels: [...new Set([...labels, ...own])],
+  };
 }
 
 /** What a push does to others, from its list of refs; the words are those of `git push` (core/semantic/git-analysis.ts). */

@@ -52,7 +52,14 @@ const HOP_BY_HOP = new Set([
 /** Headers that some servers obey in the method's place. */
 const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'];
 /** Headers of which a second one with another value is read differently by different servers. */
-const SINGLE = new Set(['host', 'content-type', 'content-length', 'authorization', 'content-encoding', ...OVERRIDES]);
+const SINGLE = new Set([
+  'host',
+  'content-type',
+  'content-length',
+  'authorization',
+  'content-encoding',
+  ...OVERRIDES,
+]);
 
 /**
  * Says what one request means (AARM R1, R5.a): target parsed once by the WHATWG rules, body read by its type. Never throws. With a
@@ -67,11 +74,11 @@ export function describeRequest(input: RequestInput, hasher?: Hasher): Result<Ht
   const place = readTarget(input);
   if (!place.ok) return place;
   const { target } = place.value;
-  const typed = valueOf(input.headers, 'content-type');
+  const typed = headerOf(input.headers, 'content-type');
   const read = readBody(input, typed, target);
   const oddities = new Set([...place.value.oddities, ...read.oddities]);
   if (method !== method.toUpperCase()) oddities.add('odd-method');
-  if (OVERRIDES.some((name) => valueOf(input.headers, name) !== null)) oddities.add('method-override');
+  if (OVERRIDES.some((name) => headerOf(input.headers, name) !== null)) oddities.add('method-override');
   return ok({
     method,
     target,
@@ -87,14 +94,14 @@ export function describeRequest(input: RequestInput, hasher?: Hasher): Result<Ht
 }
 
 /** Value of the first header of a name (lower case); null when there is none. */
-export function valueOf(headers: readonly Header[], name: string): string | null {
+export function headerOf(headers: readonly Header[], name: string): string | null {
   return headers.find(([key]) => key === name)?.[1] ?? null;
 }
 
 /** The method that a server may act by: the overriding header's, else the request's; upper case. */
 export function methodOf(request: Pick<HttpRequest, 'method' | 'headers'>): string {
   for (const name of OVERRIDES) {
-    const value = valueOf(request.headers, name)?.trim();
+    const value = headerOf(request.headers, name)?.trim();
     if (value !== undefined && METHOD.test(value)) return value.toUpperCase();
   }
   return request.method.toUpperCase();
@@ -105,7 +112,6 @@ function headerFault(headers: readonly Header[]): string | null {
   const seen = new Map<string, string>();
   for (const [name, value] of headers) {
     if (!NAME.test(name)) return `\`${name.slice(0, 60)}\` is no name of a header`;
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     if (/[\u0000\r\n]/.test(value)) return `the header \`${name}\` holds a line end or a NUL`;
     if (!SINGLE.has(name)) continue;
     const before = seen.get(name);

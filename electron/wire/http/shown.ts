@@ -49,7 +49,8 @@ export function shownHeaders(headers: readonly Header[]): JsonObject {
   for (const [name, value] of headers) {
     if (count === MAX_HEADERS) break;
     if (isSecretName(name)) shown[name] = PRESENT;
-    else if (SHOWN_HEADERS.has(name)) shown[name] = name === 'referer' ? shownText(value.split('?', 1)[0] ?? '') : shownText(value);
+    else if (SHOWN_HEADERS.has(name))
+      shown[name] = name === 'referer' ? shownText(value.split('?', 1)[0] ?? '') : shownText(value);
     else continue;
     count += 1;
   }
@@ -60,7 +61,7 @@ export function shownHeaders(headers: readonly Header[]): JsonObject {
 export function shownUrl(target: HttpTarget): string {
   const question = target.url.indexOf('?');
   const base = question < 0 ? target.url : target.url.slice(0, question);
-  const path = base.replace(SECRET_PATH, (_whole, before: string) => `${before}${PRESENT}`);
+  const path = shownPath(base);
   if (question < 0 || target.query.length === 0) return path;
   const pairs = target.url
     .slice(question + 1)
@@ -70,14 +71,21 @@ export function shownUrl(target: HttpTarget): string {
       if (equals < 0) return pair;
       const name = decoded(pair.slice(0, equals));
       const value = decoded(pair.slice(equals + 1));
-      return isSecretName(name) || SECRET_VALUE.test(value.slice(0, 500)) ? `${pair.slice(0, equals)}=${PRESENT}` : pair;
+      return isSecretName(name) || SECRET_VALUE.test(value.slice(0, 500))
+        ? `${pair.slice(0, equals)}=${PRESENT}`
+        : pair;
     })
     .join('&');
   const shown = `${path}?${pairs}`;
   return shown.length > 2000 ? `${shown.slice(0, 2000)}…` : shown;
 }
 
-/** Services that take their credential in the path. */
+/** A path without the credential that some services take there. */
+export function shownPath(path: string): string {
+  return path.replace(SECRET_PATH, (_whole, before: string) => `${before}${PRESENT}`).slice(0, 2000);
+}
+
+/** `api.telegram.org/bot…`, `hooks.slack.com/services/…`, `discord.com/api/webhooks/…`. */
 const SECRET_PATH = /(\/bot|\/services\/T\w+\/B\w+\/|\/api(?:\/v\d+)?\/webhooks\/\d+\/)([\w:-]{16,})/;
 
 function decoded(text: string): string {
@@ -97,7 +105,14 @@ export function shown(body: HttpBody): JsonObject {
     case 'json':
       return { kind: 'json', value: shownValue(body.value as Json, 0) };
     case 'form':
-      return { kind: 'form', fields: Object.fromEntries(body.fields.slice(0, MAX_KEYS).map(([name, value]) => [shownText(name), isSecretName(name) ? PRESENT : shownText(value)])) };
+      return {
+        kind: 'form',
+        fields: Object.fromEntries(
+          body.fields
+            .slice(0, MAX_KEYS)
+            .map(([name, value]) => [shownText(name), isSecretName(name) ? PRESENT : shownText(value)]),
+        ),
+      };
     case 'multipart':
       return {
         kind: 'multipart',
@@ -121,7 +136,9 @@ export function shown(body: HttpBody): JsonObject {
       return {
         kind: 'git',
         service: body.service,
-        updates: body.updates.slice(0, 100).map(({ ref, before, after }) => ({ ref: shownText(ref), before, after })),
+        updates: body.updates
+          .slice(0, 100)
+          .map(({ ref, before, after }) => ({ ref: shownText(ref), before, after })),
       };
     case 'text':
       return { kind: 'text', text: shownText(body.text) };
@@ -145,9 +162,13 @@ function shownValue(value: Json, depth: number): Json {
     .slice(0, MAX_KEYS)
     .map(([key, inner]): readonly [string, Json] => [
       shownText(key),
-      isSecretName(key) && typeof inner !== 'object' && typeof inner !== 'boolean' ? PRESENT : shownValue(inner, depth + 1),
+      isSecretName(key) && typeof inner !== 'object' && typeof inner !== 'boolean'
+        ? PRESENT
+        : shownValue(inner, depth + 1),
     ]);
-  return Object.fromEntries(entries.length > MAX_KEYS ? [...kept, ['…', `${entries.length - MAX_KEYS} more`]] : kept);
+  return Object.fromEntries(
+    entries.length > MAX_KEYS ? [...kept, ['…', `${entries.length - MAX_KEYS} more`]] : kept,
+  );
 }
 
 /** One text, cut, and left out whole where it holds what looks like a credential. */

@@ -27,13 +27,19 @@ const refuse = (code: RequestFault['code'], reason: string): Result<ReadTarget, 
  */
 export function readTarget(input: TargetInput): Result<ReadTarget, RequestFault> {
   const { rawTarget, scheme } = input;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (rawTarget === '' || rawTarget.length > MAX_TARGET || /[\u0000-\u0020\u007f]/.test(rawTarget))
-    return refuse('bad-target', 'the request target is empty, too long, or holds blanks or control characters');
+    return refuse(
+      'bad-target',
+      'the request target is empty, too long, or holds blanks or control characters',
+    );
   const split = splitTarget(rawTarget, input.method);
-  if (split === null) return refuse('bad-target', `the request target \`${shortened(rawTarget)}\` is not of a known form`);
+  if (split === null)
+    return refuse('bad-target', `the request target \`${shortened(rawTarget)}\` is not of a known form`);
   if (split.scheme !== null && split.scheme !== scheme)
-    return refuse('host-mismatch', `the request names \`${split.scheme}\` on a connection that is \`${scheme}\``);
+    return refuse(
+      'host-mismatch',
+      `the request names \`${split.scheme}\` on a connection that is \`${scheme}\``,
+    );
   const named = namedAuthority(input, split.authority);
   if (!named.ok) return named;
   const placed = placeOf(input, named.value);
@@ -70,7 +76,8 @@ interface Split {
 /** Origin form, absolute form, or `*` (RFC 9112, 3.2). What WHATWG would forgive (`http:/host`, `http:\\host`) is none of these. */
 function splitTarget(raw: string, method: string): Split | null {
   if (raw.startsWith('/')) return { scheme: null, authority: null, userinfo: false, path: raw };
-  if (raw === '*') return method === 'OPTIONS' ? { scheme: null, authority: null, userinfo: false, path: '*' } : null;
+  if (raw === '*')
+    return method === 'OPTIONS' ? { scheme: null, authority: null, userinfo: false, path: '*' } : null;
   const found = /^(https?|wss?):\/\/([^/?#\\]+)([/?#\\].*)?$/i.exec(raw);
   if (found === null) return null;
   const [, word = '', whole = '', rest = '/'] = found;
@@ -124,8 +131,11 @@ function placeOf(
   if (input.routeHost === null) return ok({ host: named.host, port, oddities });
   // A route's address of IPv6 may come with or without its brackets.
   const { routeHost } = input;
-  const route = readAuthority(routeHost.includes(':') && !routeHost.startsWith('[') ? `[${routeHost}]` : routeHost);
-  if (route === null) return err({ code: 'host-mismatch', reason: 'the connection was made to no host that can be read' });
+  const route = readAuthority(
+    routeHost.includes(':') && !routeHost.startsWith('[') ? `[${routeHost}]` : routeHost,
+  );
+  if (route === null)
+    return err({ code: 'host-mismatch', reason: 'the connection was made to no host that can be read' });
   if (named.port !== null && input.routePort !== null && named.port !== input.routePort)
     oddities.push('port-mismatch');
   if (route.host === named.host) return ok({ host: named.host, port, oddities });
@@ -151,7 +161,6 @@ function pathOddities(path: string): readonly string[] {
   if (/%(?:2f|5c)/i.test(bare)) oddities.push('encoded-slash');
   if (/%(?:0[0-9a-f]|1[0-9a-f]|7f)/i.test(path)) oddities.push('encoded-control');
   if (/%25(?:2e|2f|5c|00)/i.test(bare)) oddities.push('double-encoded');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all that is not ASCII
   if (/[^\u0000-\u007f]/.test(path)) oddities.push('raw-bytes');
   return oddities;
 }
@@ -165,6 +174,8 @@ function plainPath(path: string): string {
   });
 }
 
+/** For a reason that is told: without a user's name and password, a query and what would make it long. */
 function shortened(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  const bare = text.replace(/[?#].*$/s, '').replace(/[^/]*@/g, '');
+  return bare.length > 100 ? `${bare.slice(0, 100)}…` : bare;
 }

@@ -216,7 +216,6 @@ function readSession(type: string, body: JsonObject, into: Gathering): string | 
 const IDENTITY = new Set(['role', 'session_authorization']);
 const GUARDS = new Set([
   'session_replication_role',
-  'row_security',
   'default_transaction_read_only',
   'transaction_read_only',
   'session_preload_libraries',
