@@ -9,6 +9,8 @@ import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
+import { createPostgresHandler } from './postgres.ts';
+import type { ServePostgres } from './protocol-handler.ts';
 import { makeRoutes } from './routes.ts';
 import { createSshAgents } from './ssh-agent.ts';
 import { makeUpstream, type Upstream } from './upstream.ts';
@@ -73,7 +75,7 @@ function main(): void {
       routes,
       upstream,
       inspection,
-      servePostgres: null,
+      servePostgres: postgres(),
       settings: () => running.settings,
     };
     const { port } = await openListener(workings, () => running.authority, settings.port ?? null);
@@ -107,6 +109,16 @@ function main(): void {
     channel.lose();
     process.exit(0);
   });
+}
+
+/** The handler of PostgreSQL, made when a first connection needs it: its parser takes tens of megabytes. */
+function postgres(): ServePostgres {
+  let made: ServePostgres | null = null;
+  const scan = (bytes: Uint8Array, key: Uint8Array) => scanPayload(bytes, { key, inflate, inspected: 'whole' });
+  return (socket, database, context) => {
+    made ??= createPostgresHandler({ scan, signals: untrustedSignals });
+    return made(socket, database, context);
+  };
 }
 
 /** Where in the code it happened: file and line of the first frame. */
