@@ -114,7 +114,8 @@ function main(): void {
 /** The handler of PostgreSQL, made when a first connection needs it: its parser takes tens of megabytes. */
 function postgres(): ServePostgres {
   let made: ServePostgres | null = null;
-  const scan = (bytes: Uint8Array, key: Uint8Array) => scanPayload(bytes, { key, inflate, inspected: 'whole' });
+  const scan = (bytes: Uint8Array, key: Uint8Array) =>
+    scanPayload(bytes, { key, inflate, inspected: 'whole' });
   return (socket, database, context) => {
     made ??= createPostgresHandler({ scan, signals: untrustedSignals });
     return made(socket, database, context);
