@@ -214,7 +214,8 @@ function speaksToGuard({ match, when }: Rule): boolean {
   const mine = ['file', 'network'];
   return (
     !(when !== null && ONLY_CARRIED.test(when) && !when.includes('||')) &&
-    (match.surfaces?.includes('guard') ?? true) && (match.tools?.some((tool) => mine.includes(tool)) ?? true)
+    (match.surfaces?.includes('guard') ?? true) &&
+    (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );
 }
 

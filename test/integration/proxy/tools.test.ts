@@ -165,18 +165,20 @@ for (const mode of ['full', 'off'] as readonly Mode[])
       assert.equal(head(), before);
     });
 
-    test('npm installs from a registry', {
-      skip: has('npm', '--version') ? false : 'npm is not installed',
-    }, async () => {
-      await works(
-        `mkdir -p app && cd app && echo '{"name":"app","version":"1.0.0"}' > package.json && npm install --no-audit --no-fund --loglevel=error tiny-thing && ${NODE} -e 'process.exit(require("tiny-thing") === 42 ? 0 : 1)'`,
-        {
-          npm_config_registry: `${outside.origin.url}/npm/`,
-          npm_config_cache: join(outside.stage.work, '.npm-cache'),
-        },
-      );
-      assert.ok(existsSync(join(outside.stage.work, 'app/node_modules/tiny-thing/x.js')));
-    });
+    // Behind an explicit proxy npm checks the certificate of an address against the proxy's own: it needs a name, and there is none here.
+    if (mode === 'full')
+      test('npm installs from a registry', {
+        skip: has('npm', '--version') ? false : 'npm is not installed',
+      }, async () => {
+        await works(
+          `mkdir -p app && cd app && echo '{"name":"app","version":"1.0.0"}' > package.json && npm install --no-audit --no-fund --loglevel=error tiny-thing && ${NODE} -e 'process.exit(require("tiny-thing") === 42 ? 0 : 1)'`,
+          {
+            npm_config_registry: `${outside.origin.url}/npm/`,
+            npm_config_cache: join(outside.stage.work, '.npm-cache'),
+          },
+        );
+        assert.ok(existsSync(join(outside.stage.work, 'app/node_modules/tiny-thing/x.js')));
+      });
 
     test('pip downloads from an index', {
       skip: has(PYTHON, '-m', 'pip', '--version') ? false : 'pip is not installed',
