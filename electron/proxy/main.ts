@@ -9,6 +9,8 @@ import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
+import { createPostgresHandler } from './postgres.ts';
+import type { ServePostgres } from './protocol-handler.ts';
 import { makeRoutes } from './routes.ts';
 import { createSshAgents } from './ssh-agent.ts';
 import { makeUpstream, type Upstream } from './upstream.ts';
@@ -18,6 +20,18 @@ const inspection: Inspection = {
   scan: (bytes, key, inspected) => scanPayload(bytes, { key, inflate, inspected }),
   signals: untrustedSignals,
 };
+
+/** The reader of SQL takes memory and a moment: it is there once somebody speaks to a database. */
+function lazyPostgres(): ServePostgres {
+  let handler: ServePostgres | null = null;
+  return (socket, database, context) => {
+    handler ??= createPostgresHandler({
+      scan: (bytes, key) => inspection.scan(bytes, key, 'whole'),
+      signals: inspection.signals,
+    });
+    return handler(socket, database, context);
+  };
+}
 
 /** What the first settings made; later ones change it. */
 interface Running {
@@ -45,6 +59,7 @@ function main(): void {
     process.send?.(message, undefined, undefined, () => undefined);
   });
   const routes = makeRoutes();
+  const servePostgres = lazyPostgres();
   const agents = createSshAgents({
     ask: (session, question, signal) => channel.ask({ session, scope: null }, question, [], signal),
     report: channel.report,
@@ -73,7 +88,7 @@ function main(): void {
       routes,
       upstream,
       inspection,
-      servePostgres: null,
+      servePostgres,
       settings: () => running.settings,
     };
     const { port } = await openListener(workings, () => running.authority, settings.port ?? null);
