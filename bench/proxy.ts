@@ -2,7 +2,7 @@
 // Run: node bench/proxy.ts
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer, Agent, request } from 'node:https';
+import { Agent, createServer, request } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { makeAuthority } from '../test/support/certificates.ts';
@@ -50,7 +50,14 @@ async function timeRequests(agent: Agent, port: number): Promise<Float64Array> {
     const start = performance.now();
     await new Promise<void>((settle, reject) => {
       const sent = request(
-        { agent, host: 'localhost', port, method: 'POST', path: '/echo', headers: { 'content-length': body.length } },
+        {
+          agent,
+          host: 'localhost',
+          port,
+          method: 'POST',
+          path: '/echo',
+          headers: { 'content-length': body.length },
+        },
         (answer) => {
           answer.resume();
           answer.once('end', settle);
@@ -99,32 +106,48 @@ async function measure(): Promise<void> {
   const pair = await upstream.issue(['localhost']);
   const origin = fork(import.meta.filename, ['origin'], { execArgv: process.execArgv });
   origin.send(pair);
-  const port = await new Promise<number>((settle) => origin.once('message', settle as (port: unknown) => void));
-  const proxy = await startProxyDouble({ caCertificatePem: ca.cert, caKeyPem: ca.key, extraRoots: [upstream.cert] });
+  const port = await new Promise<number>((settle) =>
+    origin.once('message', settle as (port: unknown) => void),
+  );
+  const proxy = await startProxyDouble({
+    caCertificatePem: ca.cert,
+    caKeyPem: ca.key,
+    extraRoots: [upstream.cert],
+  });
 
-  const direct = (): Duplex => connectTls({ host: '127.0.0.1', port, servername: 'localhost', ca: upstream.cert });
+  const direct = (): Duplex =>
+    connectTls({ host: '127.0.0.1', port, servername: 'localhost', ca: upstream.cert });
   const through = async (): Promise<Duplex> =>
     connectTls({ socket: await proxy.guard('localhost', port), servername: 'localhost', ca: ca.cert });
   const agentOver = (open: () => Promise<Duplex> | Duplex): Agent => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     agent.createConnection = (_options, done) => {
-      Promise.resolve(open()).then((socket) => done?.(null, socket), (error: Error) => done?.(error, undefined as never));
+      Promise.resolve(open()).then(
+        (socket) => done?.(null, socket),
+        (error: Error) => done?.(error, undefined as never),
+      );
       return undefined;
     };
     return agent;
   };
   const agents = { direct: agentOver(direct), proxy: agentOver(through) };
-  const at = (samples: Float64Array, share: number): number => samples[Math.floor(samples.length * share)] ?? 0;
+  const at = (samples: Float64Array, share: number): number =>
+    samples[Math.floor(samples.length * share)] ?? 0;
   const rounds: { p50: number; p99: number; d50: number; d99: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const d = await timeRequests(agents.direct, port);
     const p = await timeRequests(agents.proxy, port);
     rounds.push({ d50: at(d, 0.5), d99: at(d, 0.99), p50: at(p, 0.5), p99: at(p, 0.99) });
   }
-  const of = (pick: (round: (typeof rounds)[number]) => number): string => median(rounds.map(pick)).toFixed(2);
+  const of = (pick: (round: (typeof rounds)[number]) => number): string =>
+    median(rounds.map(pick)).toFixed(2);
   process.stdout.write(`a request of 2 kB      p50 ms   p99 ms\n`);
-  process.stdout.write(`direct               ${of((r) => r.d50).padStart(8)} ${of((r) => r.d99).padStart(8)}\n`);
-  process.stdout.write(`through the proxy    ${of((r) => r.p50).padStart(8)} ${of((r) => r.p99).padStart(8)}\n`);
+  process.stdout.write(
+    `direct               ${of((r) => r.d50).padStart(8)} ${of((r) => r.d99).padStart(8)}\n`,
+  );
+  process.stdout.write(
+    `through the proxy    ${of((r) => r.p50).padStart(8)} ${of((r) => r.p99).padStart(8)}\n`,
+  );
   process.stdout.write(
     `added                ${of((r) => r.p50 - r.d50).padStart(8)} ${of((r) => r.p99 - r.d99).padStart(8)}   (bars: 0.30, 2.00)\n`,
   );
@@ -152,6 +175,5 @@ async function measure(): Promise<void> {
   await proxy.stop();
   origin.kill();
 }
-
 
 await (process.argv[2] === 'origin' ? serveOrigin() : measure());

@@ -33,8 +33,11 @@ function listen(server: Server): Promise<number> {
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   return new Promise((settle) =>
-    execFile(program, [...args], { env: { PATH: process.env['PATH'], ...env }, timeout: 20_000 }, (error, out, said) =>
-      settle(`${out}${said}${error === null ? '' : `\nexit ${error.code}`}`),
+    execFile(
+      program,
+      [...args],
+      { env: { PATH: process.env['PATH'], ...env }, timeout: 20_000 },
+      (error, out, said) => settle(`${out}${said}${error === null ? '' : `\nexit ${error.code}`}`),
     ),
   );
 }
@@ -70,7 +73,9 @@ before(async () => {
     });
     request.once('end', () => {
       answer.setHeader('content-type', 'application/json');
-      answer.end(JSON.stringify({ method: request.method, url: request.url, body, headers: request.headers }));
+      answer.end(
+        JSON.stringify({ method: request.method, url: request.url, body, headers: request.headers }),
+      );
     });
   });
   port = await listen(origin);
@@ -88,7 +93,18 @@ after(async () => {
 describe('a client of an explicit proxy', () => {
   test('curl posts over HTTP/2, asked about once', async () => {
     const asked = proxy.asks.length;
-    const said = await run('curl', ['-sS', '--cacert', caFile, '-x', proxy.explicit(), '-w', ' %{http_version}', '-d', 'hello', `https://localhost:${port}/x?a=1`]);
+    const said = await run('curl', [
+      '-sS',
+      '--cacert',
+      caFile,
+      '-x',
+      proxy.explicit(),
+      '-w',
+      ' %{http_version}',
+      '-d',
+      'hello',
+      `https://localhost:${port}/x?a=1`,
+    ]);
     assert.match(said, /"url":"\/x\?a=1","body":"hello"/);
     assert.match(said, / 2$/);
     const question = proxy.asks[asked]?.question;
@@ -103,24 +119,75 @@ describe('a client of an explicit proxy', () => {
     const big = join(folder, 'big');
     writeFileSync(big, 'x'.repeat(100_000));
     for (const header of ['Expect: 100-continue', 'Transfer-Encoding: chunked']) {
-      const said = await run('curl', ['-sS', '--http1.1', '--cacert', caFile, '-x', proxy.explicit(), '-H', header, '--data-binary', `@${big}`, `https://localhost:${port}/x`]);
+      const said = await run('curl', [
+        '-sS',
+        '--http1.1',
+        '--cacert',
+        caFile,
+        '-x',
+        proxy.explicit(),
+        '-H',
+        header,
+        '--data-binary',
+        `@${big}`,
+        `https://localhost:${port}/x`,
+      ]);
       assert.ok(said.includes('x'.repeat(100_000)), said.slice(0, 200));
     }
   });
 
   test('curl asks for a head, and for a page in plain HTTP', async () => {
-    const head = await run('curl', ['-sSI', '--cacert', caFile, '-x', proxy.explicit(), `https://localhost:${port}/x`]);
+    const head = await run('curl', [
+      '-sSI',
+      '--cacert',
+      caFile,
+      '-x',
+      proxy.explicit(),
+      `https://localhost:${port}/x`,
+    ]);
     assert.match(head, /HTTP\/2 200/);
     const { createServer } = await import('node:http');
-    const plain = await listen(createServer((request, answer) => answer.end(`plain ${request.url}`)) as unknown as Server);
-    assert.equal(await run('curl', ['-sS', '-x', proxy.explicit(), `http://127.0.0.1:${plain}/a`]), 'plain /a');
+    const plain = await listen(
+      createServer((request, answer) => answer.end(`plain ${request.url}`)) as unknown as Server,
+    );
+    assert.equal(
+      await run('curl', ['-sS', '-x', proxy.explicit(), `http://127.0.0.1:${plain}/a`]),
+      'plain /a',
+    );
     // A name that ends in the proxy's own variables is passed to it as any other.
-    assert.match(await run('curl', ['-sS', '-x', `http://127.0.0.1:${proxy.port}`, '-o', '/dev/null', '-w', '%{http_code}', `http://127.0.0.1:${plain}/a`]), /407/);
+    assert.match(
+      await run('curl', [
+        '-sS',
+        '-x',
+        `http://127.0.0.1:${proxy.port}`,
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        `http://127.0.0.1:${plain}/a`,
+      ]),
+      /407/,
+    );
   });
 
   test('shows why it was denied to curl, git, npm and gRPC', async () => {
-    proxy.script = () => ({ result: 'DENY', message: 'example.org is not allowed; ask the person', rule: 'pol_00000007' });
-    const curl = (...args: string[]) => run('curl', ['-sS', '-i', '--http1.1', '--cacert', caFile, '-x', proxy.explicit(), ...args, `https://localhost:${port}/x`]);
+    proxy.script = () => ({
+      result: 'DENY',
+      message: 'example.org is not allowed; ask the person',
+      rule: 'pol_00000007',
+    });
+    const curl = (...args: string[]) =>
+      run('curl', [
+        '-sS',
+        '-i',
+        '--http1.1',
+        '--cacert',
+        caFile,
+        '-x',
+        proxy.explicit(),
+        ...args,
+        `https://localhost:${port}/x`,
+      ]);
     const plain = await curl();
     assert.match(plain, /403 Denied by Countersign: example\.org is not allowed; ask the person\r\n/);
     assert.match(plain, /content-type: text\/plain/);
@@ -128,7 +195,18 @@ describe('a client of an explicit proxy', () => {
     assert.match(await curl('-A', 'npm/11.0.0 node/v24'), /"error":"Denied by Countersign: example/);
     assert.match(await curl('-H', 'accept: application/json'), /"message":"Denied by Countersign: example/);
     assert.match(await curl('-H', 'content-type: application/grpc'), /grpc-status: 7/);
-    const git = await run('git', ['-c', `http.proxy=${proxy.explicit()}`, '-c', `http.sslCAInfo=${caFile}`, 'ls-remote', `https://localhost:${port}/r.git`], { HOME: folder, LC_ALL: 'C' });
+    const git = await run(
+      'git',
+      [
+        '-c',
+        `http.proxy=${proxy.explicit()}`,
+        '-c',
+        `http.sslCAInfo=${caFile}`,
+        'ls-remote',
+        `https://localhost:${port}/r.git`,
+      ],
+      { HOME: folder, LC_ALL: 'C' },
+    );
     proxy.script = () => ({ result: 'ALLOW' });
     assert.match(git, /example\.org is not allowed; ask the person/);
   });
@@ -144,7 +222,14 @@ describe('a client of an explicit proxy', () => {
   });
 
   test('urllib of Python reads a page', async () => {
-    const said = await run('python3', ['-c', `import urllib.request,ssl;print(urllib.request.urlopen('https://localhost:${port}/py',context=ssl.create_default_context(cafile='${caFile}')).read().decode())`], { https_proxy: proxy.explicit() });
+    const said = await run(
+      'python3',
+      [
+        '-c',
+        `import urllib.request,ssl;print(urllib.request.urlopen('https://localhost:${port}/py',context=ssl.create_default_context(cafile='${caFile}')).read().decode())`,
+      ],
+      { https_proxy: proxy.explicit() },
+    );
     assert.match(said, /"url":"\/py"/);
   });
 });
@@ -198,7 +283,8 @@ describe('a client behind a guard', () => {
     socket.send('hello');
     await eventually(() => echoed.includes('hello'), 'an echo');
     proxy.script = (asked) => ({
-      result: asked.question.kind === 'request' && asked.question.payload.findings.length > 0 ? 'DENY' : 'ALLOW',
+      result:
+        asked.question.kind === 'request' && asked.question.payload.findings.length > 0 ? 'DENY' : 'ALLOW',
     });
     const closed = new Promise((settle) => socket.once('close', settle));
     socket.on('error', () => undefined);
@@ -220,9 +306,15 @@ describe('a client behind a guard', () => {
     const own = await listen(origin as unknown as Server);
     const plain = await proxy.guard('localhost', own);
     const session = connectHttp2(`https://localhost:${own}`, {
-      createConnection: () => connectTls({ socket: plain, servername: 'localhost', ca: ca.cert, ALPNProtocols: ['h2'] }),
+      createConnection: () =>
+        connectTls({ socket: plain, servername: 'localhost', ca: ca.cert, ALPNProtocols: ['h2'] }),
     });
-    const stream = session.request({ ':method': 'POST', ':path': '/s/m', 'content-type': 'application/grpc', te: 'trailers' });
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/s/m',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
     let got = '';
     let trailers: unknown = null;
     stream.on('data', (chunk: Buffer) => {
@@ -274,10 +366,12 @@ describe('a client behind a guard', () => {
   test('that waits before it speaks HTTP is asked about as HTTP all the same', async () => {
     let requests = 0;
     const { createServer } = await import('node:http');
-    const plain = await listen(createServer((_request, answer) => {
-      requests += 1;
-      answer.end('ok');
-    }) as unknown as Server);
+    const plain = await listen(
+      createServer((_request, answer) => {
+        requests += 1;
+        answer.end('ok');
+      }) as unknown as Server,
+    );
     proxy.script = (asked) => ({ result: asked.question.kind === 'stream' ? 'ALLOW' : 'DENY' });
     const socket = await proxy.guard('127.0.0.1', plain);
     await new Promise((settle) => setTimeout(settle, 600));
