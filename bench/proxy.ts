@@ -45,7 +45,10 @@ async function serveOrigin(): Promise<void> {
 /** One request after the other over one connection: milliseconds, sorted. */
 async function timeRequests(agent: Agent, port: number): Promise<Float64Array> {
   const samples = new Float64Array(REQUESTS);
-  const body = 'x'.repeat(2_000);
+  const body = JSON.stringify({
+    model: 'a',
+    messages: Array.from({ length: 24 }, (_, i) => ({ role: 'user', text: `What does function ${i * 7919} in file ${i * 104729} return, and who calls it?` })),
+  });
   for (let i = -WARM; i < REQUESTS; i += 1) {
     const start = performance.now();
     await new Promise<void>((settle, reject) => {
@@ -101,6 +104,16 @@ function residentOf(pid: number | undefined): number | null {
   }
 }
 
+/** Processor time of a process so far in milliseconds; null where there is no /proc. */
+function processorOf(pid: number | undefined): number | null {
+  try {
+    const words = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    return (Number(words[11]) + Number(words[12])) * 10;
+  } catch {
+    return null;
+  }
+}
+
 async function measure(): Promise<void> {
   const [ca, upstream] = await Promise.all([makeAuthority('bench'), makeAuthority('upstream')]);
   const pair = await upstream.issue(['localhost']);
@@ -133,10 +146,14 @@ async function measure(): Promise<void> {
   const agents = { direct: agentOver(direct), proxy: agentOver(through) };
   const at = (samples: Float64Array, share: number): number =>
     samples[Math.floor(samples.length * share)] ?? 0;
+  const cpu: number[] = [];
   const rounds: { p50: number; p99: number; d50: number; d99: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const d = await timeRequests(agents.direct, port);
+    const spent = processorOf(proxy.child.pid);
     const p = await timeRequests(agents.proxy, port);
+    const more = processorOf(proxy.child.pid);
+    if (spent !== null && more !== null) cpu.push((more - spent) / (REQUESTS + WARM));
     rounds.push({ d50: at(d, 0.5), d99: at(d, 0.99), p50: at(p, 0.5), p99: at(p, 0.99) });
   }
   const of = (pick: (round: (typeof rounds)[number]) => number): string =>
@@ -151,6 +168,8 @@ async function measure(): Promise<void> {
   process.stdout.write(
     `added                ${of((r) => r.p50 - r.d50).padStart(8)} ${of((r) => r.p99 - r.d99).padStart(8)}   (bars: 0.30, 2.00)\n`,
   );
+  if (cpu.length > 0)
+    process.stdout.write(`processor time of the proxy for one request: ${median(cpu).toFixed(2)} ms\n`);
   agents.direct.destroy();
   agents.proxy.destroy();
 
