@@ -9,7 +9,6 @@ import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
-import { createPostgresHandler } from './postgres.ts';
 import type { ServePostgres } from './protocol-handler.ts';
 import { makeRoutes } from './routes.ts';
 import { createSshAgents } from './ssh-agent.ts';
@@ -23,13 +22,16 @@ const inspection: Inspection = {
 
 /** The reader of SQL takes memory and a moment: it is there once somebody speaks to a database. */
 function lazyPostgres(): ServePostgres {
-  let handler: ServePostgres | null = null;
-  return (socket, database, context) => {
-    handler ??= createPostgresHandler({
-      scan: (bytes, key) => inspection.scan(bytes, key, 'whole'),
-      signals: inspection.signals,
-    });
-    return handler(socket, database, context);
+  let loading: Promise<ServePostgres> | null = null;
+  return async (socket, database, context) => {
+    loading ??= import('./postgres.ts').then(({ createPostgresHandler }) =>
+      createPostgresHandler({
+        scan: (bytes, key) => inspection.scan(bytes, key, 'whole'),
+        signals: inspection.signals,
+      }),
+    );
+    const serve = await loading;
+    await serve(socket, database, context);
   };
 }
 
