@@ -218,7 +218,7 @@ describe('a credential', () => {
     const listed = await place.cli(['receipts', 'list', '--json', '--limit', '1000', '--kind', 'credential']);
     for (const event of ['added', 'opened', 'minted', 'used', 'refused'])
       assert.match(listed.stdout, new RegExp(`"text":\\s*"${event}"`), event);
-    const verified = await place.cli(['verify']);
+    const verified = await place.cli(['verify'], { env: keyring.env });
     assert.equal(verified.code, 0, `${verified.stdout}${verified.stderr}`);
   });
 
