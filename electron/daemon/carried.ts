@@ -1,7 +1,9 @@
 import type { Action } from '../core/action.ts';
-import type { JsonObject } from '../core/brand.ts';
+import type { JsonObject, TimeMs } from '../core/brand.ts';
 import type { Command, Word } from '../core/command.ts';
+import { carriedFacts, type SendPlace } from '../core/data/carried.ts';
 import type { Classified } from '../core/data/classification.ts';
+import type { DestinationRow } from '../core/data/destination.ts';
 import type { Flow, FlowStore } from '../core/data/flow.ts';
 import { EMPTY_PAYLOAD, type Finding, type Payload } from '../core/data/payload.ts';
 import type { Effect } from '../core/effect.ts';
@@ -29,7 +31,7 @@ export interface CarriedPorts {
   readonly store: FlowStore;
   /** `core/data/scan.ts` under the installation's key. */
   readonly scan: (bytes: Uint8Array, inspected: 'whole' | 'part') => Payload;
-  readonly classify: (effect: Effect) => Classified | null;
+  readonly classify: (effect: Effect, session: Session) => Classified | null;
   readonly late: (session: Session) => boolean;
 }
 
@@ -78,7 +80,7 @@ export function destinationsOf(action: Action): readonly string[] {
   const hosts = new Set<string>();
   for (const { kind, object } of action.effects) {
     if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
-    const host = object.kind === 'url' || object.value.includes('/') ? hostOf(object.value) : object.value;
+    const host = hostOf(object.value);
     if (host !== '') hosts.add(host.toLowerCase());
   }
   const { host } = action.parameters;
@@ -157,7 +159,7 @@ function filesOf(
     const path = hostPath(session, object.value);
     if (seen.has(path)) continue;
     seen.add(path);
-    const classified = ports.classify({ ...effect, kind: 'read' });
+    const classified = ports.classify({ ...effect, kind: 'read' }, session);
     if (classified !== null && (classified.level === 'CONFIDENTIAL' || classified.level === 'RESTRICTED'))
       flows.push({
         source: {
@@ -196,26 +198,35 @@ function joined(payloads: readonly Payload[], whole: boolean): Payload {
   };
 }
 
-/** The facts `data` and `destination` of what is carried; where something is late, what is not known is not said (docs/policy-format.md). */
-export function factsOf({ payload, flows, late }: Carried): CarriedFacts {
-  const highest = flows[0]?.source.level ?? null;
-  const known = flows.length > 0 || !late;
-  return {
-    data: {
-      ...(known
-        ? {
-            flows: flows.map(({ source, matches }) => ({
-              source: source.name,
-              level: source.level,
-              matches,
-            })),
-          }
-        : {}),
-      ...(known ? { flow_level: highest } : {}),
-      findings: (payload?.findings ?? []).map(({ kind, detector, count }) => ({ kind, detector, count })),
-    },
-    destination: {},
-  };
+/** The facts `data` and `destination` of what is carried (docs/policy-format.md), by what policy says of where it goes. */
+export function factsOf(
+  carried: Carried,
+  action: Action,
+  destinations: readonly DestinationRow[],
+  now: TimeMs,
+): CarriedFacts {
+  return carriedFacts({ ...carried, destinations, places: placesOf(action), now });
+}
+
+/** Where an action sends to: what the proxy parsed, else what its words say. */
+function placesOf(action: Action): readonly SendPlace[] {
+  const places = new Map<string, SendPlace>();
+  for (const { kind, object } of action.effects) {
+    if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
+    const host = hostOf(object.value).toLowerCase();
+    if (host === '' || places.has(host)) continue;
+    places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen: null });
+  }
+  return [...places.values()].slice(0, MAX_FILES);
+}
+
+function portOf(value: string): number | null {
+  const port = /^(?:[a-z][a-z0-9+.-]*:\/\/)?(?:[^/@]*@)?(?:\[[^\]]*\]|[^/:?#]*):(\d{1,5})(?:[/?#]|$)/i.exec(
+    value,
+  )?.[1];
+  if (port !== undefined) return Number(port);
+  if (/^(?:https|wss):/i.test(value)) return 443;
+  return /^(?:http|ws):/i.test(value) ? 80 : null;
 }
 
 /** `body.data` of a receipt: where what it carries was read, and what was found in it; never any text (docs/receipt-format.md). */

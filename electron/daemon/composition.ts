@@ -10,8 +10,9 @@ import { classifyRead } from '../core/data/classification.ts';
 import type { FlowStore } from '../core/data/flow.ts';
 import { createFlowMemory } from '../core/data/flow-memory.ts';
 import { redactText } from '../core/data/redact.ts';
-import { scanPayload } from '../core/data/scan.ts';
+import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Decision } from '../core/decision.ts';
+import type { Effect } from '../core/effect.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
 import type { PolicySet } from '../core/policy/rule.ts';
@@ -56,6 +57,7 @@ import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
+import { agentSocketOf } from './mint-ssh.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
@@ -63,10 +65,11 @@ import { type RunningProxy, startProxy } from './proxy-wiring.ts';
 import { createReading } from './reading.ts';
 import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
+import { createReturns } from './returns.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
-import { createSessionStore } from './session-store.ts';
-import { evaluateNow } from './stages.ts';
+import { createSessionStore, type Session } from './session-store.ts';
+import { classifyRowsFor, evaluateNow } from './stages.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -194,19 +197,22 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const deferrals = createDeferralService(clock, timers);
   const fingerprintKey = dataKeys.value.fingerprint;
   const flowStore: FlowStore = createFlowMemory(hasher.sha256(''));
+  const classify = (effect: Effect, session: Session) =>
+    classifyRead(effect, classifyRowsFor(armedNow(), session));
   const reading = createReading({
     clock,
     timers,
     store: flowStore,
     scanner: createReadScanner(fingerprintKey),
     scanNow: (bytes) => scanRead(bytes, fingerprintKey),
-    classify: classifyRead,
+    classify,
+    marksOf: (text) => marksOf(text, fingerprintKey),
   });
   const carriedBy = createCarried({
     clock,
     store: flowStore,
     scan: (bytes, inspected) => scanPayload(bytes, { key: fingerprintKey, inflate, inspected }),
-    classify: classifyRead,
+    classify,
     late: (session) => reading.late(session),
   });
   const mediation: MediationPorts = {
@@ -240,7 +246,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     redactor: redacts,
     reading,
     carriedBy,
-    carried: (session, action) => factsOf(carriedBy(session, action)),
+    carried: (session, action) =>
+      factsOf(carriedBy(session, action), action, armedNow()?.set.destinations ?? [], clock.now()),
     appendEntry: (summary, kind, given, at) => {
       const body = redacts.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
@@ -293,7 +300,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     credentials: credentials.value.service,
-    returns: { note: () => undefined },
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
+    returns: createReturns(mediation),
     fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
     env: process.env,
@@ -451,6 +459,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     admit: (session) => running.admit(session, session.guard === null),
     authority: running.authority.certificatePem,
     credentials: credentials.value,
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>

@@ -206,9 +206,14 @@ function isAboutAnyStart(rule: Rule): boolean {
   );
 }
 
-function speaksToGuard({ match }: Rule): boolean {
+/** About what leaves, and nothing else: a change of a file carries nothing anywhere. */
+const ONLY_CARRIED =
+  /^\s*has\((?:data\.(?:flow_level|flow_matches|flows|payload|placeholder)|destination\.\w+)\)\s*&&/;
+
+function speaksToGuard({ match, when }: Rule): boolean {
   const mine = ['file', 'network'];
   return (
+    !(when !== null && ONLY_CARRIED.test(when) && !when.includes('||')) &&
     (match.surfaces?.includes('guard') ?? true) && (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );
 }

@@ -42,6 +42,8 @@ export interface Reading {
   ): void;
   /** Marks that were made elsewhere: of a response, of an environment variable. */
   noteMarks(session: Session, source: Classified, marks: Uint8Array, under: ActionId | null): void;
+  /** A short text whole: what the session was begun with. The text is not kept. */
+  noteText(session: Session, source: Classified, text: string): void;
   /** Resolves when what the session is reading is known, or after half a second; null when nothing is under way. */
   settled(session: Session): Promise<void> | null;
   /** True while something classified that the session may have read has not been looked at. */
@@ -56,7 +58,8 @@ export interface ReadingPorts {
   readonly scanner: ReadScanner;
   /** Looks at bytes at once; `edge/read-scan-text.ts` under the installation's key. */
   readonly scanNow: (bytes: Uint8Array) => ReadScan;
-  readonly classify: (effect: Effect) => Classified | null;
+  readonly marksOf: (text: string) => Uint8Array;
+  readonly classify: (effect: Effect, session: Session) => Classified | null;
 }
 
 /** A file up to this size is looked at before the reply: an action that reads and sends at once meets its own marks. */
@@ -212,6 +215,7 @@ export function createReading(ports: ReadingPorts): Reading {
       void work();
     },
     noteMarks: remember,
+    noteText: (session, source, text) => remember(session, source, ports.marksOf(text), null),
     settled(session) {
       const now = pending.get(session.id);
       if (now === undefined || now.classified === 0) return null;
@@ -252,7 +256,7 @@ export function findingText(findings: readonly Finding[]): string {
 function targetsOf(
   session: Session,
   effects: readonly Effect[],
-  classify: (effect: Effect) => Classified | null,
+  classify: ReadingPorts['classify'],
 ): readonly Target[] {
   const targets = new Map<string, Target>();
   const add = (path: string, source: Classified) => {
@@ -263,7 +267,7 @@ function targetsOf(
     const { object } = effect;
     if (effect.kind !== 'read' || object.kind !== 'path' || !object.known) continue;
     if (object.labels.includes('remote') || object.labels.includes('container')) continue;
-    const source = classify(effect);
+    const source = classify(effect, session);
     if (source === null) continue;
     const path = hostPath(session, object.value);
     if (object.many || /[*?[\]{}]/.test(path)) for (const one of expanded(path)) add(one, source);

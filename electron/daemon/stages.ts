@@ -1,7 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
 import type { ContextKind, Level } from '../core/context.ts';
-import { classifyReads, higherLevel } from '../core/data/classification.ts';
+import { type ClassifyRows, classifyReads, higherLevel } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { FactSet } from '../core/facts.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
@@ -79,9 +79,18 @@ export function accumulate(
   session.unflushed.push(entry);
 }
 
+/** What policy itself says of how sensitive things are, for one session. */
+export function classifyRowsFor(armed: ArmedPolicy | null, session: Session): ClassifyRows | null {
+  const rows = armed?.set.classify ?? [];
+  return rows.length === 0 ? null : { rows, home: session.home };
+}
+
 /** Puts what an action is about to read into the session's context (AARM R2.b); once for each thing. */
 export function noteReads(ports: MediationPorts, session: Session, action: Action, under: ActionId): void {
-  for (const { level, source, because } of classifyReads(action.effects)) {
+  for (const { level, source, because } of classifyReads(
+    action.effects,
+    classifyRowsFor(ports.policy(), session),
+  )) {
     const seen = `${level} ${source}`;
     if (session.seenReads.has(seen)) continue;
     if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();

@@ -9,12 +9,15 @@ export interface HandedSecrets {
   readonly settings: Readonly<Record<string, string>>;
   /** Variables that look like secrets and that no table knows: they stay as they are. */
   readonly unknown: readonly string[];
+  /** Those with their values: the daemon makes marks of them, by which they are known again in what leaves (T3). */
+  readonly exposed: readonly { readonly name: string; readonly value: string }[];
   /** npm's configuration, when it holds tokens. */
   readonly npmrc: string | null;
 }
 
 const MAX_VALUE = 65_536;
-const MAX_SECRETS = 256;
+const MAX_SECRETS = 192;
+const MAX_EXPOSED = 64;
 /** Shorter ones are no secrets. */
 const MIN_VALUE = 12;
 const MAX_NPMRC = 256 * 1024;
@@ -36,6 +39,7 @@ export function findSecrets(
   const secrets: { name: string; value: string }[] = [];
   const settings: Record<string, string> = {};
   const unknown: string[] = [];
+  const exposed: { name: string; value: string }[] = [];
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || value === '') continue;
     if (known.has(name)) {
@@ -43,13 +47,22 @@ export function findSecrets(
         secrets.push({ name, value });
       else if (value.length >= MIN_VALUE) unknown.push(name);
     } else if (places.has(name)) settings[name] = value.slice(0, 4096);
-    else if (value.length >= MIN_VALUE && isSecretName(name) && !NO_SECRETS.test(name)) unknown.push(name);
+    else if (value.length >= MIN_VALUE && isSecretName(name) && !NO_SECRETS.test(name)) {
+      unknown.push(name);
+      if (value.length <= MAX_VALUE && exposed.length < MAX_EXPOSED) exposed.push({ name, value });
+    }
   }
   const npmrc = readNpmrc(
     env['NPM_CONFIG_USERCONFIG'] ?? env['npm_config_userconfig'] ?? join(home, '.npmrc'),
   );
   const tokens = npmrc === null ? [] : npmTokens(npmrc).slice(0, MAX_SECRETS - secrets.length);
-  return { secrets: [...secrets, ...tokens], settings, unknown, npmrc: tokens.length === 0 ? null : npmrc };
+  return {
+    secrets: [...secrets, ...tokens],
+    settings,
+    unknown,
+    exposed,
+    npmrc: tokens.length === 0 ? null : npmrc,
+  };
 }
 
 function readNpmrc(path: string): string | null {

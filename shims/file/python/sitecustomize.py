@@ -23,13 +23,16 @@ def _install():
     session = os.path.dirname(os.path.dirname(here))
     surface = os.path.join(session, "surface.sock")
     shims = os.path.realpath(os.path.join(session, "shims"))
+    trusted = os.path.realpath(os.path.join(session, "trust")) + os.sep
     everything = {"names": ["*"], "folders": [], "paths": [], "exact": [], "odd": []}
     try:
         with open(os.path.join(os.path.dirname(here), "session.json"), encoding="utf-8") as file:
-            calm = json.load(file)["calm"]
+            known = json.load(file)
+        calm, proxy = known["calm"], known.get("proxy")
     except (OSError, ValueError, KeyError):
         # Nobody says what is calm: everything is asked about.
         calm = {"write": [], "delete": [], "move": [], "change": everything, "read": everything}
+        proxy = None
 
     lstat, readlink, realpath, stat_mode = os.lstat, os.readlink, os.path.realpath, os.stat
     getcwd, getpid, fsdecode, monotonic = os.getcwd, os.getpid, os.fsdecode, time.monotonic
@@ -239,7 +242,8 @@ def _install():
         if writes:
             changing("write", "write", path)
         # What is not there gives nothing away: half of all programs look for settings that nobody made.
-        elif reading.has(path) and os.path.lexists(path):
+        # What a session trusts lies below our own folders, and is for everybody in it.
+        elif reading.has(path) and os.path.lexists(path) and not path.startswith(trusted):
             about("read", path)
 
     def two_names(operation, kind, args):
@@ -331,6 +335,9 @@ def _install():
             socket.AF_INET,
             socket.AF_INET6,
         ):
+            return
+        # Our own proxy asks about each thing that it would send on.
+        if host == "127.0.0.1" and port == proxy:
             return
         now = monotonic()
         if now - allowed.get((host, port), -100.0) < 10:
