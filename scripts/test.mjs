@@ -27,6 +27,8 @@ const NEEDED = [
   ['make', 'make'],
   ['python3', 'python3'],
   ['bwrap', 'bubblewrap'],
+  ['ssh', 'openssh-client'],
+  ['sshd', 'openssh-server'],
   // The fuzzer of the guard's parsers.
   ['clang', 'clang'],
   ['clang', 'libclang-rt-dev'],
