@@ -39,6 +39,16 @@ export interface PriorAction {
   readonly result: string | null;
 }
 
+/** What of what was read wanted to steer its reader or hid something (T1, T11); never its text. */
+export interface UntrustedSeen {
+  /** How many things that were read had such signs. */
+  readonly count: number;
+  /** Kinds of sign seen so far: `instruction`, `hidden-text` … */
+  readonly kinds: readonly string[];
+  /** What was read last of these: `host:example.org`, `path:/home/u/notes.md`. */
+  readonly source: string;
+}
+
 /** What policy can read of a session without walking its entries; advanced one entry at a time. */
 export interface ContextSummary {
   readonly length: number;
@@ -50,6 +60,8 @@ export interface ContextSummary {
   readonly tools: readonly string[];
   readonly entities: readonly string[];
   readonly classes: readonly Level[];
+  /** Null while nothing that was read had signs of untrusted content. */
+  readonly untrusted: UntrustedSeen | null;
   /** The most recent actions, newest last, bounded. */
   readonly recent: readonly PriorAction[];
   /** Times of the most recent actions, bounded, for velocity. */

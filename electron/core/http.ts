@@ -51,7 +51,8 @@ export interface MultipartPart {
 }
 
 export interface GraphqlOperation {
-  readonly type: 'query' | 'mutation' | 'subscription';
+  /** `unknown`: a persisted query, whose text only the server knows. */
+  readonly type: 'query' | 'mutation' | 'subscription' | 'unknown';
   readonly name: string | null;
   /** Fields at the top, aliases resolved, fragments spread. */
   readonly fields: readonly string[];

@@ -1,6 +1,7 @@
 import type { Approval, CommandPattern } from '../core/approval.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ApprovalView } from '../wire/control.ts';
+import type { Carried } from './carried.ts';
 import type { ArmedPolicy, Passage } from './mediation.ts';
 import { actionText, commandText, effectText } from './record.ts';
 import { agentLine } from './session-store.ts';
@@ -15,6 +16,7 @@ export function approvalView(
   approval: Approval,
   handle: string,
   pattern: CommandPattern | null,
+  carried: Carried | null = null,
 ): ApprovalView {
   const { session, action } = passage;
   const { identity, context } = session;
@@ -53,6 +55,11 @@ export function approvalView(
         decision: prior.decision,
         result: prior.result,
       })),
+    flows: (carried?.flows ?? []).map(({ source, matches }) => ({
+      source: source.name,
+      level: source.level,
+      matches,
+    })),
     data_classes: [...context.classes],
     distance: null,
     risk: decision.risk,

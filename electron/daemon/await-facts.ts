@@ -65,7 +65,7 @@ export async function waitForFacts(
   const settled = ports.deferrals.park(parked, action);
   accumulate(ports, session, 'decision', { action: action.id, result: 'DEFER', rule: decision.rule });
   const body = {
-    ...receiptBody(passage, decision),
+    ...receiptBody(passage, decision, ports.carriedBy?.(passage.session, passage.action)),
     decided: trail.decided,
     ...trail.extra,
     deferral: deferralPart(parked),
@@ -172,7 +172,8 @@ function askPerson(
   const { action, session } = passage;
   const approval = openApproval(ports, passage, decision, 'deferral', parked.deadline);
   const handle = freshHandle(ports);
-  const view = approvalView(policy, passage, decision, approval, handle, null);
+  const carried = ports.carriedBy?.(passage.session, passage.action);
+  const view = approvalView(policy, passage, decision, approval, handle, null, carried);
   let answer: FinalApprovalState | null = null;
   void ports.approvals.ask(approval, view, session.id, null).then((state) => {
     if (state.kind === 'withdrawn' || state.kind === 'timed_out') return;

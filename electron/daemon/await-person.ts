@@ -53,9 +53,10 @@ export async function waitForPerson(
   trail: Trail,
 ): Promise<Answer> {
   const { session, action } = passage;
+  const carried = ports.carriedBy?.(session, action);
   accumulate(ports, session, 'decision', { action: action.id, result: 'STEP_UP', rule: decision.rule });
   const asked = await record(ports, session, 'decision', {
-    ...receiptBody(passage, decision),
+    ...receiptBody(passage, decision, carried),
     decided: trail.decided,
     ...trail.extra,
   });
@@ -64,7 +65,7 @@ export async function waitForPerson(
   const deadline = ports.clock.now() + (decision.timeoutMs ?? ports.limits.approvalMs);
   const approval = openApproval(ports, passage, decision, 'step_up', deadline);
   const pattern = ports.patternFor(action, decision);
-  const view = approvalView(policy, passage, decision, approval, freshHandle(ports), pattern);
+  const view = approvalView(policy, passage, decision, approval, freshHandle(ports), pattern, carried);
   passage.onCancel(() => ports.approvals.withdraw(approval.id, 'the surface went away'));
   passage.notify({
     action: action.id,

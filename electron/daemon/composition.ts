@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url';
 import type { Action } from '../core/action.ts';
 import type { CommandPattern } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
+import { classifyRead } from '../core/data/classification.ts';
+import type { FlowStore } from '../core/data/flow.ts';
+import { createFlowMemory } from '../core/data/flow-memory.ts';
+import { redactText } from '../core/data/redact.ts';
+import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Decision } from '../core/decision.ts';
+import type { Effect } from '../core/effect.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
 import { objectPatternFor, patternFor } from '../core/policy/grant.ts';
 import type { PolicySet } from '../core/policy/rule.ts';
@@ -14,10 +20,12 @@ import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { steadyClock } from '../edge/clock.ts';
+import { openDataKeys } from '../edge/data-key.ts';
 import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
+import { inflate } from '../edge/inflate.ts';
 import { openKeys } from '../edge/keys.ts';
 import { loadKnowledge } from '../edge/knowledge-dir.ts';
 import { openLedger } from '../edge/ledger.ts';
@@ -27,6 +35,8 @@ import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
 import { readScriptText } from '../edge/program-path.ts';
 import { systemRandom } from '../edge/random.ts';
+import { createReadScanner } from '../edge/read-scan.ts';
+import { scanRead } from '../edge/read-scan-text.ts';
 import { resourcesDirectory } from '../edge/resources.ts';
 import { homeTrash, trashPlace } from '../edge/trash-place.ts';
 import { writeCopy } from '../edge/write-copy.ts';
@@ -35,8 +45,10 @@ import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { Places } from '../wire/places.ts';
 import { createApprovalService } from './approval-service.ts';
 import { calmFor } from './calm.ts';
+import { createCarried, factsOf } from './carried.ts';
 import { serveControl } from './control-door.ts';
 import { createControlHandler } from './control-requests.ts';
+import { openCredentials } from './credential-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
@@ -45,16 +57,19 @@ import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
-import { noCredentials } from './no-credentials.ts';
+import { agentSocketOf } from './mint-ssh.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
 import { type RunningProxy, startProxy } from './proxy-wiring.ts';
+import { createReading } from './reading.ts';
+import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
+import { createReturns } from './returns.ts';
 import { createScheduler, SCHEDULER_LIMITS } from './scheduler.ts';
 import { closeSession, type Household } from './session-opening.ts';
-import { createSessionStore } from './session-store.ts';
-import { evaluateNow } from './stages.ts';
+import { createSessionStore, type Session } from './session-store.ts';
+import { classifyRowsFor, evaluateNow } from './stages.ts';
 import { serveSubmit } from './submit-door.ts';
 import { platformTimers } from './timer.ts';
 
@@ -94,13 +109,15 @@ const LINE_MS = 5_000;
  * ledger before policy, policy proven before the doors: nothing is answered by a daemon that cannot record or deny.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Result<RunningDaemon, StartFault>> {
-  const { places, log } = options;
+  const { places } = options;
   mkdirSync(places.state, { recursive: true, mode: 0o700 });
   const random = systemRandom;
   const hasher = nodeHasher;
   const timers = platformTimers();
   const warnings: string[] = [];
   const ledgerDir = join(places.state, 'ledger');
+  let redactor: Redactor | null = null;
+  const log = (line: string) => options.log(redactor?.text(line) ?? redactText(line).value);
   const clock = steadyClock({
     floor: recordedTime(ledgerDir) ?? 0,
     onJump: (jump) =>
@@ -128,7 +145,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     missingHead: options.acceptMissingHead ? 'reset' : 'require',
   });
   if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
-  const ledger = opened.value;
+  const dataKeys = await openDataKeys({
+    dir: join(places.state, 'data'),
+    keys: keys.value,
+    passphraseFile: options.passphraseFile,
+  });
+  if (!dataKeys.ok) {
+    await opened.value.close();
+    return err({ code: dataKeys.error.code, message: dataKeys.error.message });
+  }
+  const redacts = createRedactor(dataKeys.value.redaction, hasher, random);
+  redactor = redacts;
+  const ledger = redactedLedger(opened.value, redacts);
   // The lock is ours: what a killed daemon left behind would be proven to doors that no longer know it.
   for (const stale of [places.capability, join(places.run, 'daemon.pid')])
     rmSync(stale, { force: true, recursive: true });
@@ -165,8 +193,28 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const sessions = createSessionStore();
   const readsEnvironment = environmentReaders();
   const own = [...new Set([places.state, places.config, places.run])];
-  const approvals = createApprovalService(clock, timers);
+  const approvals = redactedApprovals(createApprovalService(clock, timers), redacts);
   const deferrals = createDeferralService(clock, timers);
+  const fingerprintKey = dataKeys.value.fingerprint;
+  const flowStore: FlowStore = createFlowMemory(hasher.sha256(''));
+  const classify = (effect: Effect, session: Session) =>
+    classifyRead(effect, classifyRowsFor(armedNow(), session));
+  const reading = createReading({
+    clock,
+    timers,
+    store: flowStore,
+    scanner: createReadScanner(fingerprintKey),
+    scanNow: (bytes) => scanRead(bytes, fingerprintKey),
+    classify,
+    marksOf: (text) => marksOf(text, fingerprintKey),
+  });
+  const carriedBy = createCarried({
+    clock,
+    store: flowStore,
+    scan: (bytes, inspected) => scanPayload(bytes, { key: fingerprintKey, inflate, inspected }),
+    classify,
+    late: (session) => reading.late(session),
+  });
   const mediation: MediationPorts = {
     clock,
     random,
@@ -195,7 +243,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     environment: (action, now) => (readsEnvironment(armedNow()) ? readEnvironment(action.cwd, now) : []),
     evaluate,
     patternFor: (action, decision) => sessionPattern(action, decision),
-    appendEntry: (summary, kind, body, at) => {
+    redactor: redacts,
+    reading,
+    carriedBy,
+    carried: (session, action) =>
+      factsOf(carriedBy(session, action), action, armedNow()?.set.destinations ?? [], clock.now()),
+    appendEntry: (summary, kind, given, at) => {
+      const body = redacts.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
       return { entry, summary: advanceSummary(summary, entry) };
     },
@@ -215,7 +269,24 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const tablesFor = tableMaker(mediation, knowledge.value, own, places.sessions);
   const scheduler = createScheduler(SCHEDULER_LIMITS, (callback) => void setImmediate(callback));
   const refusals = createRefusalRecorder(ledger, clock, timers);
-  const credentials = noCredentials();
+  const credentials = await openCredentials({
+    places,
+    mediation,
+    keychain: keys.value.keychain,
+    keychainService: options.keychainService,
+    passphraseFile: options.passphraseFile,
+    changed: () => proxy?.resettle(),
+  });
+  if (!credentials.ok) {
+    policies.close();
+    await ledger.close();
+    return err({ code: 'credentials', message: credentials.error });
+  }
+  const broken = credentials.value.store.fault();
+  if (broken !== null) {
+    warnings.push(broken.message);
+    log(broken.message);
+  }
   const proxied = await startProxy({
     state: places.state,
     program: besideProgram('proxy', 'main'),
@@ -228,9 +299,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     sessions,
     scheduler,
     refusals,
-    credentials,
-    returns: { note: () => undefined },
-    fingerprintKey: Uint8Array.from(randomBytes(16)),
+    credentials: credentials.value.service,
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
+    returns: createReturns(mediation),
+    fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
     env: process.env,
     log,
@@ -314,7 +386,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
         product: session.identity.agent.product,
         assurance: session.assurance,
         started_at: session.startedAt,
-        request: session.intent?.text ?? null,
+        request: session.intent === null ? null : redacts.text(session.intent.text),
         workspace: session.workspace,
         actions: session.context.actionCount,
         waiting: approvals.pending().filter((view) => view.session === session.id).length,
@@ -386,6 +458,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     refusals,
     admit: (session) => running.admit(session, session.guard === null),
     authority: running.authority.certificatePem,
+    credentials: credentials.value,
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>
@@ -473,6 +547,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           reason: 'the daemon stopped',
         });
       await running.stop();
+      await reading.close();
+      await flowStore.close();
       await recordLifecycle('stopped', { reason: 'asked to' });
       await ledger.close();
     },

@@ -6,6 +6,7 @@ import type { Calm } from '../wire/calm.ts';
 import type { ControlReply, ControlRequest, DaemonStatus } from '../wire/control.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import type { ControlClient, ControlHandler } from './control-door.ts';
+import { type CredentialRequestPorts, onCredential } from './credential-requests.ts';
 import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import type { Way } from './proxy-door.ts';
 import { identityPart } from './record.ts';
@@ -35,6 +36,9 @@ export interface ControlRequestPorts {
   readonly admit: (session: Session) => Promise<Way | null>;
   /** Certificate of the session authority, PEM. */
   readonly authority: string;
+  readonly credentials: CredentialRequestPorts;
+  /** Where a session's SSH agent listens; null where no socket can be. */
+  readonly agentSocket: (session: string) => string | null;
   readonly stop: () => void;
 }
 
@@ -44,6 +48,9 @@ const GRANTS = new Set<ControlRequest['type']>([
   'intent.set',
   'policy.reload',
   'keys.rotate',
+  'credential.add',
+  'credential.rotate',
+  'credential.test',
 ]);
 /** Requests that an agent's own process tree may not make either. */
 const PERSONS = new Set<ControlRequest['type']>([
@@ -54,6 +61,9 @@ const PERSONS = new Set<ControlRequest['type']>([
   'approvals.list',
   'approvals.watch',
   'ledger.checkpoint',
+  'credential.list',
+  'credential.remove',
+  'credential.revoke',
 ]);
 
 /** So long a session that ended is told so; after that it is unknown, and its context is no longer held in memory. */
@@ -131,6 +141,17 @@ export function createControlHandler(ports: ControlRequestPorts): ControlHandler
         const { checkpoint, signature } = made.value;
         return result(request, { checkpoint: { checkpoint: { ...checkpoint }, signature } });
       }
+      case 'credential.add':
+      case 'credential.list':
+      case 'credential.remove':
+      case 'credential.rotate':
+      case 'credential.revoke':
+      case 'credential.test': {
+        const answered = await onCredential(ports.credentials, request);
+        return answered.ok
+          ? result(request, answered.value as Extract<ControlReply, { type: 'result' }>['value'])
+          : fault(request, answered.error.code, answered.error.message);
+      }
       case 'status':
         return result(request, { status: ports.status() });
       case 'stop':
@@ -192,6 +213,17 @@ async function onOpen(
   const session = opened.value;
   ports.sessions.sweep(ports.mediation.clock.now() - REMEMBER_ENDED_MS);
   ports.sessions.add(session);
+  const { service } = ports.credentials;
+  for (const { name, value } of request.secrets ?? []) {
+    const source = name.includes(':') ? name : `environment:${name}`;
+    ports.mediation.reading?.noteText(
+      session,
+      { level: 'RESTRICTED', source, because: 'a variable that looks like a secret' },
+      value,
+    );
+  }
+  const placeholders = service.open(session, request.secrets ?? [], request.secret_settings ?? {});
+  session.endings.add(() => service.forget(session.id));
   const way = await ports.admit(session);
   // Without it its programs would connect by themselves, unseen.
   if (session.guard === null && way === null) {
@@ -220,9 +252,18 @@ async function onOpen(
     policy: { version: armed.set.version, hash: armed.set.hash, rules: armed.set.rules.length },
     keys: ports.keysKind,
     assurance: session.assurance,
-    warnings: [...ports.warnings()],
+    warnings: [...ports.warnings(), ...placeholders.warnings],
     deadline_ms: ports.deadlineMs,
+    environment: { ...placeholders.environment, ...agentVariable(ports, session.id) },
   });
+}
+
+/** A session with SSH keys finds its agent as every program does. */
+function agentVariable(ports: ControlRequestPorts, session: string): Readonly<Record<string, string>> {
+  const socket = ports.agentSocket(session);
+  return socket === null || ports.credentials.service.recordsOf('ssh').length === 0
+    ? {}
+    : { SSH_AUTH_SOCK: socket };
 }
 
 /** What a preview showed and what became of it is a receipt, durable before anything of it is committed (R5). */

@@ -1,5 +1,5 @@
 import type { Action } from '../core/action.ts';
-import type { ActionId, JsonObject, TimeMs } from '../core/brand.ts';
+import type { JsonObject, TimeMs } from '../core/brand.ts';
 import type { CredentialKind, CredentialRecord } from '../core/credential.ts';
 import { hostAllowed, limitFault, placeAllowed, placeOf } from '../core/credential-limits.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
@@ -8,11 +8,7 @@ import type { KnownCredential } from '../wire/credential-table.ts';
 import type { ProxyQuestion, Swap } from '../wire/proxy-message.ts';
 import type { CredentialSecret, MinterRegistry } from './credential-minter.ts';
 import type { CredentialService, PlaceholderUse, SwapFault } from './credential-port.ts';
-import {
-  openCredentials,
-  type PlaceholderBinding,
-  type SessionCredentials,
-} from './credential-session.ts';
+import { openCredentials, type PlaceholderBinding, type SessionCredentials } from './credential-session.ts';
 import type { MediationPorts } from './mediation.ts';
 import { identityPart } from './record.ts';
 import type { Session } from './session-store.ts';
@@ -57,7 +53,7 @@ const MAX_WAITING = 1024;
 export function createCredentialService(ports: CredentialServicePorts): Credentials {
   const { mediation, store, minters } = ports;
   const sessions = new Map<string, SessionCredentials>();
-  const waiting = new Map<ActionId, { readonly session: string; readonly minted: readonly MintedHere[] }>();
+  const waiting = new Map<string, { readonly session: string; readonly minted: readonly MintedHere[] }>();
   const lastSent = new Map<string, TimeMs>();
 
   const recordNamed = (session: Session, name: string): CredentialRecord | null =>
@@ -76,14 +72,6 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
       usabilityFault(record, mediation.clock.now()) ??
       (record === null || !here ? null : beyond(record, question));
     return { found, binding, record, hostAllowed: here, placeAllowed: where, fault };
-  }
-
-  function judge(
-    session: Session,
-    question: ProxyQuestion,
-    found: readonly PlaceholderUse[],
-  ): readonly Judged[] {
-    return found.map((one) => judgeOne(session, question, one));
   }
 
   /** The worst speaks: what stands where it does not belong, before what is only used too far. */
@@ -115,8 +103,8 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     void receipt(session, 'refused', {
       ...more,
       ...destinationOf(question),
-      refusal: { code: denial.code, reason: denial.reason },
-      decision: { result: 'DENY', policy_id: null, reason: denial.reason },
+      refusal: { code: denial.finding, reason: denial.message },
+      decision: { result: 'DENY', policy_id: null, reason: denial.message },
     });
     return denial;
   }
@@ -126,14 +114,12 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     const name = one.record?.name ?? 'unknown';
     return one.hostAllowed
       ? {
-          code: 'exfiltration',
-          reason: `the placeholder of credential \`${name}\` stands in ${one.found.where.slice(0, 64)}, where no credential belongs`,
-          instead: 'send it in a header, as the service asks for it',
+          finding: 'exfiltration',
+          message: `the placeholder of credential \`${name}\` stands in ${one.found.where.slice(0, 64)}, where no credential belongs`,
         }
       : {
-          code: 'exfiltration',
-          reason: `the placeholder of credential \`${name}\` was about to be sent to ${host}, which is none of its hosts`,
-          instead: `a credential is only used with its own hosts; ask the person to add \`${host}\` if it belongs there`,
+          finding: 'exfiltration',
+          message: `the placeholder of credential \`${name}\` was about to be sent to ${host}, which is none of its hosts`,
         };
   }
 
@@ -141,24 +127,19 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
   function denialOf(one: Judged, question: ProxyQuestion): SwapFault | null {
     if (one.binding === null)
       return {
-        code: 'unknown',
-        reason: 'a placeholder that belongs to no credential of this session',
-        instead: null,
+        finding: 'unknown',
+        message: 'a placeholder that belongs to no credential of this session',
       };
     if (one.record !== null && !(one.hostAllowed && one.placeAllowed)) return misplaced(one, question);
     return one.fault;
   }
 
-  async function secretOf(
-    session: Session,
-    name: string,
-  ): Promise<Result<CredentialSecret, SwapFault>> {
+  async function secretOf(session: Session, name: string): Promise<Result<CredentialSecret, SwapFault>> {
     const held = sessions.get(session.id)?.held.get(name);
     if (held !== undefined) return ok(held.secret);
     const read = await store.secret(name);
     if (read.ok) return ok(read.value);
-    const { code, message } = read.error;
-    return err({ code, reason: message, instead: null });
+    return err({ finding: 'unavailable', message: read.error.message });
   }
 
   async function mintOne(
@@ -167,15 +148,14 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     question: ProxyQuestion,
     record: CredentialRecord,
     placeholder: string,
-    running: ActionId,
   ): Promise<Result<{ readonly swap: Swap; readonly here: MintedHere }, SwapFault>> {
     const minter = minters.find(record.kind);
-    const named = { credential: { name: record.name, kind: record.kind }, action: running };
-    const deny = (code: string, reason: string) =>
-      err(refused(session, question, { code, reason, instead: null }, named));
+    const named = { credential: { name: record.name, kind: record.kind }, action: action.id };
+    const deny = (finding: SwapFault['finding'], message: string) =>
+      err(refused(session, question, { finding, message }, named));
     if (minter === null) return deny('minter', `nothing here mints credentials of kind ${record.kind}`);
     const secret = await secretOf(session, record.name);
-    if (!secret.ok) return deny(secret.error.code, secret.error.reason);
+    if (!secret.ok) return deny(secret.error.finding, secret.error.message);
     const now = mediation.clock.now();
     const made = await minter.mint({ record, secret: secret.value, action, question, now });
     const veiled = (text: string) => veil(text, secret.value);
@@ -190,8 +170,8 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     if (later !== null || session.endedAt !== null || session.revoked !== null) {
       end();
       return later !== null
-        ? deny(later.code, later.reason)
-        : deny('session', 'the session ended while the credential was made');
+        ? deny(later.finding, later.message)
+        : deny('revoked', 'the session ended while the credential was made');
     }
     const id = `mint_${mediation.random.token(12)}`;
     const expiresAt = Math.min(
@@ -211,9 +191,8 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     if (!recorded.ok) {
       end();
       return err({
-        code: 'not_recorded',
-        reason: `the use of a credential must be recorded: ${recorded.error}`,
-        instead: null,
+        finding: 'unavailable',
+        message: `the use of a credential must be recorded: ${recorded.error}`,
       });
     }
     if (made.value.end !== undefined)
@@ -237,24 +216,40 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
     const wanted: CredentialKind = question.kind === 'sign' ? 'ssh' : 'postgres';
     if (binding === undefined || record === null || record.kind !== wanted)
       return {
-        code: 'unknown',
-        reason: `this session has no credential \`${question.credential}\``,
-        instead: null,
+        finding: 'unknown',
+        message: `this session has no credential \`${question.credential}\``,
       };
     const fault = usabilityFault(record, mediation.clock.now());
     if (fault !== null) return fault;
     if (!hostAllowedFor(record, question))
       return {
-        code: 'limits',
-        reason: `credential \`${record.name}\` is not for ${question.host}`,
-        instead: null,
+        finding: 'limits',
+        message: `credential \`${record.name}\` is not for ${question.host}`,
       };
     return { record, placeholder: binding.placeholder };
   }
 
+  /** Tells once that what was minted for an action was, or was not, sent; and ends it. */
+  async function settle(session: Session, action: string, sent: readonly string[]): Promise<void> {
+    const settled = waiting.get(action);
+    if (settled === undefined || settled.session !== session.id) return;
+    waiting.delete(action);
+    for (const { end } of settled.minted) end();
+    const named = ({ id, credential }: MintedHere) => ({ minted: id, credential });
+    const really = settled.minted.filter((one) => sent.includes(one.id));
+    for (const { credential } of really) lastSent.set(credential, mediation.clock.now());
+    await receipt(session, 'used', {
+      action,
+      used: really.map(named),
+      unused: settled.minted.filter((one) => !sent.includes(one.id)).map(named),
+    });
+  }
+
   return {
     open(session, handed, settings) {
-      if (sessions.has(session.id)) return;
+      const before = sessions.get(session.id);
+      if (before !== undefined) return { environment: before.environment, warnings: [] };
+      const fault = store.fault();
       const opened = openCredentials({
         records: store.records(),
         handed,
@@ -270,48 +265,48 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
           credentials: names.slice(0, 256),
           variables: Object.keys(opened.environment).slice(0, 256),
         });
+      return { environment: opened.environment, warnings: fault === null ? [] : [fault.message] };
     },
-    environment: (session) => sessions.get(session.id)?.environment ?? {},
-    placeholders: (session) => [...(sessions.get(session.id)?.bindings.keys() ?? [])],
-    databases: () =>
-      usable(store.records(), 'postgres', mediation.clock.now()).flatMap((record) => {
-        const { host, port } = record.settings;
-        return typeof host === 'string'
-          ? [{ credential: record.name, host, port: Number(port ?? 5432) }]
-          : [];
-      }),
-    barred(session, question, found) {
-      const judged = judge(session, question, found);
+    placeholdersOf: (session) => [...(sessions.get(session)?.bindings.keys() ?? [])],
+    forget(session) {
+      sessions.delete(session);
+      for (const [action, one] of waiting)
+        if (one.session === session) {
+          for (const { end } of one.minted) end();
+          waiting.delete(action);
+        }
+    },
+    judge(session, question, found) {
+      const judged = found.map((one) => judgeOne(session, question, one));
       const one = worst(judged);
       if (one === null) return null;
-      facts.set(question, factOf(one, judged.length));
       const denial = denialOf(one, question);
-      // What is on its way to where it does not belong is policy's to deny; `swapsFor` would do it after it all the same.
-      if (denial === null || denial.code === 'exfiltration') return null;
-      return refused(session, question, denial, nameOf(one));
+      // The decision's own receipt says that it was denied; this one says which credential, where, and why.
+      if (denial !== null) refused(session, question, denial, nameOf(one));
+      return factOf(one, judged.length, denial);
     },
-    factOf: (question) => facts.get(question) ?? null,
-    async swapsFor(session, action, question, found, running) {
-      const judged = judge(session, question, found);
-      for (const one of judged) {
+    async swapsFor(session, action, question, found) {
+      for (const one of found.map((use) => judgeOne(session, question, use))) {
         const denial = denialOf(one, question);
         if (denial !== null)
-          return err(refused(session, question, denial, { ...nameOf(one), action: running }));
+          return err(refused(session, question, denial, { ...nameOf(one), action: action.id }));
       }
       const named = namedCredential(session, question);
-      if (named !== null && 'code' in named)
-        return err(refused(session, question, named, { action: running }));
+      if (named !== null && 'finding' in named)
+        return err(refused(session, question, named, { action: action.id }));
       const wanted = new Map<string, CredentialRecord>();
       if (named !== null) wanted.set(named.placeholder, named.record);
       else
-        // The session token of AWS rides on the key's own swap.
-        for (const { binding, record } of judged)
+        for (const use of found) {
+          const { binding, record } = judgeOne(session, question, use);
+          // The session token of AWS rides on the key's own swap.
           if (binding !== null && record !== null && binding.part !== 'session-token')
             wanted.set(binding.placeholder, record);
+        }
       const swaps: Swap[] = [];
       const minted: MintedHere[] = [];
       for (const [placeholder, record] of wanted) {
-        const one = await mintOne(session, action, question, record, placeholder, running);
+        const one = await mintOne(session, action, question, record, placeholder);
         if (!one.ok) {
           for (const { end } of minted) end();
           return one;
@@ -319,58 +314,38 @@ export function createCredentialService(ports: CredentialServicePorts): Credenti
         swaps.push(one.value.swap);
         minted.push(one.value.here);
       }
-      if (swaps.length > 0) {
-        if (waiting.size >= MAX_WAITING) {
-          const oldest = waiting.keys().next();
-          if (!oldest.done) waiting.delete(oldest.value);
-        }
-        waiting.set(running, { session: session.id, minted });
-      }
+      if (minted.length > 0) remember(action.id, { session: session.id, minted });
       return ok(swaps);
     },
-    settle(session, running, sent) {
-      const settled = waiting.get(running);
-      if (settled === undefined || settled.session !== session.id) return;
-      waiting.delete(running);
-      for (const { end } of settled.minted) end();
-      const now = mediation.clock.now();
-      const really = settled.minted.filter((one) => sent.includes(one.id));
-      for (const { credential } of really) used.set(credential, now);
-      void receipt(session, 'used', {
-        action: running,
-        used: really.map((one) => ({ minted: one.id, credential: one.credential })),
-        unused: settled.minted
-          .filter((one) => !sent.includes(one.id))
-          .map((one) => ({ minted: one.id, credential: one.credential })),
-      });
-    },
-    forget(session) {
-      sessions.delete(session.id);
-      for (const [action, one] of waiting)
-        if (one.session === session.id) {
-          for (const { end } of one.minted) end();
-          waiting.delete(action);
-        }
-    },
-    onChange: (callback) => void listeners.push(callback),
-    lastUsed: (name) => used.get(name) ?? null,
-    changed: () => {
-      for (const listener of listeners) listener();
-    },
+    used: settle,
+    recordsOf: (kind) =>
+      store
+        .records()
+        .filter((one) => one.kind === kind && usabilityFault(one, mediation.clock.now()) === null),
+    lastUsed: (name) => lastSent.get(name) ?? null,
   };
+
+  function remember(
+    action: string,
+    minted: { readonly session: string; readonly minted: readonly MintedHere[] },
+  ): void {
+    if (waiting.size >= MAX_WAITING) {
+      const oldest = waiting.keys().next();
+      if (!oldest.done) waiting.delete(oldest.value);
+    }
+    waiting.set(action, minted);
+  }
 }
 
 /** Why a record may not be used at all; null when it may. */
 function usabilityFault(record: CredentialRecord | null, now: TimeMs): SwapFault | null {
   if (record === null)
-    return { code: 'revoked', reason: 'the credential of this placeholder was removed', instead: null };
-  if (record.revoked)
-    return { code: 'revoked', reason: `credential \`${record.name}\` was revoked`, instead: null };
+    return { finding: 'revoked', message: 'the credential of this placeholder was removed' };
+  if (record.revoked) return { finding: 'revoked', message: `credential \`${record.name}\` was revoked` };
   if (record.expiresAt !== null && now >= record.expiresAt)
     return {
-      code: 'expired',
-      reason: `credential \`${record.name}\` has expired`,
-      instead: 'ask the person to rotate it',
+      finding: 'expired',
+      message: `credential \`${record.name}\` has expired`,
     };
   return null;
 }
@@ -382,9 +357,8 @@ function beyond(record: CredentialRecord, question: ProxyQuestion): SwapFault | 
   return reason === null
     ? null
     : {
-        code: 'limits',
-        reason: `credential \`${record.name}\` cannot be used for this: ${reason}`,
-        instead: 'ask the person for a credential that may do this',
+        finding: 'limits',
+        message: `credential \`${record.name}\` cannot be used for this: ${reason}`,
       };
 }
 
@@ -431,14 +405,16 @@ function destinationOf(question: ProxyQuestion): { readonly host: string; readon
   }
 }
 
-function factOf(one: Judged, count: number): JsonObject {
+function factOf(one: Judged, count: number, denial: SwapFault | null): JsonObject {
   return {
     credential: one.record?.name ?? one.binding?.credential ?? 'unknown',
     kind: one.record?.kind ?? null,
     where: one.found.where.slice(0, 128),
-    host_allowed: one.hostAllowed,
+    // Of what was removed meanwhile it is not known where it belonged.
+    host_allowed: one.record === null ? null : one.hostAllowed,
     place_allowed: one.placeAllowed,
-    within_limits: one.fault === null,
+    within_limits: one.fault === null && one.binding !== null,
+    reason: denial?.message ?? null,
     count,
   };
 }
@@ -449,14 +425,6 @@ function nameOf(one: Judged): JsonObject {
     credential: record === null ? null : { name: record.name, kind: record.kind },
     where: one.found.where.slice(0, 128),
   };
-}
-
-function usable(
-  records: readonly CredentialRecord[],
-  kind: CredentialKind,
-  now: TimeMs,
-): readonly CredentialRecord[] {
-  return records.filter((record) => record.kind === kind && usabilityFault(record, now) === null);
 }
 
 /** Calls what ends a minted credential at most once; that it failed changes nothing here: it ends by itself. */

@@ -3,6 +3,7 @@ import type { CredentialRecord } from '../core/credential.ts';
 import { makePlaceholder, PLACEHOLDER_BYTES, shapeOf } from '../core/credential-placeholder.ts';
 import type { KnownCredential } from '../wire/credential-table.ts';
 import type { CredentialSecret } from './credential-minter.ts';
+import type { HandedSecret } from './credential-port.ts';
 
 /** What stands for which part of a credential; AWS has three, the others one. */
 export type PlaceholderPart = 'secret' | 'access-key-id' | 'session-token';
@@ -12,12 +13,6 @@ export interface PlaceholderBinding {
   readonly placeholder: string;
   readonly credential: string;
   readonly part: PlaceholderPart;
-}
-
-/** A secret of the person's own environment, handed over for one session: a variable, or `npmrc:HOST` for a token of npm's configuration. */
-export interface HandedSecret {
-  readonly name: string;
-  readonly value: string;
 }
 
 /** A credential of one session only: it ends with it, and its secret is in memory alone. */
@@ -96,7 +91,8 @@ export function openCredentials(request: OpeningRequest): SessionCredentials {
   for (const row of request.table) openRow(row);
   for (const { name, value } of request.handed) {
     if (!name.startsWith('npmrc:') || value.length < MIN_SECRET) continue;
-    const host = name.slice('npmrc:'.length);
+    const host = name.slice('npmrc:'.length).split('/', 1)[0] ?? '';
+    if (host === '') continue;
     const shape = { prefix: 'npm_', length: 40, alphabet: 'alnum', checksum: 'crc32' } as const;
     hold(name, { hosts: [host], kind: 'token', places: ['header'] }, shape, {
       secret: value,

@@ -116,7 +116,7 @@ function kindOf(action: Action): EffectKind {
 /** The name under which an effect is counted. */
 function effectName(action: Action): string {
   const { path, destination } = action.parameters;
-  if (typeof path !== 'string') return actionText(action);
+  if (typeof path !== 'string' || action.surface === 'http') return actionText(action);
   return typeof destination === 'string' ? `${path} → ${destination}` : path;
 }
 

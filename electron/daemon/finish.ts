@@ -65,7 +65,7 @@ export async function finish(
   const final = result === 'DENY' ? 'DENY' : trail.rewritten === null ? 'ALLOW' : 'MODIFY';
   accumulate(ports, session, 'decision', { action: action.id, result: final, rule: decision.rule });
   const body = {
-    ...receiptBody(passage, { ...decision, result: final }),
+    ...receiptBody(passage, { ...decision, result: final }, ports.carriedBy?.(session, action)),
     decided: trail.decided,
     ...trail.extra,
   };

@@ -5,6 +5,7 @@ import { effectWithin } from './effect-within.ts';
 import { enforce } from './enforce.ts';
 import type { Answer, Envelope, MediationPorts, Passage, WaitingNotice } from './mediation.ts';
 import { actionPart, actionText, identityPart } from './record.ts';
+import { redactedAnswer, redactedNotice } from './redaction.ts';
 import { identityFault, type Session } from './session-store.ts';
 import { accumulate, denial, evaluateNow, record } from './stages.ts';
 
@@ -28,12 +29,14 @@ export interface Submission {
  */
 export async function mediate(ports: MediationPorts, submission: Submission): Promise<Answer> {
   const id = `act_${ports.random.token(12)}` as ActionId;
+  const told = (answer: Answer) => redactedAnswer(answer, ports.redactor);
+  const notify = (notice: WaitingNotice) => submission.notify(redactedNotice(notice, ports.redactor));
   try {
-    return await mediateOrThrow(ports, submission, id);
+    return told(await mediateOrThrow(ports, { ...submission, notify }, id));
   } catch (cause) {
     const reason = `denied because the firewall itself failed: ${cause instanceof Error ? cause.message : 'unknown failure'}`;
     await refuse(ports, submission.session, 'internal', reason, id).catch(() => undefined);
-    return denial(id, reason, null);
+    return told(denial(id, reason, null));
   }
 }
 
@@ -69,6 +72,10 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   if (mandated !== null) return mandated;
   const effect = effectWithin(ports, policy, session, submission.scope ?? null, action);
   if (effect !== null) return effect;
+
+  // What the session is reading just now belongs to what it is judged by.
+  const settled = ports.reading?.settled(session) ?? null;
+  if (settled !== null) await settled;
 
   // accumulate
   const claim = envelope.surface === 'shell' ? envelope.claim : null;

@@ -14,7 +14,10 @@ import type { ProxyQuestion } from '../wire/proxy-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { TrashNote } from '../wire/trash-info.ts';
 import type { ApprovalService } from './approval-service.ts';
+import type { Carried } from './carried.ts';
 import type { DeferralService } from './deferral-service.ts';
+import type { Reading } from './reading.ts';
+import type { Redactor } from './redaction.ts';
 import type { Session } from './session-store.ts';
 import type { Timers } from './timer.ts';
 
@@ -94,6 +97,12 @@ export interface MediationPorts {
   readonly environment: (action: Action, now: TimeMs) => readonly EnvironmentFact[];
   /** Facts `data` and `destination` beside what the context says (docs/policy-format.md); absent: nothing is known of them. */
   readonly carried?: (session: Session, action: Action) => CarriedFacts;
+  /** What an action takes out and where it was read, for receipts and people; absent: nothing is known of it. */
+  readonly carriedBy?: (session: Session, action: Action) => Carried;
+  /** Remembers what is read and finds it again in what is sent; absent: nothing is remembered. */
+  readonly reading?: Reading;
+  /** Takes secrets out of what surfaces are told; absent: nothing is taken out. */
+  readonly redactor?: Redactor;
   readonly evaluate: (policy: CompiledPolicy, facts: FactSet) => Decision;
   readonly patternFor: (action: Action, decision: Decision) => CommandPattern | null;
   readonly appendEntry: (

@@ -3,9 +3,9 @@ import type { ActionId, JsonObject } from '../core/brand.ts';
 import { hostOf } from '../core/semantic/objects.ts';
 import type { DaemonToProxy, ProxyMessage, ProxyQuestion, Route } from '../wire/proxy-message.ts';
 import type { CredentialService, PlaceholderUse } from './credential-port.ts';
-import { countEffect } from './effect-tally.ts';
 import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
+import { sshAgentOf } from './mint-ssh.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
 import { type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
 import type { ReturnPort } from './proxy-ports.ts';
@@ -24,6 +24,8 @@ export interface ProxyDoorPorts {
   readonly returns: ReturnPort;
   /** False when the proxy is not there to hear it. */
   readonly send: (message: DaemonToProxy) => boolean;
+  /** Where a session's SSH agent listens; null where no socket can be. */
+  readonly agentSocket: (session: string) => string | null;
   /** Where the proxy listens; null while it does not. */
   readonly port: () => number | null;
 }
@@ -40,8 +42,8 @@ export interface ProxyDoor {
   admit(session: Session, explicit: boolean): Way | null;
   /** A way for one connection that was allowed; null while the proxy is not there: the connection is then refused. */
   wayFor(session: Session, host: string, port: number, scope: string | null): Way | null;
-  /** The placeholders of a session changed. */
-  replaced(session: Session): void;
+  /** Credentials changed: placeholders are told anew. */
+  replaced(): void;
   onReady(): void;
   onMessage(message: ProxyMessage): void;
   onLost(reason: string): void;
@@ -67,6 +69,8 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
   function tellPlaceholders(session: Session): void {
     const values = ports.credentials.placeholdersOf(session.id);
     ports.send({ kind: 'placeholders', session: session.id, values: [...values] });
+    const socket = ports.agentSocket(session.id);
+    if (socket !== null) ports.send(sshAgentOf(session.id, socket, ports.credentials.recordsOf('ssh')));
   }
 
   function forget(session: Session): void {
@@ -196,8 +200,8 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     wayFor(session, host, port, scope) {
       return admitted.has(session) ? way(routes.guard(session, host, port, scope)) : null;
     },
-    replaced: (session) => {
-      if (admitted.has(session)) tellPlaceholders(session);
+    replaced() {
+      for (const session of admitted) tellPlaceholders(session);
     },
     onReady() {
       for (const route of routes.standing()) ports.send({ kind: 'route', route });
@@ -269,15 +273,4 @@ function runningFor(session: Session, question: ProxyQuestion): ActionId | null 
 
 function hostOfQuestion(question: ProxyQuestion): string {
   return question.kind === 'request' ? question.request.target.host : question.host;
-}
-
-/** Counts one connection that needs no question as seen in the running action, or in the session. */
-export function countConnect(
-  mediation: MediationPorts,
-  session: Session,
-  scope: ActionId | null,
-  name: string,
-): void {
-  const running = scope === null ? undefined : session.running.get(scope);
-  countEffect(running?.effects ?? session.effects, mediation.hasher, 'connect', name);
 }

@@ -1,13 +1,15 @@
 import type { Action } from '../core/action.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Hasher } from '../core/ports.ts';
-import { err, ok, type Result, unreachable } from '../core/result.ts';
+import { ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { objectOf } from '../core/semantic/objects.ts';
 import { effectOn, objectAction } from '../wire/file-action.ts';
 import { buildHttpAction } from '../wire/http/http-action.ts';
 import { hostAndPort } from '../wire/network-action.ts';
 import type { ProxyQuestion } from '../wire/proxy-message.ts';
+import { buildStatementAction } from '../wire/sql/statement-action.ts';
+import { buildSignAction } from '../wire/ssh/sign-action.ts';
 import type { NormalizeFault, NormalizeInput, ProxyEnvelope } from './mediation.ts';
 import type { ProxySubmission } from './proxy-ports.ts';
 
@@ -57,8 +59,9 @@ function build(
     case 'stream':
       return ok(buildStreamAction(submission, question, knowledge, hasher));
     case 'statement':
+      return ok(buildStatementAction({ ...submission, question }, hasher));
     case 'sign':
-      return err({ code: 'not_understood', message: `nothing here understands a ${question.kind} yet` });
+      return ok(buildSignAction({ ...submission, question }, knowledge, hasher));
     default:
       return unreachable(question);
   }

@@ -29,6 +29,7 @@ export interface ProxyWiring {
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
   readonly credentials: CredentialService;
+  readonly agentSocket: (session: string) => string | null;
   readonly returns: ReturnPort;
   readonly fingerprintKey: Uint8Array;
   /** Hosts whose TLS is passed on unopened, by the policy that is armed now. */
@@ -139,7 +140,10 @@ export async function startProxy(
       await started();
       return door.wayFor(session, host, port, scope);
     },
-    resettle: () => running.resettle(),
+    resettle() {
+      running.resettle();
+      door.replaced();
+    },
     stop: () => running.stop(),
   });
 }

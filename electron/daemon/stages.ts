@@ -1,13 +1,15 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
 import type { ContextKind, Level } from '../core/context.ts';
-import { classifyReads, higherLevel } from '../core/data/classification.ts';
+import { type ClassifyRows, classifyReads, higherLevel } from '../core/data/classification.ts';
 import type { Decision } from '../core/decision.ts';
 import type { FactSet } from '../core/facts.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { literalAlignment } from '../core/semantic/alignment.ts';
+import { type Carried, carriedText, dataPart } from './carried.ts';
 import type { Answer, ArmedPolicy, MediationPorts } from './mediation.ts';
+import type { ReadNews } from './reading.ts';
 import { actionPart, contextPart, decisionPart, identityPart, intentPart } from './record.ts';
 import { MAX_SEEN_READS, type Session } from './session-store.ts';
 
@@ -18,7 +20,20 @@ export function evaluateNow(
   session: Session,
   action: Action,
 ): Decision {
-  return ports.evaluate(policy.compiled, factsNow(ports, session, action));
+  const decision = ports.evaluate(policy.compiled, factsNow(ports, session, action));
+  return explained(decision, session, ports.carriedBy?.(session, action) ?? null);
+}
+
+/** A decision that stops something for what was read says where it was read: a person cannot judge it else. */
+function explained(decision: Decision, session: Session, carried: Carried | null): Decision {
+  if (decision.result === 'ALLOW' || decision.rule === null) return decision;
+  const { untrusted } = session.context;
+  const said =
+    untrusted !== null && decision.rule.startsWith('untrusted.')
+      ? [`signs of ${untrusted.kinds.join(', ')} were in ${untrusted.source}`]
+      : [];
+  const why = [...said, ...(carried === null ? [] : carriedText(carried))];
+  return why.length === 0 ? decision : { ...decision, reason: `${decision.reason} (${why.join('; ')})` };
 }
 
 /** Gathers the facts for one evaluation; what is absent reads as unknown. */
@@ -64,15 +79,51 @@ export function accumulate(
   session.unflushed.push(entry);
 }
 
+/** What policy itself says of how sensitive things are, for one session. */
+export function classifyRowsFor(armed: ArmedPolicy | null, session: Session): ClassifyRows | null {
+  const rows = armed?.set.classify ?? [];
+  return rows.length === 0 ? null : { rows, home: session.home };
+}
+
 /** Puts what an action is about to read into the session's context (AARM R2.b); once for each thing. */
 export function noteReads(ports: MediationPorts, session: Session, action: Action, under: ActionId): void {
-  for (const { level, source, because } of classifyReads(action.effects)) {
+  for (const { level, source, because } of classifyReads(
+    action.effects,
+    classifyRowsFor(ports.policy(), session),
+  )) {
     const seen = `${level} ${source}`;
     if (session.seenReads.has(seen)) continue;
     if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();
     session.seenReads.add(seen);
     accumulate(ports, session, 'data', { class: level, source, because, action: under });
   }
+  ports.reading?.noteFiles(session, action.effects, under, (news) => noteNews(ports, session, news, under));
+}
+
+/** What was found in something that was read is in the session's context from now on (R2.b, T11). */
+export function noteNews(ports: MediationPorts, session: Session, news: ReadNews, under: ActionId): void {
+  const { raised, signals, source } = news;
+  const fresh = (name: string) => {
+    if (session.endedAt !== null || session.seenReads.has(name)) return false;
+    if (session.seenReads.size >= MAX_SEEN_READS) session.seenReads.clear();
+    session.seenReads.add(name);
+    return true;
+  };
+  if (raised !== null && fresh(`${raised.level} ${raised.source}`))
+    accumulate(ports, session, 'data', {
+      class: raised.level,
+      source: raised.source,
+      because: raised.because,
+      action: under,
+    });
+  if (signals.length === 0) return;
+  const kinds = signals.map(({ kind, detector }) => `${kind}/${detector}`).join(' ');
+  if (fresh(`untrusted ${source} ${kinds}`))
+    accumulate(ports, session, 'data', {
+      untrusted: signals.map(({ kind, detector, count }) => ({ kind, detector, count })),
+      source,
+      action: under,
+    });
 }
 
 /** Makes a receipt durable, or says why not in time. The context entries gathered so far ride on the same commit. */
@@ -127,14 +178,17 @@ export async function record(
 export function receiptBody(
   passage: { readonly session: Session; readonly action: Action },
   decision: Decision,
+  carried: Carried | null = null,
 ): JsonObject {
   const { session, action } = passage;
+  const data = carried === null ? null : dataPart(carried);
   return {
     action: actionPart(action),
     context: contextPart(session.context),
     identity: identityPart(session.identity),
     request: intentPart(session.intent),
     claim: session.claim?.text ?? null,
+    ...(data === null ? {} : { data }),
     decision: decisionPart(decision),
   };
 }

@@ -81,7 +81,8 @@ type Made = Omit<SessionAuthority, 'kept'>;
 
 async function mint(now: number): Promise<Made> {
   const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify']);
-  const notAfter = now + LIFETIME_MS;
+  // Certificates count in seconds.
+  const notAfter = Math.floor((now + LIFETIME_MS) / 1000) * 1000;
   // Two installations, or two authorities of one, must not pass for one another where a client looks names up.
   const serialNumber = `01${randomBytes(15).toString('hex')}`;
   const name = [{ CN: [NAME] }, { O: ['Countersign'] }, { OU: [serialNumber.slice(2, 14)] }];

@@ -7,11 +7,13 @@ import { joinKnowledge, type KnowledgeFault, parseKnowledgeFile } from '../wire/
 /** Tables of the same folder that have readers of their own. */
 const OTHERS: ReadonlySet<string> = new Set(['credentials.yaml']);
 
-/** Reads and indexes every knowledge file of a directory and its `programs` folder; any fault refuses all of it. */
+/** Reads and indexes every knowledge file of a directory and its folders `programs` and `http`; any fault refuses all of it. */
 export function loadKnowledge(directory: string): Result<Knowledge, KnowledgeFault> {
   const parts: KnowledgeParts[] = [];
-  for (const folder of ['', 'programs']) {
-    const names = readdirSync(join(directory, folder)).filter((name) => name.endsWith('.yaml') && !OTHERS.has(name));
+  for (const folder of ['', 'programs', 'http']) {
+    const names = readdirSync(join(directory, folder)).filter(
+      (name) => name.endsWith('.yaml') && !OTHERS.has(name),
+    );
     for (const name of names.sort()) {
       const parsed = parseKnowledgeFile(
         readFileSync(join(directory, folder, name), 'utf8'),

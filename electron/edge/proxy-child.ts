@@ -40,6 +40,8 @@ const READY_MS = 15_000;
 /** Who lived that long was healthy: the next restart is quick again. */
 const HEALTHY_MS = 30_000;
 const STOP_MS = 2_000;
+/** Between the end of its channel and its own. */
+const EXIT_MS = 300;
 const MAX_LOGGED = 400;
 
 /** Starts the proxy and keeps it running. It gets no environment of ours but what a program needs to start. */
@@ -89,7 +91,13 @@ export function startProxyChild(options: ProxyChildOptions): ProxyChild {
     for (const stream of [current.stdout, current.stderr]) logLines(stream, options.log);
     current.on('error', (cause) => lost(`could not be started (${cause.message})`));
     current.on('exit', (code, signal) => lost(`ended (${signal ?? `exit code ${code}`})`));
-    current.on('disconnect', () => lost('closed its channel'));
+    current.on('disconnect', () => {
+      if (gone) return;
+      // Mostly it has ended, and how is known in a moment; nothing is sent its way meanwhile.
+      port = null;
+      fault = 'closed its channel';
+      setTimeout(() => lost('closed its channel'), EXIT_MS).unref();
+    });
     current.on('message', (raw) => {
       if (gone) return;
       const parsed = parseProxyMessage(raw);

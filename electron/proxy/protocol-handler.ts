@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Header } from '../core/http.ts';
 import type { Result } from '../core/result.ts';
 import type {
   DaemonToProxy,
@@ -9,7 +8,6 @@ import type {
   ProxyQuestion,
   ProxySettings,
   Route,
-  Swap,
 } from '../wire/proxy-message.ts';
 
 /** What the daemon said to one question, or what the proxy says for it: `result` is DENY on a lost channel and after the deadline. */
@@ -72,19 +70,3 @@ export type ServePostgres = (
   database: DatabaseRoute,
   context: ProtocolContext,
 ) => Promise<void>;
-
-/** Signs a request anew with a minted AWS credential: the headers to send, those of the old signature replaced (electron/proxy/sigv4.ts). */
-export type Resign = (
-  request: {
-    readonly method: string;
-    /** Raw target in origin-form, as it will be sent. */
-    readonly target: string;
-    readonly host: string;
-    readonly port: number;
-    readonly scheme: 'http' | 'https';
-    readonly headers: readonly Header[];
-    /** Null when the body was not held whole: it is sent as UNSIGNED-PAYLOAD. */
-    readonly body: Uint8Array | null;
-  },
-  swap: Swap,
-) => Promise<readonly Header[]>;

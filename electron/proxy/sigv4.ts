@@ -107,6 +107,8 @@ async function signHeaders(
   const hash = saidHash ?? request.bodySha256 ?? null;
   if (hash === null) return err('its signature covers a body that is too long to look at');
   const wanted = new Set([...claim.signedHeaders, 'x-amz-content-sha256']);
+  // The proxy asks for plain text, whatever the client asked for.
+  wanted.delete('accept-encoding');
   const signer = signerOf(swap, use);
   const signed = await signer.sign(
     {
@@ -173,7 +175,9 @@ async function presign(
     },
   );
   const parameters = Object.entries(signed.query ?? {}).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value ?? '']).map((one) => `${escape(name)}=${escape(one)}`),
+    (Array.isArray(value) ? value : [value ?? '']).map(
+      (one) => `${percentEncode(name)}=${percentEncode(one)}`,
+    ),
   );
   return ok({
     path: `${pathOf(request.path)}?${parameters.join('&')}`,
@@ -232,7 +236,7 @@ function decode(text: string): string {
 }
 
 /** Percent-encoding as RFC 3986 has it, which the signature wants. */
-function escape(text: string): string {
+function percentEncode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
     (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,

@@ -72,6 +72,10 @@ export function approvalLines(
     `${style.bold('Data')}     ${view.data_classes.length > 0 ? view.data_classes.join(', ') : 'nothing classified was read'}`,
     `${style.bold('Sure')}     confidence ${view.confidence}, distance ${view.distance ?? 'unknown'}, policy ${view.policy.version} ${view.policy.hash.slice(0, 12)}`,
   );
+  for (const { source, level } of view.flows.slice(0, 4))
+    lines.push(
+      `${style.bold('Carries')}  ${style.alarm(`a value read from ${visibleLine(source)} (${level})`)}`,
+    );
   const prior = view.prior_actions.slice(-5);
   if (prior.length > 0) lines.push(style.bold('Before'));
   for (const p of prior)

@@ -15,7 +15,20 @@ export interface RecordedCase {
 export type RecordedAction =
   | { readonly kind: 'shell'; readonly command: string; readonly shell: 'sh' | 'bash' | 'zsh' }
   | { readonly kind: 'code'; readonly language: string; readonly code: string }
+  | { readonly kind: 'http'; readonly request: RecordedRequest }
   | { readonly kind: 'other'; readonly name: string; readonly body: JsonObject };
+
+/** A request of an agent's program; what only a connection has (route, TLS name, resolved address) where the row gives it. */
+export interface RecordedRequest {
+  readonly method: string;
+  /** As it was written, oddities and all. */
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+  /** Length of the whole body where `body` is only its beginning. */
+  readonly length: number | null;
+  readonly address: string | null;
+}
 
 /** What the oracle says of a row; read apart, by whoever scores, never by whoever judges. */
 export interface RecordedOracle {
@@ -52,6 +65,14 @@ const sessionSchema = rowSchema
   .extend({ steps: z.array(json).max(10_000), action: z.undefined().optional() });
 const shellSchema = z.object({ command: z.string(), shell: z.string().max(40).optional() });
 const codeSchema = z.object({ language: z.string().min(1).max(40), code: z.string() });
+const httpSchema = z.object({
+  method: z.string().min(1).max(100).optional(),
+  url: z.string().min(1).max(100_000),
+  headers: z.union([z.record(z.string(), z.string()), z.array(z.tuple([z.string(), z.string()]))]).nullish(),
+  body: z.unknown().optional(),
+  length: z.number().int().min(0).nullish(),
+  address: z.string().max(100).nullish(),
+});
 const oracleSchema = z.object({
   id: z.string(),
   case_id: z.string().nullish(),
@@ -107,7 +128,25 @@ export function parseCase(line: string): Result<RecordedCase, CaseFault> {
     if (!code.success) return err(shapeFault(code.error));
     return ok({ ...base, action: { kind: 'code', ...code.data } });
   }
+  if (action.kind === 'http') {
+    const http = httpSchema.safeParse(action);
+    if (!http.success) return err(shapeFault(http.error));
+    return ok({ ...base, action: { kind: 'http', request: requestOf(http.data) } });
+  }
   return ok({ ...base, action: { kind: 'other', name: action.kind, body: action as JsonObject } });
+}
+
+function requestOf(row: z.infer<typeof httpSchema>): RecordedRequest {
+  const headers = Array.isArray(row.headers) ? row.headers : Object.entries(row.headers ?? {});
+  const body = row.body === undefined || row.body === null ? '' : row.body;
+  return {
+    method: row.method ?? 'GET',
+    url: row.url,
+    headers: headers.map(([name, value]) => [name.toLowerCase(), value] as const),
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    length: row.length ?? null,
+    address: row.address ?? null,
+  };
 }
 
 /** Parses what the oracle says of a line; for scoring only. */

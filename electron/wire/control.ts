@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hasIdShape } from '../core/brand.ts';
 import { calmSchema } from './calm.ts';
+import { credentialRequestSchemas, handedSecretSchema } from './credential-control.ts';
 
 /**
  * The `control` door belongs to the person's own app and CLI: it opens sessions, answers approvals, changes policy.
@@ -88,6 +89,12 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
         preview: z.boolean().optional(),
       })
       .nullable(),
+    /**
+     * Values of the person's environment that are known to be secrets: the session gets placeholders, the daemon keeps them in memory until
+     * it ends. `secret_settings` are variables that say where they belong (ANTHROPIC_BASE_URL).
+     */
+    secrets: z.array(handedSecretSchema).max(256).optional(),
+    secret_settings: z.record(z.string().max(128), short).optional(),
   }),
   /** What a preview would do, and what became of it: a receipt each (R5). The reply says what it tried outside and did not get. */
   z.strictObject({
@@ -142,6 +149,7 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('policy.status'), request }),
   z.strictObject({ type: z.literal('policy.reload'), request }),
   z.strictObject({ type: z.literal('keys.rotate'), request }),
+  ...credentialRequestSchemas,
   /** Signs what the ledger looks like now, for an export. */
   z.strictObject({ type: z.literal('ledger.checkpoint'), request }),
   z.strictObject({ type: z.literal('status'), request }),
@@ -182,6 +190,8 @@ export const approvalViewSchema = z.strictObject({
       result: z.string().nullable(),
     }),
   ),
+  /** Where what it carries was read: `path:/home/u/x`, with its level. */
+  flows: z.array(z.strictObject({ source: z.string(), level: z.string(), matches: z.number() })),
   data_classes: z.array(z.string()),
   distance: z.number().nullable(),
   risk: z.string(),
@@ -246,6 +256,8 @@ export const sessionOpenedSchema = z.strictObject({
   assurance: z.string(),
   warnings: z.array(z.string()),
   deadline_ms: z.number(),
+  /** Placeholders for the session's environment, by variable, or by `npmrc:HOST/PATH`. */
+  environment: z.record(z.string(), z.string()),
 });
 
 export const previewReportedSchema = z.strictObject({ attempts: z.array(z.string()) });

@@ -72,7 +72,12 @@ export function recordText(record: CredentialRecord): CredentialRecordText {
       ttl_seconds: limits.ttlSeconds,
     },
     settings: { ...record.settings } as CredentialRecordText['settings'],
-    shape: { ...shape },
+    shape: {
+      prefix: shape.prefix,
+      length: shape.length,
+      alphabet: shape.alphabet,
+      ...(shape.checksum === undefined ? {} : { checksum: shape.checksum }),
+    },
     created_at: record.createdAt,
     rotated_at: record.rotatedAt,
     expires_at: record.expiresAt,

@@ -95,14 +95,16 @@ function scanStructure(text: string, maxDepth: number): JsonFault | null {
 }
 
 function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  while (i < text.length) {
-    const c = text.charCodeAt(i);
-    if (c === 0x5c) i += 2;
-    else if (c === 0x22) return i + 1;
-    else i += 1;
+  let from = start + 1;
+  for (;;) {
+    const quote = text.indexOf('"', from);
+    if (quote < 0) return -1;
+    let before = quote - 1;
+    while (before > start && text.charCodeAt(before) === 0x5c) before -= 1;
+    // An even run of backslashes escapes nothing but itself.
+    if ((quote - 1 - before) % 2 === 0) return quote + 1;
+    from = quote + 1;
   }
-  return -1;
 }
 
 function endOfNumber(text: string, start: number): number {

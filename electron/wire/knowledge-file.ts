@@ -14,6 +14,7 @@ import type {
   WordTest,
 } from '../core/semantic/knowledge.ts';
 import type { PathEntry } from '../core/semantic/path-index.ts';
+import { familyOf, httpFamilySchema } from './http/family-file.ts';
 
 /** Why a knowledge file was refused; `where` is `file: path.in.the.file`. */
 export interface KnowledgeFault {
@@ -147,6 +148,7 @@ const fileSchema = z.strictObject({
   services: z.array(z.strictObject({ labels: words, names: words })).optional(),
   hosts: z.array(z.strictObject({ labels: words, names: words })).optional(),
   packages: z.array(z.strictObject({ labels: words, names: words })).optional(),
+  http: z.array(httpFamilySchema).optional(),
 });
 
 /** Parses one knowledge file. Refuses unknown keys, unknown kinds, bad patterns, duplicate keys and files over 1 MiB. */
@@ -201,6 +203,7 @@ export function joinKnowledge(files: readonly KnowledgeParts[]): Result<Knowledg
     services: files.flatMap((file) => file.services),
     hosts: files.flatMap((file) => file.hosts),
     packages: files.flatMap((file) => file.packages),
+    http: files.flatMap((file) => file.http),
   });
 }
 
@@ -251,6 +254,14 @@ function partsOf(file: z.infer<typeof fileSchema>, fileName: string): KnowledgeP
     services: names(file.services),
     hosts: names(file.hosts),
     packages: names(file.packages),
+    http: (file.http ?? []).map((entry) =>
+      familyOf(entry, {
+        kind: (text) => kindOf(text, `${fileName}: http.${entry.family}`),
+        object: (text) => objectKindOf(text, `${fileName}: http.${entry.family}`),
+        pattern: (text) => patternOf(text, `${fileName}: http.${entry.family}`),
+        refuse: (message) => refusal({ code: 'deed', where: `${fileName}: http.${entry.family}`, message }),
+      }),
+    ),
   };
 }
 

@@ -7,7 +7,8 @@ import { shellWords } from './shell-words.ts';
  * quoted as a shell would need it, so that none of them can pass for more than one. Null for what is about neither.
  */
 export function objectText(operation: string, parameters: JsonObject): string | null {
-  const { path, destination, host, port, socket, by } = parameters;
+  const { path, destination, host, port, socket, by, url, method } = parameters;
+  if (typeof url === 'string' && typeof method === 'string') return shellWords([method, url]);
   const what =
     typeof path === 'string'
       ? [path, ...(typeof destination === 'string' ? [destination] : [])]

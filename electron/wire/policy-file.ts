@@ -1,8 +1,10 @@
 import type { Node } from 'yaml';
+import type { ClassifyRow, DestinationRow } from '../core/data/destination.ts';
 import { postureFaults } from '../core/policy/compile.ts';
 import { type PolicyFault, policyFault } from '../core/policy/fault.ts';
 import type { PassThroughHost, Posture, Rule } from '../core/policy/rule.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { readClassify, readDestination } from './policy-data.ts';
 import { type PolicyFileOptions, readRule } from './policy-rule.ts';
 import {
   faultAt,
@@ -28,11 +30,13 @@ export interface PolicyFile {
   readonly rules: readonly Rule[];
   /** Hosts whose TLS is passed on unopened. */
   readonly passThrough?: readonly PassThroughHost[];
+  readonly classify: readonly ClassifyRow[];
+  readonly destinations: readonly DestinationRow[];
 }
 
 const FILE_KEYS = {
-  known: ['pack', 'version', 'description', 'posture', 'rules', 'pass_through'],
-  required: ['pack', 'version', 'rules'],
+  known: ['pack', 'version', 'description', 'posture', 'rules', 'classify', 'destinations', 'pass_through'],
+  required: ['pack', 'version'],
 };
 const POSTURE_KEYS = {
   known: ['name', 'unmatched', 'why', 'minimum_confidence'],
@@ -132,6 +136,15 @@ export function parsePolicyFile(
   const passThrough = optional(entries, 'pass_through', [], (node, key) =>
     readList(reader, node, key, (item) => readPassThrough(reader, item)),
   );
+  const classify = optional(entries, 'classify', [], (node, key) =>
+    readList(reader, node, key, (item) => readClassify(reader, item)),
+  );
+  const destinations = optional(entries, 'destinations', [], (node, key) =>
+    readList(reader, node, key, (item) => readDestination(reader, item)),
+  );
+  // A file may hold rows only; one with neither says nothing, and most likely its key is mistyped.
+  if (!['rules', 'classify', 'destinations', 'pass_through'].some((key) => entries.has(key)))
+    faultAt(reader, root, 'missing_key', 'a policy file needs `rules`');
   reader.faults.push(...duplicateFaults(pairs, yaml.value));
   if (reader.faults.length > 0) return err(inOrder(reader.faults));
   return ok({
@@ -141,5 +154,7 @@ export function parsePolicyFile(
     posture,
     rules: pairs.map(([rule]) => rule),
     ...(passThrough.length === 0 ? {} : { passThrough }),
+    classify,
+    destinations,
   });
 }

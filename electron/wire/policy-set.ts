@@ -77,11 +77,16 @@ export function assemblePolicySet(
   const passThrough = ordered.flatMap((file) => file.passThrough ?? []);
   // What a set does not have is no part of its hash: those without stay the same.
   const opened = passThrough.length === 0 ? {} : { passThrough };
+  const classify = inOrder(ordered.flatMap((file) => file.classify));
+  const destinations = inOrder(ordered.flatMap((file) => file.destinations));
   const hashed = canonicalize({
     v: HASHED_FORMAT,
     posture: posture.value,
     rules: rules.map(hashedRule),
     ...opened,
+    // Absent when there are none, so that a set without rows has the hash it always had.
+    ...(classify.length > 0 ? { classify } : {}),
+    ...(destinations.length > 0 ? { destinations } : {}),
   });
   if (hashed === undefined) throw new Error('a policy set has no canonical form');
   return ok({
@@ -90,7 +95,17 @@ export function assemblePolicySet(
     rules,
     posture: posture.value,
     ...opened,
+    classify,
+    destinations,
   });
+}
+
+/** Rows by their canonical text: the order they were written in means nothing. */
+function inOrder<T>(rows: readonly T[]): readonly T[] {
+  return rows
+    .map((row) => ({ row, text: canonicalize(row) ?? '' }))
+    .sort((a, b) => compareText(a.text, b.text))
+    .map(({ row }) => row);
 }
 
 /** `13 packs 1.0.0, mine 2.1.0`: the packs of the commonest version counted, the others named; the hash says the rest. */

@@ -107,12 +107,20 @@ export type ProxyQuestion =
       readonly payload: Payload;
     }
   | {
-      /** A signature asked of the SSH agent. */
+      /** A signature asked of the SSH agent. What is here was read out of `data` and `bind`, and is read out of them again by who signs. */
       readonly kind: 'sign';
       readonly credential: string;
+      /** Host whose key the client showed: the entry of the credential's `limits.hosts` that it belongs to. */
       readonly host: string;
       readonly user: string;
+      /** Public key that is to sign: base64 of its blob. */
       readonly key: string;
+      /** What would be signed, base64: the request of RFC 4252, section 7. */
+      readonly data: string;
+      /** Of the agent's protocol: 2 and 4 ask an RSA key for SHA-256 or SHA-512. */
+      readonly flags: number;
+      /** What the client showed of the host that it talks to (`session-bind@openssh.com`), base64. */
+      readonly bind: { readonly hostKey: string; readonly sessionId: string; readonly signature: string };
     };
 
 export type ProxyMessage =
@@ -164,7 +172,7 @@ export interface Swap {
   readonly minted: string;
   readonly placeholder: string;
   readonly secret: string;
-  /** What to do with it: `replace` it where it stands; `sigv4` signs the request anew; `postgres` opens the upstream connection with it; `ssh` signs. */
+  /** What to do with it: `replace` it where it stands; `sigv4` signs the request anew; `postgres` opens the upstream connection with it; `ssh`: it is the signature itself (base64 of its blob), over the question's `data` alone. */
   readonly use:
     | { readonly kind: 'replace' }
     | {
@@ -179,10 +187,30 @@ export interface Swap {
   readonly expiresAt: number;
 }
 
+/** One key that a session may ask to sign with. The private half is nowhere near the proxy. */
+export interface SshAgentKey {
+  readonly credential: string;
+  /** Base64 of the public key's blob, as in `authorized_keys`. */
+  readonly publicKey: string;
+  readonly comment: string;
+  /** Lines of a `known_hosts` file; hashed names and markers included. */
+  readonly knownHosts: string;
+  /** Hosts that it may be used for: `limits.hosts` of its record. */
+  readonly hosts: readonly string[];
+}
+
 export type DaemonToProxy =
   | { readonly kind: 'settings'; readonly settings: ProxySettings }
   | { readonly kind: 'route'; readonly route: Route }
   | { readonly kind: 'forget'; readonly session: string }
+  /** The SSH agent of a session: where its socket is made, and the keys that it lists; replaces those it had. Gone after `forget`. */
+  | {
+      readonly kind: 'ssh-agent';
+      readonly session: string;
+      /** Absolute path in the session's own folder; short enough for a socket (103 bytes). */
+      readonly socket: string;
+      readonly keys: readonly SshAgentKey[];
+    }
   /** Placeholders of a session, so that the proxy finds them wherever they stand; replaces those it had. */
   | { readonly kind: 'placeholders'; readonly session: string; readonly values: readonly string[] }
   | {

@@ -21,6 +21,7 @@ const text = (most: number) => z.string().max(most);
 const short = text(1024);
 const long = text(128 * 1024);
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const base64 = long.regex(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/);
 const port = z.number().int().min(1).max(65535);
 const host = text(1024).min(1);
 const pair = z.tuple([long, text(MAX_VOLUME)]);
@@ -113,6 +114,16 @@ const statement = z.strictObject({
   reads: z.array(short).max(4096),
   writes: z.array(short).max(4096),
   tags: z.array(text(64)).max(256),
+  needs: z
+    .array(
+      z.strictObject({
+        table: short,
+        privilege: z.enum(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'USAGE', 'CREATE', 'OWNER']),
+      }),
+    )
+    .max(16384)
+    .exactOptional(),
+  calls: z.array(short).max(4096).exactOptional(),
 });
 
 const question = z.discriminatedUnion('kind', [
@@ -133,9 +144,21 @@ const question = z.discriminatedUnion('kind', [
     text: text(MAX_VOLUME),
     statements: z.array(statement).max(16384),
     payload,
+    values: digest.nullable().exactOptional(),
+    continues: short.nullable().exactOptional(),
+    searchPath: long.nullable().exactOptional(),
   }),
   z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),
-  z.strictObject({ kind: z.literal('sign'), credential: short, host, user: short, key: long }),
+  z.strictObject({
+    kind: z.literal('sign'),
+    credential: short,
+    host,
+    user: short,
+    key: base64,
+    data: base64,
+    flags: z.number().int().min(0).max(0xffff_ffff),
+    bind: z.strictObject({ hostKey: base64, sessionId: base64, signature: base64 }),
+  }),
 ]);
 
 const id = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);

@@ -1,8 +1,11 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, SessionId, TimeMs } from '../core/brand.ts';
+import { EMPTY_PAYLOAD } from '../core/data/payload.ts';
 import type { Hasher } from '../core/ports.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
-import type { RecordedCase } from './case-file.ts';
+import type { RecordedCase, RecordedRequest } from './case-file.ts';
+import { buildHttpAction } from './http/http-action.ts';
+import { describeRequest } from './http/request.ts';
 import { buildCodeAction, buildShellAction } from './shell-action.ts';
 
 /** Where a recorded case is taken to happen; cases do not say. */
@@ -73,5 +76,58 @@ export function normalizeCase(
       action: buildCodeAction({ ...base, surface: 'code', language, code: action.code }, knowledge, hasher),
     };
   }
+  if (action.kind === 'http') return request(action.request, place, knowledge, hasher);
   return { kind: 'unsupported', reason: `kind \`${action.name}\` is not evaluated by this build` };
+}
+
+declare const TextEncoder: { new (): { encode(text: string): Uint8Array } };
+
+/** The request as a proxy would have met it: in the clear for `http`, opened TLS for `https`, the name dialled that the address names. */
+function request(
+  recorded: RecordedRequest,
+  place: CasePlace,
+  knowledge: Knowledge,
+  hasher: Hasher,
+): NormalizedCase {
+  const split = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(recorded.url);
+  if (split === null) return { kind: 'unreadable', reason: 'its address is no web address' };
+  const [, scheme = '', authority = '', rest = ''] = split;
+  const at = authority.lastIndexOf('@');
+  const window = new TextEncoder().encode(recorded.body);
+  const described = describeRequest(
+    {
+      method: recorded.method,
+      scheme: scheme.toLowerCase() === 'https' ? 'https' : 'http',
+      authority: authority.slice(at + 1),
+      // With a user name in front, the whole address stands in the request line, as a client sends it to a proxy.
+      rawTarget: at >= 0 ? recorded.url : rest.startsWith('/') ? rest : `/${rest}`,
+      routeHost: null,
+      routePort: null,
+      sni: null,
+      protocol: 'http/1.1',
+      headers: recorded.headers,
+      window,
+      length: recorded.length ?? window.length,
+      inspected: recorded.length !== null && recorded.length > window.length ? 'part' : 'whole',
+      multipart: null,
+    },
+    hasher,
+  );
+  if (!described.ok) return { kind: 'unreadable', reason: described.error.reason };
+  const { id, sessionId, at: when, home, workspace, user } = place;
+  const action = buildHttpAction(
+    {
+      id,
+      sessionId,
+      at: when,
+      place: { cwd: null, home, workspace, user },
+      request: described.value,
+      payload: { ...EMPTY_PAYLOAD, bytes: window.length },
+      address: recorded.address,
+      modifiedFrom: null,
+    },
+    knowledge,
+    hasher,
+  );
+  return { kind: 'action', action };
 }

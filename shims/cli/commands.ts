@@ -66,6 +66,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./intent.ts')).intent,
   },
   {
+    name: 'credential',
+    words: 'add|list|remove|test',
+    what: 'secrets that agents use and never see',
+    load: async () => (await import('./credential.ts')).credential,
+  },
+  {
     name: 'preview',
     words: 'list|finish|undo ID',
     what: 'previews that were left behind',

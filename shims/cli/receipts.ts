@@ -54,6 +54,7 @@ const KINDS: readonly ReceiptKind[] = [
   'key',
   'checkpoint',
   'lifecycle',
+  'credential',
 ];
 const DEFAULT_LIMIT = 30;
 const MAX_LIMIT = 100_000;

@@ -5,6 +5,7 @@ import { basename, delimiter, isAbsolute, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import { loadCredentialTable } from '../../electron/edge/credential-table.ts';
 import { sessionOpenedSchema } from '../../electron/wire/control.ts';
 import { type Places, placesFrom } from '../../electron/wire/places.ts';
 import { visibleLine } from '../../electron/wire/terminal-text.ts';
@@ -28,6 +29,7 @@ import {
   writeGuardConfig,
 } from './guard-launch.ts';
 import { layoutOf, stateOfAgent } from './guard-layout.ts';
+import { findSecrets, placeholderEnvironment, unknownSecretsNotice } from './handed-secrets.ts';
 import { findInstallation } from './installation.ts';
 import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
 import { type PreviewChoice, settlePreview } from './preview-settle.ts';
@@ -168,6 +170,13 @@ async function runSession(
     return made;
   }
   const folder = made === null ? null : made.value;
+  const table = loadCredentialTable();
+  if (!table.ok) {
+    if (temp !== null) removeTemp(temp);
+    if (folder !== null) removePreviewFolder(folder);
+    return table;
+  }
+  const handed = findSecrets(process.env, home, table.value);
   const opened = await callFor(
     control,
     {
@@ -194,6 +203,8 @@ async function runSession(
               hosts: [...configuredHosts(process.env)],
               ...(folder === null ? {} : { preview: true }),
             },
+      secrets: [...handed.secrets, ...handed.exposed],
+      secret_settings: { ...handed.settings },
     },
     sessionOpenedSchema,
   );
@@ -206,7 +217,15 @@ async function runSession(
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   // Where the kernel holds every program, programs need no shims: the shells' own line is all that is asked before.
   const shims = plan.mode === null ? session.shims : [];
-  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path, session.calm);
+  const dir = makeSessionDir(
+    places.sessions,
+    session.session,
+    shims,
+    installation,
+    path,
+    session.calm,
+    session.proxy?.port ?? null,
+  );
   if (!dir.ok) return closing(dir);
   const trust = writeTrust(dir.value.path, session.authority, process.env);
   if (!trust.ok) {
@@ -233,7 +252,9 @@ async function runSession(
     dir.value.remove();
     return closing(surface);
   }
-  announce(session, plan, onTerminal || request.verbose, say);
+  const placeholders = placeholderEnvironment(dir.value.path, handed, session.environment);
+  const exposed = unknownSecretsNotice(handed.unknown);
+  announce(session, plan, exposed, onTerminal || request.verbose, say);
   const command =
     plan.mode === null || before === null || installation.guard === null
       ? request.command
@@ -260,18 +281,21 @@ async function runSession(
     cwd: process.cwd(),
     signalAgent: (number: number) => surface.value.signalAgent(number),
     toStandardError: request.preview?.json === true,
-    env: agentEnvironment(plan.mode, temp, {
-      path,
-      session: session.session,
-      directory: dir.value.path,
-      socket: dir.value.socket,
-      shims: dir.value.shims,
-      bashIntegration: dir.value.bashIntegration,
-      fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
-      deadlineMs: session.deadline_ms,
-      trust: trust.value,
-      proxy: session.proxy === null ? null : { session: session.session, ...session.proxy },
-    }),
+    env: {
+      ...agentEnvironment(plan.mode, temp, {
+        path,
+        session: session.session,
+        directory: dir.value.path,
+        socket: dir.value.socket,
+        shims: dir.value.shims,
+        bashIntegration: dir.value.bashIntegration,
+        fileShim: process.env['COUNTERSIGN_FILE_SHIM'] === 'off' ? null : dir.value.fileShim,
+        deadlineMs: session.deadline_ms,
+        trust: trust.value,
+        proxy: session.proxy === null ? null : { session: session.session, ...session.proxy },
+      }),
+      ...placeholders,
+    },
   };
   agent = onTerminal ? await runOnTerminal(launch) : runPlain(launch);
   const end = await agent.ended;
@@ -340,6 +364,7 @@ const CLASSIFIED_NAMES: readonly string[] = [
 function announce(
   session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },
   plan: GuardPlan,
+  exposed: string | null,
   wanted: boolean,
   say: (line: string) => void,
 ): void {
@@ -347,6 +372,7 @@ function announce(
   if (!wanted) return;
   for (const warning of session.warnings) say(visibleLine(warning));
   if (plan.notice !== null) say(visibleLine(plan.notice));
+  if (exposed !== null) say(visibleLine(exposed));
   say(
     `session ${session.session}, assurance ${session.assurance}; receipts: countersign receipts list --session ${session.session}`,
   );

@@ -82,6 +82,7 @@ export const CANARY_FACTS: FactSet = {
     entities: [],
     classes: [],
     recent: [],
+    untrusted: null,
     recentTimes: [],
   },
   environment: [],

@@ -77,14 +77,38 @@ export const FACT_TYPES: Readonly<Record<string, Readonly<Record<string, FactTyp
     velocity: 'dyn',
   },
   Request: { text: 'string' },
+  /** `source` is null while nothing was seen. */
+  Untrusted: { seen: 'bool', count: 'dyn', kinds: 'list<string>', source: 'dyn' },
   History: {
     tools: 'list<string>',
     entities: 'list<string>',
     classes: 'list<string>',
     counts: 'map<string, dyn>',
+    untrusted: 'Untrusted',
     recent: 'list<PriorAction>',
   },
   Alignment: { scope: 'string', distance: 'dyn', drift: 'dyn', words: 'list<string>' },
+  Payload: { level: 'string', kinds: 'list<string>', bytes: 'dyn', inspected: 'string' },
+  DataFlow: { source: 'string', level: 'string', because: 'string', age_ms: 'dyn', matches: 'dyn' },
+  Data: {
+    classes: 'list<string>',
+    level: 'dyn',
+    payload: 'Payload',
+    flows: 'list<DataFlow>',
+    flow_level: 'dyn',
+    flow_matches: 'dyn',
+    placeholder: 'dyn',
+    findings: 'dyn',
+    untrusted: 'dyn',
+  },
+  Destination: {
+    host: 'string',
+    port: 'dyn',
+    category: 'dyn',
+    first_seen: 'bool',
+    accepts: 'string',
+    labels: 'list<string>',
+  },
   EnvironmentFact: { value: 'dyn', source: 'string', age_ms: 'dyn' },
 };
 
@@ -99,10 +123,10 @@ export const FACT_ROOTS = {
   session: 'Session',
   request: 'Request',
   history: 'History',
-  data: 'dyn',
+  data: 'Data',
   alignment: 'Alignment',
   environment: 'map<string, EnvironmentFact>',
-  destination: 'dyn',
+  destination: 'Destination',
 } as const satisfies Readonly<Record<string, FactType>>;
 
 export type FactRoot = keyof typeof FACT_ROOTS;

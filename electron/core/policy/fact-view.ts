@@ -185,6 +185,13 @@ function buildRoot(name: Exclude<FactRoot, 'command' | 'effect'>, facts: FactSet
         tools: context.tools,
         entities: context.entities,
         classes: context.classes,
+        // Never unknown: what was not looked at had no signs that anybody saw.
+        untrusted: {
+          seen: context.untrusted !== null,
+          count: context.untrusted?.count ?? 0,
+          kinds: context.untrusted?.kinds ?? [],
+          source: context.untrusted?.source ?? null,
+        },
         counts: context.counts,
         recent: context.recent.map((prior) => ({
           tool: prior.tool,

@@ -1,4 +1,5 @@
 import type { Digest, Json, RuleId } from '../brand.ts';
+import type { ClassifyRow, DestinationRow } from '../data/destination.ts';
 
 /** The classes a rule can have. `forbidden` stands above every priority (AARM R3.a, R3.b). */
 export type RuleClass = 'forbidden' | 'deny' | 'step_up' | 'defer' | 'modify' | 'allow';
@@ -96,6 +97,9 @@ export interface PolicySet {
   readonly posture: Posture;
   /** Hosts whose TLS the proxy passes on unopened: exact or `*.example.org`; port null: any. Absent: none. */
   readonly passThrough?: readonly PassThroughHost[];
+  /** What is read where, and what may go where (`classify:`, `destinations:`); absent: no rows. */
+  readonly classify?: readonly ClassifyRow[];
+  readonly destinations?: readonly DestinationRow[];
 }
 
 export interface PassThroughHost {

@@ -18,7 +18,7 @@ import type { ContextReference } from './receipt.ts';
  * Bodies, by kind (other members are kept and hashed, and not summarised):
  *   session {}                              intent {text}                      claim {text}
  *   action {id, tool, operation, summary, entities?: text[]}                   decision {action, result}
- *   approval {action}                       outcome {action, result}           data {class}
+ *   approval {action}                       outcome {action, result}           data {class} | {untrusted: {kind, …}[], source}
  *   environment {name}
  */
 
@@ -70,6 +70,7 @@ export function emptySummary(startedAt: TimeMs): ContextSummary {
     tools: [],
     entities: [],
     classes: [],
+    untrusted: null,
     recent: [],
     recentTimes: [],
   };
@@ -133,6 +134,26 @@ function withAction(summary: ContextSummary, entry: ContextEntry): ContextSummar
   };
 }
 
+const MAX_KINDS = 16;
+
+/** Content that wants to steer its reader: how often, of what kinds, and where the newest came from. */
+function withUntrusted(summary: ContextSummary, body: JsonObject, signals: readonly Json[]): ContextSummary {
+  const kinds = signals.flatMap((signal) =>
+    signal !== null && typeof signal === 'object' && !Array.isArray(signal)
+      ? texts([(signal as JsonObject).kind ?? null])
+      : [],
+  );
+  const before = summary.untrusted;
+  return {
+    ...summary,
+    untrusted: {
+      count: (before?.count ?? 0) + 1,
+      kinds: withNames(before?.kinds ?? [], kinds, MAX_KINDS).list,
+      source: text(body, 'source') ?? 'unknown',
+    },
+  };
+}
+
 function amended(summary: ContextSummary, id: string | null, change: Partial<PriorAction>): ContextSummary {
   if (id === null || !summary.recent.some((prior) => prior.id === id)) return summary;
   return {
@@ -177,6 +198,8 @@ export function advanceSummary(summary: ContextSummary, entry: ContextEntry): Co
       return amended(counted, text(entry.body, 'action'), { result });
     }
     case 'data': {
+      const { untrusted } = entry.body;
+      if (Array.isArray(untrusted)) return withUntrusted(next, entry.body, untrusted as readonly Json[]);
       const named = text(entry.body, 'class');
       // What nothing classifies, or names in no level we know, counts as the highest (R2.c).
       const level = LEVELS.find((known) => known === named) ?? 'RESTRICTED';

@@ -1,4 +1,5 @@
 import type { EffectKind, ObjectKind } from '../effect.ts';
+import { type HttpFamily, type HttpIndex, indexFamilies } from './http-knowledge.ts';
 import { indexPaths, type PathEntry, type PathIndex } from './path-index.ts';
 
 /** Which words of a command an effect is about. */
@@ -108,6 +109,8 @@ export interface Knowledge {
   readonly services: NameTable;
   readonly hosts: NameTable;
   readonly packages: NameTable;
+  /** What requests to services mean. */
+  readonly http: HttpIndex;
 }
 
 export interface NameTable {
@@ -125,6 +128,7 @@ export interface KnowledgeParts {
   readonly services: readonly (readonly [string, readonly string[]])[];
   readonly hosts: readonly (readonly [string, readonly string[]])[];
   readonly packages: readonly (readonly [string, readonly string[]])[];
+  readonly http: readonly HttpFamily[];
 }
 
 /** Builds the lookup structures once, so that judging one action costs a few map reads. */
@@ -144,6 +148,7 @@ export function indexKnowledge(parts: KnowledgeParts): Knowledge {
     services: nameTable(parts.services),
     hosts: nameTable(parts.hosts),
     packages: nameTable(parts.packages),
+    http: indexFamilies(parts.http),
   };
 }
 

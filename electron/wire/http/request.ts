@@ -1,6 +1,8 @@
 import type { Header, HttpRequest, MultipartPart } from '../../core/http.ts';
 import type { Hasher } from '../../core/ports.ts';
-import { err, type Result } from '../../core/result.ts';
+import { err, ok, type Result } from '../../core/result.ts';
+import { essenceOf, readBody } from './body.ts';
+import { readTarget } from './target.ts';
 
 /** One request as it stood on the wire, before anybody understood it; what the proxy has after the head's strict parse. */
 export interface RequestInput {
@@ -33,10 +35,98 @@ export interface RequestFault {
   readonly reason: string;
 }
 
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$/;
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,200}$/;
+const MAX_HEADERS = 500;
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+/** Headers that some servers obey in the method's place. */
+const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'];
+/** Headers of which a second one with another value is read differently by different servers. */
+const SINGLE = new Set([
+  'host',
+  'content-type',
+  'content-length',
+  'authorization',
+  'content-encoding',
+  ...OVERRIDES,
+]);
+
 /**
  * Says what one request means (AARM R1, R5.a): target parsed once by the WHATWG rules, body read by its type. Never throws. With a
  * `hasher` the digest of the window is in it, and an approval is bound to the body's very bytes.
  */
-export function describeRequest(_input: RequestInput, _hasher?: Hasher): Result<HttpRequest, RequestFault> {
-  return err({ code: 'bad-target', reason: 'requests are not understood yet' });
+export function describeRequest(input: RequestInput, hasher?: Hasher): Result<HttpRequest, RequestFault> {
+  const { method } = input;
+  if (!METHOD.test(method) || method === 'CONNECT')
+    return err({ code: 'bad-method', reason: `\`${method.slice(0, 40)}\` is no method of a request` });
+  const fault = headerFault(input.headers);
+  if (fault !== null) return err({ code: 'bad-header', reason: fault });
+  const place = readTarget(input);
+  if (!place.ok) return place;
+  const { target } = place.value;
+  const typed = headerOf(input.headers, 'content-type');
+  const read = readBody(input, typed, target);
+  const oddities = new Set([...place.value.oddities, ...read.oddities]);
+  if (method !== method.toUpperCase()) oddities.add('odd-method');
+  if (OVERRIDES.some((name) => headerOf(input.headers, name) !== null)) oddities.add('method-override');
+  return ok({
+    method,
+    target,
+    protocol: input.protocol,
+    headers: endToEnd(input.headers),
+    contentType: essenceOf(typed),
+    body: read.body,
+    length: input.length,
+    inspected: input.inspected,
+    oddities: [...oddities],
+    ...(hasher === undefined ? {} : { bodyDigest: hasher.sha256(input.window) }),
+  });
+}
+
+/** Value of the first header of a name (lower case); null when there is none. */
+export function headerOf(headers: readonly Header[], name: string): string | null {
+  return headers.find(([key]) => key === name)?.[1] ?? null;
+}
+
+/** The method that a server may act by: the overriding header's, else the request's; upper case. */
+export function methodOf(request: Pick<HttpRequest, 'method' | 'headers'>): string {
+  for (const name of OVERRIDES) {
+    const value = headerOf(request.headers, name)?.trim();
+    if (value !== undefined && METHOD.test(value)) return value.toUpperCase();
+  }
+  return request.method.toUpperCase();
+}
+
+function headerFault(headers: readonly Header[]): string | null {
+  if (headers.length > MAX_HEADERS) return `it has more than ${MAX_HEADERS} headers`;
+  const seen = new Map<string, string>();
+  for (const [name, value] of headers) {
+    if (!NAME.test(name)) return `\`${name.slice(0, 60)}\` is no name of a header`;
+    if (/[\u0000\r\n]/.test(value)) return `the header \`${name}\` holds a line end or a NUL`;
+    if (!SINGLE.has(name)) continue;
+    const before = seen.get(name);
+    if (before !== undefined && before !== value) return `the header \`${name}\` is there twice and differs`;
+    seen.set(name, value);
+  }
+  return null;
+}
+
+/** Without hop-by-hop headers and those that `Connection` names. */
+function endToEnd(headers: readonly Header[]): readonly Header[] {
+  const named = new Set(
+    headers
+      .filter(([name]) => name === 'connection')
+      .flatMap(([, value]) => value.split(',').map((word) => word.trim().toLowerCase())),
+  );
+  return headers.filter(([name]) => !HOP_BY_HOP.has(name) && !named.has(name));
 }

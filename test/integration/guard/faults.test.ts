@@ -13,6 +13,7 @@ import {
   guardStage,
   isAlive,
   sessionBelow,
+  stopWhole,
   treeOf,
 } from './stage.ts';
 
@@ -131,9 +132,9 @@ describe('when a part of it fails, the guard', () => {
     await agent.hears('up');
     const { supervisor, first } = await sessionBelow(agent.child.pid ?? -1);
     const inside = treeOf(first);
-    process.kill(supervisor, 'SIGSTOP');
+    await stopWhole(supervisor);
     agent.say(`echo x > hung; echo went on`);
-    await eventually('the watchdog ended it', () => (inside.some(isAlive) ? null : true), 14_000);
+    await eventually('the watchdog ended it', () => (inside.some(isAlive) ? null : true), 25_000);
     assert.ok(!existsSync(join(stage.work, 'hung')));
     assert.match((await agent.ended).stderr, /countersign/);
   });

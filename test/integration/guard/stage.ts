@@ -327,6 +327,25 @@ function partsOf(find: (all: readonly OneProcess[]) => number | null): SessionPr
   return { guard, supervisor: supervisor.pid, first: first.pid, agent: agent.pid };
 }
 
+/**
+ * Stops a process and waits until all of it stands still: the kernel tells one thread, which tells the others, and on a busy machine they go
+ * on answering for a while.
+ */
+export async function stopWhole(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const isStopped = (thread: string): boolean => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+      return 'TtXZ'.includes(stat[stat.lastIndexOf(')') + 2] ?? '');
+    } catch {
+      return true;
+    }
+  };
+  await eventually('it stands still', () =>
+    readdirSync(`/proc/${pid}/task`).every(isStopped) ? true : null,
+  );
+}
+
 interface OneProcess {
   readonly pid: number;
   readonly parent: number;

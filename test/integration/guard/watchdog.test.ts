@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { type GuardSession, openGuardSession } from './session-double.ts';
-import { eventually, isAlive, sessionOf, treeOf } from './stage.ts';
+import { eventually, isAlive, sessionOf, stopWhole, treeOf } from './stage.ts';
 
 /** Ten beats of a second, and time for a machine that has other work. */
 const NOTICED_MS = 25_000;
@@ -20,7 +20,7 @@ function outputOf(child: ChildProcess): () => string {
 async function endsWhenStopped(session: GuardSession, child: ChildProcess, output: () => string) {
   const { supervisor, first } = await sessionOf(child.pid ?? -1);
   const inside = treeOf(first);
-  process.kill(supervisor, 'SIGSTOP');
+  await stopWhole(supervisor);
   await eventually(
     'the watchdog ended it',
     () => ([...inside, supervisor].some(isAlive) ? null : true),

@@ -140,20 +140,15 @@ test('every exec is asked about where a rule or the posture speaks of all of the
   assert.equal(tables([], { policy: policy([], 'STEP_UP') }).everyExec, true);
 });
 
-test('hosts are host and port, an address of IPv6 in brackets', () => {
+test('no host passes without a question: it would go round the proxy', () => {
   const guard = {
     writable: [],
     tools: [],
     temp: null,
     veiled: [],
-    byContent: () => false,
     hosts: ['a.example:443', '[::1]:80', 'b:*'],
   };
-  assert.deepEqual(tables([], { guard }).hosts, [
-    { host: 'a.example', port: 443 },
-    { host: '::1', port: 80 },
-    { host: 'b', port: null },
-  ]);
+  assert.deepEqual(tables([], { guard }).hosts, []);
 });
 
 test('an ALLOW stands for the session only where nothing else could make it another', () => {

@@ -127,6 +127,7 @@ export function facts(over: Partial<Action> = {}, rest: Partial<FactSet> = {}): 
       entities: [],
       classes: [],
       recent: [],
+      untrusted: null,
       recentTimes: [990_000, 995_000],
     },
     environment: [],

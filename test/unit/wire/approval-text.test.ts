@@ -27,6 +27,7 @@ function view(text: string): ApprovalView {
       effects: [],
     },
     prior_actions: [],
+    flows: [],
     data_classes: [],
     distance: null,
     risk: 'high',
