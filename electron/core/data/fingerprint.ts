@@ -340,6 +340,13 @@ export function addWhole(list: MarkList, value: Uint8Array, key: Uint32Array): v
   push(list, HASH[0] as number, HASH[1] as number);
 }
 
+/** Adds marks that were made before. */
+export function addMade(list: MarkList, marks: Uint8Array): void {
+  const view = new DataView(marks.buffer, marks.byteOffset, marks.byteLength);
+  for (let i = 0; i + MARK_BYTES <= marks.length; i += MARK_BYTES)
+    push(list, view.getUint32(i), view.getUint32(i + 4));
+}
+
 /** The gathered marks as `Payload.marks` wants them: 8 bytes each (big-endian), sorted, no duplicates. */
 export function sortedMarks(list: MarkList): Uint8Array {
   const count = list.length / 2;
