@@ -32,9 +32,12 @@ const NEEDED = [
   ['make', 'make'],
   ['python3', 'python3'],
   ['bwrap', 'bubblewrap'],
+  // Clients of the network that sessions use.
   ['git', 'git'],
-  ['curl', 'curl'],
   ['wget', 'wget'],
+  ['npm', 'npm'],
+  ['pip3', 'python3-pip'],
+  ['javac', 'default-jdk-headless'],
   ['ssh', 'openssh-client'],
   ['sshd', 'openssh-server'],
   // The database behind the proxy, and its client.

@@ -25,7 +25,11 @@ describe('a database in a guarded session', () => {
     );
     place = installation();
     keyring = await openKeyring(place.root);
-    daemon = await place.startDaemon({ ...keyring.env, COUNTERSIGN_APPROVAL_MS: '1500', COUNTERSIGN_DEFERRAL_MS: '1500' });
+    daemon = await place.startDaemon({
+      ...keyring.env,
+      COUNTERSIGN_APPROVAL_MS: '1500',
+      COUNTERSIGN_DEFERRAL_MS: '1500',
+    });
     const person = place.person([
       ...['credential', 'add', 'shop', '--kind', 'postgres', '--host', `127.0.0.1:${server.port}`],
       ...['--database', 'shop', '--user', 'admin', '--env', 'DATABASE_URL'],
@@ -60,7 +64,9 @@ describe('a database in a guarded session', () => {
   });
 
   test('a statement that runs a program is denied by its rule', async () => {
-    const done = await run(`printf '%s' "copy orders to program 'cat > /tmp/never'" > s.sql; psql "$DATABASE_URL" -X -f s.sql`);
+    const done = await run(
+      `printf '%s' "copy orders to program 'cat > /tmp/never'" > s.sql; psql "$DATABASE_URL" -X -f s.sql`,
+    );
     assert.match(done.stderr, /databases\.takeover/, `${done.stdout}${done.stderr}${daemon.log()}`);
   });
 
