@@ -1,7 +1,7 @@
-import type { Digest } from '../brand.ts';
-import { LEVELS } from '../context.ts';
-import { MARK_BYTES } from './fingerprint.ts';
-import type { DataSource, Flow, FlowStore } from './flow.ts';
+import type { Digest } from '../core/brand.ts';
+import { LEVELS } from '../core/context.ts';
+import { MARK_BYTES } from '../core/data/fingerprint.ts';
+import type { DataSource, Flow, FlowStore } from '../core/data/flow.ts';
 
 const MAX_MARKS = 500_000;
 const MAX_FLOWS = 16;
