@@ -10,19 +10,31 @@ import { classifyRead } from '../../../electron/core/data/classification.ts';
 import { marksOf, scanPayload } from '../../../electron/core/data/scan.ts';
 import { createCarried, dataPart, factsOf } from '../../../electron/daemon/carried.ts';
 import type { Session } from '../../../electron/daemon/session-store.ts';
-import { createFlowMemory } from '../../../electron/edge/flow-memory.ts';
-import { nodeHasher } from '../../../electron/edge/hasher.ts';
+import { readCommonText } from '../../../electron/edge/common-text.ts';
+import { openFingerprintStore } from '../../../electron/edge/fingerprint-store.ts';
 import { inflate } from '../../../electron/edge/inflate.ts';
 import { actionOf } from '../semantic/scene.ts';
 
+const common = readCommonText();
 const KEY = new Uint8Array(16).fill(9);
 const TEXT = 'Ottilie Wagenknecht owes 9318.20 to the brewery of Hinterwald since the third of March';
 const folder = mkdtempSync(join(tmpdir(), 'csn-carried-'));
-after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
+const closings: (() => Promise<void>)[] = [];
+after(async () => {
+  for (const close of closings) await close();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+});
 const session = { id: 'sess_a', home: '/home/nobody', guard: null } as unknown as Session;
 
 function bench(name = 'path:/home/u/debts.txt', late = false) {
-  const store = createFlowMemory(nodeHasher.sha256(''));
+  const opened = openFingerprintStore({
+    directory: mkdtempSync(join(folder, 'store-')),
+    key: KEY,
+    common: common.digest,
+  });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  closings.push(() => store.close());
   store.remember(
     { name, level: 'CONFIDENTIAL', because: 'test', session: 'sess_a' as SessionId, action: null, at: 1 },
     marksOf(TEXT, KEY),

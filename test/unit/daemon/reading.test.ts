@@ -11,12 +11,13 @@ import type { Effect } from '../../../electron/core/effect.ts';
 import { createReading, type ReadNews } from '../../../electron/daemon/reading.ts';
 import type { Session } from '../../../electron/daemon/session-store.ts';
 import { platformTimers } from '../../../electron/daemon/timer.ts';
-import { createFlowMemory } from '../../../electron/edge/flow-memory.ts';
-import { nodeHasher } from '../../../electron/edge/hasher.ts';
+import { readCommonText } from '../../../electron/edge/common-text.ts';
+import { openFingerprintStore } from '../../../electron/edge/fingerprint-store.ts';
 import { inflate } from '../../../electron/edge/inflate.ts';
 import { createReadScanner } from '../../../electron/edge/read-scan.ts';
 import { scanRead } from '../../../electron/edge/read-scan-text.ts';
 
+const common = readCommonText();
 const KEY = new Uint8Array(16).fill(7);
 const folder = mkdtempSync(join(tmpdir(), 'csn-reading-'));
 const closings: (() => Promise<void>)[] = [];
@@ -28,13 +29,20 @@ after(async () => {
 const TEXT = 'The agreed price for the vineyard at Unterbach is 418300 and stays between the two families.';
 
 function bench(level: Level = 'CONFIDENTIAL') {
-  const store = createFlowMemory(nodeHasher.sha256(''));
+  const opened = openFingerprintStore({
+    directory: mkdtempSync(join(folder, 'store-')),
+    key: KEY,
+    common: common.digest,
+  });
+  if (!opened.ok) throw new Error(opened.error.message);
+  const store = opened.value;
+  closings.push(() => store.close());
   const reading = createReading({
     clock: { now: () => Date.now() },
     timers: platformTimers(),
     store,
     scanner: createReadScanner(KEY),
-    scanNow: (bytes) => scanRead(bytes, KEY),
+    scanNow: (bytes) => scanRead(bytes, KEY, common.filter),
     marksOf: (text) => marksOf(text, KEY),
     classify: (effect) => ({ level, source: `path:${effect.object.value}`, because: 'the test' }),
   });
