@@ -221,6 +221,23 @@ function head(category: string): string {
   return category.split(':')[0] ?? '';
 }
 
+/** Requests that we wrote ourselves: no public corpus has any. Their figures say that rules do what they were written for, and no more. */
+const OWN = join(ROOT, 'test', 'vectors', 'http');
+
+function caseFiles(folder: string): readonly string[] {
+  return [folder, OWN].flatMap((place) =>
+    readdirSync(place)
+      .filter((file) => file.endsWith('.jsonl'))
+      .sort()
+      .map((file) => join(place, file)),
+  );
+}
+
+function titleOf(path: string): string {
+  const name = basename(path, '.jsonl');
+  return path.startsWith(OWN) ? `http.${name} (our own)` : name;
+}
+
 function main(): void {
   const folder = resolve(options.corpora);
   if (!existsSync(folder)) fail(`no corpora at \`${folder}\`: give their folder with --corpora DIR`);
@@ -234,15 +251,14 @@ function main(): void {
   const hits = new Map<string, { malicious: number; benign: number }>();
   const lines: SummaryLine[] = [];
   const ordinary: Scored[] = [];
-  for (const name of readdirSync(folder)
-    .filter((file) => file.endsWith('.jsonl'))
-    .sort()) {
+  for (const path of caseFiles(folder)) {
+    const name = basename(path);
     if (options.only !== '' && !name.includes(options.only)) continue;
-    const rows = scoreFile(join(folder, name), policy, knowledge).filter(
+    const rows = scoreFile(path, policy, knowledge).filter(
       (row) => options.half === 'both' || row.half === options.half,
     );
     if (rows.length === 0) continue;
-    process.stdout.write(`${basename(name, '.jsonl')}\n`);
+    process.stdout.write(`${titleOf(path)}\n`);
     const unsupported = rows.filter((row) => row.answer.rule === 'unsupported');
     if (unsupported.length === rows.length) {
       process.stdout.write(`  ${rows.length} rows, all DEFER: ${rows[0]?.answer.reason ?? ''}\n`);
@@ -262,7 +278,7 @@ function main(): void {
       }
       for (const [key, some] of [...groups].sort()) {
         report(key, some, label);
-        lines.push(summaryLine(basename(name, '.jsonl'), key, some, label));
+        lines.push(summaryLine(titleOf(path), key, some, label));
       }
       if (label === 'benign' && /^(?:nl2bash|tldr|intercode)\./.test(name))
         ordinary.push(...labelled.filter((row) => !head(row.oracle.category).startsWith('risky')));

@@ -58,6 +58,7 @@ import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
+import { agentSocketOf } from './mint-ssh.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
@@ -313,6 +314,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     credentials: credentials.value.service,
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
     returns: createReturns(mediation),
     fingerprintKey: dataKeys.value.fingerprint,
     passThrough: () => armedNow()?.set.passThrough ?? [],
@@ -471,6 +473,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     admit: (session) => running.admit(session, session.guard === null),
     authority: running.authority.certificatePem,
     credentials: credentials.value,
+    agentSocket: (session) => agentSocketOf(places.sessions, session),
     stop: options.onStop,
   });
   const control = await openDoor(places.controlSocket, (socket) =>

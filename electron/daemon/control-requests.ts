@@ -37,6 +37,8 @@ export interface ControlRequestPorts {
   /** Certificate of the session authority, PEM. */
   readonly authority: string;
   readonly credentials: CredentialRequestPorts;
+  /** Where a session's SSH agent listens; null where no socket can be. */
+  readonly agentSocket: (session: string) => string | null;
   readonly stop: () => void;
 }
 
@@ -252,8 +254,16 @@ async function onOpen(
     assurance: session.assurance,
     warnings: [...ports.warnings(), ...placeholders.warnings],
     deadline_ms: ports.deadlineMs,
-    environment: { ...placeholders.environment },
+    environment: { ...placeholders.environment, ...agentVariable(ports, session.id) },
   });
+}
+
+/** A session with SSH keys finds its agent as every program does. */
+function agentVariable(ports: ControlRequestPorts, session: string): Readonly<Record<string, string>> {
+  const socket = ports.agentSocket(session);
+  return socket === null || ports.credentials.service.recordsOf('ssh').length === 0
+    ? {}
+    : { SSH_AUTH_SOCK: socket };
 }
 
 /** What a preview showed and what became of it is a receipt, durable before anything of it is committed (R5). */

@@ -3,12 +3,14 @@ import type { CredentialKind, CredentialRecord } from '../core/credential.ts';
 import { shapeOf } from '../core/credential-placeholder.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import type { CredentialStore } from '../edge/credential-store.ts';
+import { readOwnKnownHosts } from '../edge/ssh-known-hosts.ts';
 import type { CredentialList, CredentialRequest } from '../wire/credential-control.ts';
 import { recordText } from '../wire/credential-file.ts';
 import type { KnownCredential } from '../wire/credential-table.ts';
 import type { MinterRegistry } from './credential-minter.ts';
 import type { Credentials } from './credential-service.ts';
 import type { MediationPorts } from './mediation.ts';
+import { sshSettings } from './mint-ssh.ts';
 
 export interface CredentialRequestPorts {
   readonly mediation: Pick<MediationPorts, 'clock' | 'ledger'>;
@@ -68,10 +70,12 @@ export async function onCredential(
     case 'credential.rotate': {
       const record = named(store, request.name);
       if (record === null) return orMissing(ok(null), request.name);
+      const again = settingsFor(record.kind, record.settings, request.secret, record.limits.hosts);
+      if (!again.ok) return err({ code: 'bad_credential', message: again.error });
       const settings =
         request.access_key_id === null
-          ? record.settings
-          : { ...record.settings, access_key_id: request.access_key_id };
+          ? again.value
+          : { ...again.value, access_key_id: request.access_key_id };
       // A fresh secret makes a revoked credential good again, and its old end says nothing about it.
       const ended = record.expiresAt !== null && now >= record.expiresAt;
       const rotated: CredentialRecord = {
@@ -175,6 +179,8 @@ function recordFrom(
     row.shape.prefix !== '' &&
     request.secret.startsWith(row.shape.prefix);
   const { limits } = request;
+  const filled = settingsFor(kind, settings, request.secret, limits.hosts);
+  if (!filled.ok) return filled;
   return ok({
     name: request.name,
     kind,
@@ -189,13 +195,22 @@ function recordFrom(
     settings:
       kind === 'token' && settings['places'] === undefined && row !== undefined
         ? { ...settings, places: [...row.places] }
-        : settings,
+        : filled.value,
     shape: request.shape ?? (known ? row.shape : (SHAPES[kind] ?? shapeOf(request.secret))),
     createdAt: now,
     rotatedAt: null,
     expiresAt: request.expires_at,
     revoked: false,
   });
+}
+
+function settingsFor(
+  kind: CredentialKind,
+  given: CredentialRecord['settings'],
+  secret: string,
+  hosts: readonly string[],
+): Result<CredentialRecord['settings'], string> {
+  return kind === 'ssh' ? sshSettings(given, secret, hosts, readOwnKnownHosts) : ok(given);
 }
 
 const REQUIRED: Readonly<Record<CredentialKind, readonly string[]>> = {

@@ -1,11 +1,12 @@
+import type { JsonObject } from '../core/brand.ts';
 import type { CredentialRecord } from '../core/credential.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { signWithAgent } from '../edge/ssh-agent-client.ts';
 import { hashKnownName, loadSshKey, verifySsh } from '../edge/ssh-crypto.ts';
 import type { DaemonToProxy, ProxyQuestion, SshAgentKey } from '../wire/proxy-message.ts';
 import { fromBase64, sameBytes, toBase64 } from '../wire/ssh/bytes.ts';
-import { hostOfKey, readKnownHosts } from '../wire/ssh/known-hosts.ts';
-import { readPublicKeyLine } from '../wire/ssh/public-key.ts';
+import { hostOfKey, linesAbout, placeOfEntry, readKnownHosts } from '../wire/ssh/known-hosts.ts';
+import { readPublicKey, readPublicKeyLine } from '../wire/ssh/public-key.ts';
 import { fitsBind, readUserAuth } from '../wire/ssh/userauth.ts';
 import type { Minter, MintFault } from './credential-minter.ts';
 
@@ -107,12 +108,49 @@ function fault(code: MintFault['code'], message: string): Result<never, MintFaul
   return err({ code, message });
 }
 
-/** What the proxy is told of a session's SSH keys; null when it has none, and then no agent. `records`: those that may be used now. */
+/**
+ * Settings of a new or rotated SSH credential, with what need not be said: the public half of its key, and the lines of the person's own
+ * `known_hosts` about its hosts. The fault says what is missing, and nothing of the key.
+ */
+export function sshSettings(
+  given: JsonObject,
+  secret: string,
+  hosts: readonly string[],
+  ownKnownHosts: () => string,
+): Result<JsonObject, string> {
+  const unnamed = hosts.find((entry) => placeOfEntry(entry) === null);
+  if (unnamed !== undefined)
+    return err(`\`${unnamed}\` is no one host: an SSH key is for hosts by their names`);
+  const settings: Record<string, JsonObject[string]> = { ...given };
+  if (typeof given['agent_socket'] !== 'string') {
+    const loaded = loadSshKey(secret);
+    if (!loaded.ok) return err(loaded.error.message);
+    const type = readPublicKey(loaded.value.blob)?.type ?? '';
+    settings['public_key'] = `${type} ${toBase64(loaded.value.blob)}`;
+  } else if (readPublicKeyLine(String(given['public_key'] ?? '')) === null)
+    return err(
+      'with `agent_socket`, `public_key` says which key of the agent it is: a line of its `.pub` file',
+    );
+  const said = given['known_hosts'];
+  const known =
+    typeof said === 'string' ? said : linesAbout(ownKnownHosts(), hosts, hashKnownName).join('\n');
+  const stranger = hosts.find(
+    (entry) =>
+      !readKnownHosts(known).some(({ key }) => hostOfKey(readKnownHosts(known), key, [entry], hashKnownName)),
+  );
+  if (stranger !== undefined)
+    return err(
+      `no key of \`${stranger}\` is known; connect to it once yourself, or give its line with \`--set known_hosts=\``,
+    );
+  return ok({ ...settings, known_hosts: known });
+}
+
+/** What the proxy is told of a session's SSH keys. `records`: those that may be used now; others may have been removed since. */
 export function sshAgentOf(
   session: string,
   socket: string,
   records: readonly CredentialRecord[],
-): Extract<DaemonToProxy, { readonly kind: 'ssh-agent' }> | null {
+): Extract<DaemonToProxy, { readonly kind: 'ssh-agent' }> {
   const keys = records.flatMap((record): readonly SshAgentKey[] => {
     const blob = record.kind === 'ssh' ? keyOf(record) : null;
     if (blob === null) return [];
@@ -122,5 +160,14 @@ export function sshAgentOf(
       { credential: name, publicKey: toBase64(blob), comment: name, knownHosts, hosts: record.limits.hosts },
     ];
   });
-  return keys.length === 0 ? null : { kind: 'ssh-agent', session, socket, keys };
+  return { kind: 'ssh-agent', session, socket, keys };
+}
+
+/** A name in the file system that a socket can have everywhere, in bytes. */
+const MAX_SOCKET_PATH = 103;
+
+/** Where a session's agent listens, below the folder of sessions; null where the path would be too long for a socket. */
+export function agentSocketOf(sessions: string, session: string): string | null {
+  const path = `${sessions}/${session}/ssh-agent`;
+  return Buffer.byteLength(path) > MAX_SOCKET_PATH ? null : path;
 }

@@ -5,6 +5,7 @@ import type { DaemonToProxy, ProxyMessage, ProxyQuestion, Route } from '../wire/
 import type { CredentialService, PlaceholderUse } from './credential-port.ts';
 import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
+import { sshAgentOf } from './mint-ssh.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
 import { type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
 import type { ReturnPort } from './proxy-ports.ts';
@@ -23,6 +24,8 @@ export interface ProxyDoorPorts {
   readonly returns: ReturnPort;
   /** False when the proxy is not there to hear it. */
   readonly send: (message: DaemonToProxy) => boolean;
+  /** Where a session's SSH agent listens; null where no socket can be. */
+  readonly agentSocket: (session: string) => string | null;
   /** Where the proxy listens; null while it does not. */
   readonly port: () => number | null;
 }
@@ -66,6 +69,8 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
   function tellPlaceholders(session: Session): void {
     const values = ports.credentials.placeholdersOf(session.id);
     ports.send({ kind: 'placeholders', session: session.id, values: [...values] });
+    const socket = ports.agentSocket(session.id);
+    if (socket !== null) ports.send(sshAgentOf(session.id, socket, ports.credentials.recordsOf('ssh')));
   }
 
   function forget(session: Session): void {

@@ -29,6 +29,7 @@ export interface ProxyWiring {
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
   readonly credentials: CredentialService;
+  readonly agentSocket: (session: string) => string | null;
   readonly returns: ReturnPort;
   readonly fingerprintKey: Uint8Array;
   /** Hosts whose TLS is passed on unopened, by the policy that is armed now. */

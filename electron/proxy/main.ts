@@ -9,7 +9,10 @@ import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
+import { createPostgresHandler } from './postgres.ts';
+import type { ServePostgres } from './protocol-handler.ts';
 import { makeRoutes } from './routes.ts';
+import { createSshAgents } from './ssh-agent.ts';
 import { makeUpstream, type Upstream } from './upstream.ts';
 
 const inspection: Inspection = {
@@ -30,7 +33,9 @@ function main(): void {
   // No word of what went wrong: what was parsed may stand in the message. The daemon starts another.
   process.on('uncaughtException', (error) => {
     const code = (error as NodeJS.ErrnoException).code;
-    process.stderr.write(`the proxy failed: ${error.name}${code === undefined ? '' : ` (${code})`}${placeOf(error)}\n`);
+    process.stderr.write(
+      `the proxy failed: ${error.name}${code === undefined ? '' : ` (${code})`}${placeOf(error)}\n`,
+    );
     process.exit(1);
   });
   if (process.send === undefined) {
@@ -42,6 +47,12 @@ function main(): void {
     process.send?.(message, undefined, undefined, () => undefined);
   });
   const routes = makeRoutes();
+  const agents = createSshAgents({
+    ask: (session, question, signal) => channel.ask({ session, scope: null }, question, [], signal),
+    report: channel.report,
+    refused: channel.refused,
+    now: Date.now,
+  });
   let starting: Promise<Running> | null = null;
 
   const settle = async (settings: ProxySettings): Promise<void> => {
@@ -64,7 +75,7 @@ function main(): void {
       routes,
       upstream,
       inspection,
-      servePostgres: null,
+      servePostgres: postgres(),
       settings: () => running.settings,
     };
     const { port } = await openListener(workings, () => running.authority, settings.port ?? null);
@@ -83,7 +94,12 @@ function main(): void {
         return routes.setPlaceholders(message.session, message.values);
       case 'forget':
         routes.forget(message.session);
+        agents.forget(message.session);
         return void starting?.then(({ upstream }) => upstream.forget(message.session));
+      case 'ssh-agent':
+        return void agents.set(message).catch(() => {
+          channel.refused(message.session, 'ssh_agent', 'the socket of the SSH agent cannot be made', null);
+        });
       case 'answer':
       case 'waiting':
         return channel.receive(message);
@@ -95,9 +111,21 @@ function main(): void {
   });
 }
 
+/** The handler of PostgreSQL, made when a first connection needs it: its parser takes tens of megabytes. */
+function postgres(): ServePostgres {
+  let made: ServePostgres | null = null;
+  const scan = (bytes: Uint8Array, key: Uint8Array) => scanPayload(bytes, { key, inflate, inspected: 'whole' });
+  return (socket, database, context) => {
+    made ??= createPostgresHandler({ scan, signals: untrustedSignals });
+    return made(socket, database, context);
+  };
+}
+
 /** Where in the code it happened: file and line of the first frame. */
 function placeOf(error: Error): string {
-  const found = /\/([\w.-]+\.[jt]s:\d+)/.exec(error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? '');
+  const found = /\/([\w.-]+\.[jt]s:\d+)/.exec(
+    error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? '',
+  );
   return found === null ? '' : ` at ${found[1]}`;
 }
 

@@ -107,6 +107,8 @@ async function signHeaders(
   const hash = saidHash ?? request.bodySha256 ?? null;
   if (hash === null) return err('its signature covers a body that is too long to look at');
   const wanted = new Set([...claim.signedHeaders, 'x-amz-content-sha256']);
+  // The proxy asks for plain text, whatever the client asked for.
+  wanted.delete('accept-encoding');
   const signer = signerOf(swap, use);
   const signed = await signer.sign(
     {

@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { hashKnownName, verifySsh } from '../edge/ssh-crypto.ts';
 import type { DaemonToProxy, ProxyOutcome, ProxyQuestion, SshAgentKey } from '../wire/proxy-message.ts';
 import {
@@ -69,11 +70,14 @@ export function createSshAgents(ports: SshAgentPorts): SshAgents {
         return;
       }
       forget(settings.session);
+      if (settings.keys.length === 0) return;
       const server = createServer();
       const agent: Agent = { server, socket: settings.socket, open: new Set(), keys: settings.keys };
       server.maxConnections = MAX_CONNECTIONS;
       server.on('connection', (socket) => serve(ports, settings.session, agent, socket));
       agents.set(settings.session, agent);
+      // The session's launcher may not have made it yet.
+      mkdirSync(dirname(settings.socket), { recursive: true, mode: 0o700 });
       rmSync(settings.socket, { force: true });
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);

@@ -217,7 +217,15 @@ async function runSession(
   const path = process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   // Where the kernel holds every program, programs need no shims: the shells' own line is all that is asked before.
   const shims = plan.mode === null ? session.shims : [];
-  const dir = makeSessionDir(places.sessions, session.session, shims, installation, path, session.calm);
+  const dir = makeSessionDir(
+    places.sessions,
+    session.session,
+    shims,
+    installation,
+    path,
+    session.calm,
+    session.proxy?.port ?? null,
+  );
   if (!dir.ok) return closing(dir);
   const trust = writeTrust(dir.value.path, session.authority, process.env);
   if (!trust.ok) {

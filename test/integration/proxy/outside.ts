@@ -1,9 +1,9 @@
 // A person's machine with a daemon and its proxy, and a server outside that the proxy may reach.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Finished } from '../surface-double.ts';
 import { type GuardStage, guardStage } from '../guard/stage.ts';
-import { openOrigin, type Origin, type Serve } from './origin.ts';
+import type { Finished } from '../surface-double.ts';
+import { type Origin, openOrigin, type Serve } from './origin.ts';
 
 export type Mode = 'full' | 'off';
 
@@ -45,7 +45,11 @@ export async function openOutside(serve?: Serve): Promise<Outside> {
   const started = await stage.cli(['daemon', 'start'], {
     env: { COUNTERSIGN_EXTRA_ROOTS: join(stage.root, 'origin.pem') },
   });
-  if (started.code !== 0) throw new Error(`the daemon did not start: ${started.stderr}`);
+  if (started.code !== 0) {
+    stage.close();
+    await origin.close();
+    throw new Error(`the daemon did not start: ${started.stderr}`);
+  }
   return {
     stage,
     origin,

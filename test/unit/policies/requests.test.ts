@@ -3,10 +3,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
+import type { Action } from '../../../electron/core/action.ts';
+import type { Level } from '../../../electron/core/context.ts';
 import type { Decision } from '../../../electron/core/decision.ts';
 import type { CompiledPolicy } from '../../../electron/core/policy/compile.ts';
 import { evaluateWith } from '../../../electron/core/policy/evaluate.ts';
+import { objectOf } from '../../../electron/core/semantic/objects.ts';
 import { parseCase } from '../../../electron/wire/case-file.ts';
+import { effectOn, objectAction } from '../../../electron/wire/file-action.ts';
+import { hostAndPort } from '../../../electron/wire/network-action.ts';
 import { normalizeCase } from '../../../electron/wire/recorded-action.ts';
 import { firstFacts, NO_ACTION, NO_SESSION } from '../../../shims/cli/policy-facts.ts';
 import { loadChoice, policyOf } from '../../../shims/cli/policy-source.ts';
@@ -33,7 +38,12 @@ before(async () => {
   policy = loaded.value;
 });
 
-function judge(line: string): { readonly result: Decision['result']; readonly rules: ReadonlySet<string> } {
+interface Judged {
+  readonly result: Decision['result'];
+  readonly rules: ReadonlySet<string>;
+}
+
+function judge(line: string, classes: readonly Level[] = []): Judged {
   const row = parseCase(line);
   assert.ok(row.ok);
   const made = normalizeCase(
@@ -53,8 +63,12 @@ function judge(line: string): { readonly result: Decision['result']; readonly ru
   );
   assert.equal(made.kind, 'action', made.kind === 'action' ? '' : made.reason);
   assert.ok(made.kind === 'action');
+  return rulesOf(made.action, classes);
+}
+
+function rulesOf(action: Action, classes: readonly Level[] = []): Judged {
   const rules = new Set<string>();
-  const facts = firstFacts(made.action, {
+  const first = firstFacts(action, {
     intent: null,
     workspace: WORKSPACE,
     home: HOME,
@@ -63,6 +77,7 @@ function judge(line: string): { readonly result: Decision['result']; readonly ru
     at: 1,
     environment: [],
   });
+  const facts = { ...first, context: { ...first.context, classes } };
   const decision = evaluateWith(policy, facts, {
     rule: (candidate, _subject, state) => {
       if (state === 'matched') rules.add(candidate.rule.id);
@@ -84,13 +99,65 @@ for (const file of ['benign.jsonl', 'attack.jsonl'])
     }
   });
 
+describe('bytes of an unknown protocol', () => {
+  const judged = (host: string, port: number, protocol: string): ReadonlySet<string> => {
+    const place = { cwd: null, home: HOME, workspace: WORKSPACE, user: 'user' };
+    const text = hostAndPort(host, port);
+    const word = { text, raw: text, known: true, glob: false };
+    const object = objectOf(word, 'host', [], 'here', place, knowledge);
+    const submission = { id: NO_ACTION, sessionId: NO_SESSION, at: 1, own: [], by: null, modifiedFrom: null };
+    const action = objectAction(
+      { ...submission, surface: 'guard', place },
+      {
+        tool: 'network',
+        operation: 'stream',
+        parameters: { host, port, protocol },
+        effects: [
+          effectOn('connect', object, ['opaque'], 'unknown'),
+          effectOn('upload', object, ['opaque'], 'no'),
+        ],
+      },
+      true,
+      hasher,
+    );
+    return rulesOf({ ...action, surface: 'http' }).rules;
+  };
+  for (const [host, port, protocol, asked] of [
+    ['x.example', 4444, 'unknown', true],
+    ['8.8.8.8', 25, 'server-first', true],
+    ['x.example', 443, 'tls+unknown', true],
+    ['x.example', 443, 'tls', false],
+    ['github.com', 22, 'server-first', false],
+    ['127.0.0.1', 5432, 'unknown', false],
+    ['10.0.0.7', 9092, 'unknown', false],
+  ] as const)
+    test(`to ${host}:${port} (${protocol}) are ${asked ? 'asked about' : 'let through'}`, () => {
+      assert.equal(judged(host, port, protocol).has('network.opaque-stream'), asked);
+    });
+});
+
+describe('after something restricted was read', () => {
+  const line = (action: object): string =>
+    JSON.stringify({ id: 'x', action: { kind: 'http', method: 'POST', body: 'x', ...action } });
+  for (const [what, action, asked] of [
+    ['a request that was read whole', { url: 'https://x.example/' }, false],
+    ['a request that was read in part', { url: 'https://x.example/', length: 1e7 }, true],
+    ['a request to a model', { url: 'https://api.anthropic.com/v1/messages', length: 1e7 }, false],
+    ['a request to this machine', { url: 'http://localhost:3000/', length: 1e7 }, false],
+  ] as const)
+    test(`${what} is ${asked ? 'asked about' : 'left to what it carries'}`, () => {
+      assert.equal(judge(line(action), ['RESTRICTED']).rules.has('network.upload-after-secret'), asked);
+      assert.ok(!judge(line(action)).rules.has('network.upload-after-secret'));
+    });
+});
+
 test('every rule about requests alone decides a row and leaves one alone', () => {
   const own = policy.set.rules.filter(
     (rule) => rule.match.surfaces?.includes('http') === true && rule.id !== 'network.opaque-stream',
   );
   assert.ok(own.length > 5);
-  const attacks = linesOf('attack.jsonl').map(judge);
-  const benign = linesOf('benign.jsonl').map(judge);
+  const attacks = linesOf('attack.jsonl').map((line) => judge(line));
+  const benign = linesOf('benign.jsonl').map((line) => judge(line));
   for (const { id } of own) {
     assert.ok(
       attacks.some(({ rules }) => rules.has(id)),

@@ -23,6 +23,32 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['an unknown analysis', 'programs: [{names: a, analyses: telepathy}]', 'shape'],
   ['an analysis by a name every object has', 'programs: [{names: a, analyses: constructor}]', 'shape'],
   ['a subcommand twice', "programs: [{names: a, subcommands: {'b, c': [], c: []}}]", 'duplicate'],
+  ['a family whose host is no pattern', "http: [{family: a, hosts: ['a/b'], calls: []}]", 'deed'],
+  ['a call without a method', "http: [{family: a, calls: [{on: '/x', does: download}]}]", 'deed'],
+  ['a call that does nothing', "http: [{family: a, calls: [{on: 'GET /x'}]}]", 'deed'],
+  ['a call with an open name', "http: [{family: a, calls: [{on: 'GET /{x', does: download}]}]", 'deed'],
+  [
+    'a call with a broken pattern',
+    "http: [{family: a, calls: [{on: 'GET /', query: {a: '('}, does: download}]}]",
+    'pattern',
+  ],
+  ['a call of an unknown kind', "http: [{family: a, calls: [{on: 'GET /', does: vanish}]}]", 'deed'],
+  [
+    'a call with an unknown token',
+    "http: [{family: a, calls: [{on: 'GET /', does: 'delete quickly'}]}]",
+    'deed',
+  ],
+  ['a call with a verb nowhere', "http: [{family: a, calls: [{on: 'GET /', verb: 'cookie:x'}]}]", 'deed'],
+  [
+    'a call with an unknown analysis',
+    "http: [{family: a, calls: [{on: 'GET /', analysis: telepathy}]}]",
+    'shape',
+  ],
+  [
+    'a call with an unknown key',
+    "http: [{family: a, calls: [{on: 'GET /', does: download, when: x}]}]",
+    'shape',
+  ],
   ['too many bytes', `# ${'x'.repeat(1 << 20)}`, 'too_large'],
   [
     'aliases that multiply',

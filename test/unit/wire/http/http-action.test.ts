@@ -125,6 +125,25 @@ describe('effects', () => {
   for (const [name, line, sent, wanted] of rows) test(name, () => has(line, sent, wanted));
 });
 
+describe('families', () => {
+  test('are found in little time for the longest and worst of paths', () => {
+    const started = process.cpuUsage();
+    for (const path of ['/v1b/models/', '/api/', '/repos/a/b/', '/v2/', '/_'])
+      for (const piece of [':', '/:', 'branches/', '%2e%2e', '/manifests', '{', '('])
+        for (const tail of ['', '/x'])
+          actionOf(`POST https://storage.googleapis.com${path}${piece.repeat(6000)}${tail}`);
+    assert.ok(process.cpuUsage(started).user < 5_000_000);
+  });
+  test('are those of the host, whatever path another service has', () => {
+    assert.equal(actionOf('POST https://x.example/v1/charges', { body: 'a' }).parameters.service, undefined);
+    assert.equal(actionOf('POST https://api.stripe.com/v1/charges', { body: 'a' }).operation, 'spend');
+    assert.equal(
+      actionOf('POST https://x.example/r.git/git-upload-pack', { body: '0000' }).operation,
+      'fetch',
+    );
+  });
+});
+
 describe('what is shown', () => {
   const SECRET = 'Zx81-correct-horse-battery';
   const spots: readonly (readonly [string, string, Sent])[] = [
