@@ -208,14 +208,18 @@ function isAboutAnyStart(rule: Rule): boolean {
   );
 }
 
-/** About what leaves, and nothing else: a change of a file carries nothing anywhere. */
 const ONLY_CARRIED =
   /^\s*has\((?:data\.(?:flow_level|flow_matches|flows|payload|placeholder)|destination\.\w+)\)\s*&&/;
+
+/** True for a rule about what leaves and nothing else: a change of a file carries nothing anywhere. */
+export function isAboutCarried({ when }: Pick<Rule, 'when'>): boolean {
+  return when !== null && ONLY_CARRIED.test(when) && !when.includes('||');
+}
 
 function speaksToGuard({ match, when }: Rule): boolean {
   const mine = ['file', 'network'];
   return (
-    !(when !== null && ONLY_CARRIED.test(when) && !when.includes('||')) &&
+    !isAboutCarried({ when }) &&
     (match.surfaces?.includes('guard') ?? true) &&
     (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );

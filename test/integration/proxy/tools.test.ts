@@ -165,9 +165,7 @@ for (const mode of ['full', 'off'] as readonly Mode[])
 
     // Behind an explicit proxy npm checks the certificate of an address against the proxy's own: it needs a name, and there is none here.
     if (mode === 'full')
-      test('npm installs from a registry', {
-        skip: has('npm', '--version') ? false : 'npm is not installed',
-      }, async () => {
+      test('npm installs from a registry', async () => {
         await works(
           `mkdir -p app && cd app && echo '{"name":"app","version":"1.0.0"}' > package.json && npm install --no-audit --no-fund --loglevel=error tiny-thing && ${NODE} -e 'process.exit(require("tiny-thing") === 42 ? 0 : 1)'`,
           {
@@ -178,9 +176,7 @@ for (const mode of ['full', 'off'] as readonly Mode[])
         assert.ok(existsSync(join(outside.stage.work, 'app/node_modules/tiny-thing/x.js')));
       });
 
-    test('pip downloads from an index', {
-      skip: has(PYTHON, '-m', 'pip', '--version') ? false : 'pip is not installed',
-    }, async () => {
+    test('pip downloads from an index', async () => {
       await works(
         `${PYTHON} -m pip download -q --no-cache-dir --disable-pip-version-check --no-deps -d wheels -i ${outside.origin.url}/simple/ tiny-thing`,
       );
