@@ -98,8 +98,11 @@ describe('a request that two readers could read differently', () => {
       assert.equal(one?.url, row.url ?? '/first');
       const names = one?.headers.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()) ?? [];
       assert.equal(names.filter((name) => name === 'host').length, 1);
-      assert.ok(names.filter((name) => name === 'content-length' || name === 'transfer-encoding').length <= 1);
-      for (const name of ['upgrade', 'http2-settings', 'proxy-authorization']) assert.ok(!names.includes(name));
+      assert.ok(
+        names.filter((name) => name === 'content-length' || name === 'transfer-encoding').length <= 1,
+      );
+      for (const name of ['upgrade', 'http2-settings', 'proxy-authorization'])
+        assert.ok(!names.includes(name));
     });
   }
 
@@ -111,7 +114,10 @@ describe('a request that two readers could read differently', () => {
     socket.write(one('/a') + one('/b', 'Connection: close\r\n'));
     const got = await answerOf(socket, 3_000);
     assert.equal(got.split('HTTP/1.1 200').length, 3);
-    assert.deepEqual(seen.map((request) => request.url), ['/a', '/b']);
+    assert.deepEqual(
+      seen.map((request) => request.url),
+      ['/a', '/b'],
+    );
     assert.equal(proxy.asks.length, asked + 2);
   });
 
@@ -144,7 +150,12 @@ describe('a request that two readers could read differently', () => {
     seen.length = 0;
     const { connect } = await import('node:http2');
     const socket = await proxy.guard('127.0.0.1', port);
-    const tls = connectTls({ socket, servername: 'one.test', rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+    const tls = connectTls({
+      socket,
+      servername: 'one.test',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+    });
     const session = connect('https://one.test', { createConnection: () => tls });
     session.on('error', () => undefined);
     const asked = proxy.asks.length;
@@ -159,7 +170,10 @@ describe('a request that two readers could read differently', () => {
     session.destroy();
     const question = proxy.asks[asked]?.question;
     const odd = question?.kind === 'request' ? question.request.oddities : [];
-    assert.ok(status === 400 || (status === 403 && odd.some((word) => word.includes('mismatch'))), `${status} ${odd}`);
+    assert.ok(
+      status === 400 || (status === 403 && odd.some((word) => word.includes('mismatch'))),
+      `${status} ${odd}`,
+    );
   });
 
   test('closes a connection without a token, with one that nobody made, and with one that was used', async () => {
@@ -175,7 +189,15 @@ describe('a request that two readers could read differently', () => {
     const token = 'B'.repeat(43);
     proxy.send({
       kind: 'route',
-      route: { token, session: 'sess_00000001', scope: null, kind: 'guard', host: '127.0.0.1', port, expiresAt: Date.now() + 60_000 },
+      route: {
+        token,
+        session: 'sess_00000001',
+        scope: null,
+        kind: 'guard',
+        host: '127.0.0.1',
+        port,
+        expiresAt: Date.now() + 60_000,
+      },
     });
     const request = `GET /first HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`;
     assert.match(await open(`CSN1 ${token}\n${request}`), /^HTTP\/1\.1 200/);

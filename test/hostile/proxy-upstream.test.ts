@@ -7,8 +7,8 @@ import { createServer as createTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import type { Swap } from '../../electron/wire/proxy-message.ts';
 import { makeAuthority, type Pair, selfSigned, type TestAuthority } from '../support/certificates.ts';
-import { eventually, type ProxyDouble, startProxyDouble } from '../support/proxy-double.ts';
 import { ask as askOver } from '../support/proxy-client.ts';
+import { eventually, type ProxyDouble, startProxyDouble } from '../support/proxy-double.ts';
 
 let ca: TestAuthority;
 let upstream: TestAuthority;
@@ -51,7 +51,11 @@ describe('a certificate that is not good', () => {
     ['has expired', () => upstream.issue(['localhost'], -1), /expired/],
     ['is for another host', () => upstream.issue(['elsewhere.test']), /another host/],
     ['is signed by itself', () => selfSigned('localhost'), /signed by itself/],
-    ['is of an authority that nobody knows', async () => (await makeAuthority('stranger')).issue(['localhost']), /authority/],
+    [
+      'is of an authority that nobody knows',
+      async () => (await makeAuthority('stranger')).issue(['localhost']),
+      /authority/,
+    ],
     // Our own authority is for agents: an upstream that has one of it is not believed for that.
     ['is of our own authority', () => ca.issue(['localhost']), /authority/],
   ];
@@ -175,12 +179,19 @@ describe('a body', () => {
 
   test('that is long is judged by its beginning, and cut when a later part is denied', async () => {
     requests = 0;
-    const secret = 'ghp_aHQ5pE1jB4sN7gZ2mdW9K3v6T8yaHQ5pE1jB';
-    const body = Buffer.concat([Buffer.alloc(400_000, 'all work and no play '), Buffer.from(` token=${secret} `), Buffer.alloc(300_000, 'all work and no play ')]);
+    const secret = 'AKIAQ3EGRIUHV7KZT5NB';
+    const body = Buffer.concat([
+      Buffer.alloc(400_000, 'all work and no play '),
+      Buffer.from(` token=${secret} `),
+      Buffer.alloc(300_000, 'all work and no play '),
+    ]);
     let questions = 0;
     proxy.script = (asked) => {
       questions += 1;
-      return { result: asked.question.kind === 'request' && asked.question.payload.findings.length > 0 ? 'DENY' : 'ALLOW' };
+      return {
+        result:
+          asked.question.kind === 'request' && asked.question.payload.findings.length > 0 ? 'DENY' : 'ALLOW',
+      };
     };
     const answer = await ask('127.0.0.1', port, { method: 'POST', body });
     proxy.script = () => ({ result: 'ALLOW' });
@@ -218,7 +229,10 @@ describe('a name that leads nearby', () => {
     }
     const asked = proxy.asks.length;
     proxy.script = (one) => ({
-      result: one.question.kind === 'request' && one.question.request.oddities.includes('resolves-near') ? 'DENY' : 'ALLOW',
+      result:
+        one.question.kind === 'request' && one.question.request.oddities.includes('resolves-near')
+          ? 'DENY'
+          : 'ALLOW',
     });
     const answer = await ask(name, port);
     proxy.script = () => ({ result: 'ALLOW' });
@@ -255,7 +269,10 @@ describe('a minted credential', () => {
           answer.setHeader('location', `https://elsewhere.test/?token=${encodeURIComponent(secret)}`);
           answer.setHeader('x-echo', request.headers.authorization ?? '');
           answer.write(`you said ${secret.slice(0, 7)}`);
-          setTimeout(() => answer.end(`${secret.slice(7)} and ${Buffer.from(secret).toString('base64')}!`), 30);
+          setTimeout(
+            () => answer.end(`${secret.slice(7)} and ${Buffer.from(secret).toString('base64')}!`),
+            30,
+          );
         });
       }) as unknown as Server,
     );
@@ -277,7 +294,10 @@ describe('a minted credential', () => {
     for (const shape of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
       assert.ok(!whole.includes(shape), 'the secret came back');
     assert.equal(answer.body, `you said ${placeholder} and ${placeholder}!`);
-    const wheres = proxy.asks.at(-1)?.placeholders.map((use) => use.where).sort();
+    const wheres = proxy.asks
+      .at(-1)
+      ?.placeholders.map((use) => use.where)
+      .sort();
     assert.deepEqual(wheres, ['body', 'header:authorization', 'query:key']);
     assert.ok(!JSON.stringify(proxy.asks.at(-1)).includes(secret));
     assert.deepEqual((await lastOutcome()).used, ['mnt_1']);
@@ -324,14 +344,23 @@ describe('the channel', () => {
     const other = await proxy.guard('127.0.0.1', 9, 'sess_00000001');
     await new Promise((settle) => setTimeout(settle, 100));
     proxy.send({ kind: 'forget', session: 'sess_forgotten' });
-    await new Promise((settle) => socket.once('close', settle).on('error', () => undefined).resume());
+    await new Promise((settle) =>
+      socket
+        .once('close', settle)
+        .on('error', () => undefined)
+        .resume(),
+    );
     assert.equal(other.destroyed, false);
     other.destroy();
   });
 
   test('that is lost in the middle of a request ends the process, and the request fails', async () => {
     let requests = 0;
-    const port = await listen(createHttp(() => void (requests += 1)) as unknown as Server);
+    const port = await listen(
+      createHttp(() => {
+        requests += 1;
+      }) as unknown as Server,
+    );
     const own = await startProxyDouble({ caCertificatePem: ca.cert, caKeyPem: ca.key });
     own.script = () => null;
     const socket = await own.guard('127.0.0.1', port);
