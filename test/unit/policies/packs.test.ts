@@ -265,7 +265,9 @@ for (const [rule, [hit, miss]] of Object.entries(rows)) {
 
 test('every rule of every pack has its two lines', () => {
   // What a command line cannot do has its rows in a test of each of these packs, which says the same of it.
-  const spoken = files.filter((file) => !['late-writes', 'guarded', 'home-files', 'exfiltration'].includes(file.pack));
+  const spoken = files.filter(
+    (file) => !['late-writes', 'guarded', 'home-files', 'exfiltration'].includes(file.pack),
+  );
   const ids = spoken.flatMap((file) => file.rules.map((rule) => rule.id as string));
   assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
 });
