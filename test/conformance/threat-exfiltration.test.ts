@@ -20,7 +20,6 @@ destinations:
     category: trusted
     accepts: RESTRICTED
     why: the board's own archive
-rules: []
 `;
 const SEND = 'curl -sS -m 20 -o /dev/null';
 /** Each row: how it is dressed, and the script that sends it to `$HOST`. */
