@@ -15,6 +15,7 @@ import { awsMinter } from './mint-aws.ts';
 import { githubAppMinter } from './mint-github-app.ts';
 import { createSshMinter } from './mint-ssh.ts';
 import { tokenMinter } from './mint-token.ts';
+import { createPostgresMinter } from './minter-postgres.ts';
 
 export interface CredentialWiring {
   readonly places: Places;
@@ -24,16 +25,21 @@ export interface CredentialWiring {
   readonly keychainService: string;
   /** Where the person put the passphrase, when they chose one. */
   readonly passphraseFile: string | null;
+  /** Further certificate authorities that a database's is checked against, PEM. */
+  readonly roots: readonly string[];
   readonly changed: () => void;
+}
+
+/** The credentials of a daemon, and what ends what was minted when it stops. */
+export interface OpenCredentials extends CredentialRequestPorts {
+  readonly close: () => Promise<void>;
 }
 
 /**
  * Opens the credentials of this installation: in the keychain, in the file that the person's passphrase opens when there is no keychain and they
  * chose that, and else nowhere: then none can be added, and sessions still get placeholders for what their environment holds.
  */
-export async function openCredentials(
-  wiring: CredentialWiring,
-): Promise<Result<CredentialRequestPorts, string>> {
+export async function openCredentials(wiring: CredentialWiring): Promise<Result<OpenCredentials, string>> {
   const { places, mediation, keychain, keychainService } = wiring;
   const table = loadCredentialTable();
   if (!table.ok) return err(`the table of known credentials is unreadable: ${table.error}`);
@@ -52,7 +58,14 @@ export async function openCredentials(
       return found.state === 'ready' ? ok(null) : err(`it is ${found.state}: ${found.message}`);
     },
   });
-  const minters = createMinterRegistry([tokenMinter, awsMinter, githubAppMinter, createSshMinter()]);
+  const postgres = createPostgresMinter(() => wiring.roots);
+  const minters = createMinterRegistry([
+    tokenMinter,
+    awsMinter,
+    githubAppMinter,
+    createSshMinter(),
+    postgres,
+  ]);
   const service = createCredentialService({
     mediation,
     store,
@@ -68,5 +81,6 @@ export async function openCredentials(
     table: table.value,
     kept: keychain !== null ? 'keychain' : passphrase !== null ? 'passphrase' : 'none',
     changed: wiring.changed,
+    close: () => postgres.close(),
   });
 }
