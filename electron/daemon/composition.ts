@@ -549,6 +549,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           reason: 'the daemon stopped',
         });
       await running.stop();
+      await credentials.value.minters.close();
       await reading.close();
       await flowStore.close();
       await recordLifecycle('stopped', { reason: 'asked to' });

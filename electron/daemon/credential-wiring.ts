@@ -13,9 +13,9 @@ import { createCredentialService } from './credential-service.ts';
 import type { MediationPorts } from './mediation.ts';
 import { awsMinter } from './mint-aws.ts';
 import { githubAppMinter } from './mint-github-app.ts';
+import { createPostgresMinter } from './mint-postgres.ts';
 import { createSshMinter } from './mint-ssh.ts';
 import { tokenMinter } from './mint-token.ts';
-import { createPostgresMinter } from './minter-postgres.ts';
 
 export interface CredentialWiring {
   readonly places: Places;
@@ -30,16 +30,13 @@ export interface CredentialWiring {
   readonly changed: () => void;
 }
 
-/** The credentials of a daemon, and what ends what was minted when it stops. */
-export interface OpenCredentials extends CredentialRequestPorts {
-  readonly close: () => Promise<void>;
-}
-
 /**
  * Opens the credentials of this installation: in the keychain, in the file that the person's passphrase opens when there is no keychain and they
  * chose that, and else nowhere: then none can be added, and sessions still get placeholders for what their environment holds.
  */
-export async function openCredentials(wiring: CredentialWiring): Promise<Result<OpenCredentials, string>> {
+export async function openCredentials(
+  wiring: CredentialWiring,
+): Promise<Result<CredentialRequestPorts, string>> {
   const { places, mediation, keychain, keychainService } = wiring;
   const table = loadCredentialTable();
   if (!table.ok) return err(`the table of known credentials is unreadable: ${table.error}`);
@@ -58,13 +55,12 @@ export async function openCredentials(wiring: CredentialWiring): Promise<Result<
       return found.state === 'ready' ? ok(null) : err(`it is ${found.state}: ${found.message}`);
     },
   });
-  const postgres = createPostgresMinter(() => wiring.roots);
   const minters = createMinterRegistry([
     tokenMinter,
     awsMinter,
     githubAppMinter,
     createSshMinter(),
-    postgres,
+    createPostgresMinter(() => wiring.roots),
   ]);
   const service = createCredentialService({
     mediation,
@@ -81,6 +77,5 @@ export async function openCredentials(wiring: CredentialWiring): Promise<Result<
     table: table.value,
     kept: keychain !== null ? 'keychain' : passphrase !== null ? 'passphrase' : 'none',
     changed: wiring.changed,
-    close: () => postgres.close(),
   });
 }

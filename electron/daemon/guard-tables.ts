@@ -4,6 +4,7 @@ import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { lateFolderPatterns, latePatterns } from '../core/semantic/late-files.ts';
 import type { PathEntry } from '../core/semantic/path-index.ts';
 import type { FileOperation, FileRow, GuardTables } from '../wire/guard-message.ts';
+import { startsWithoutQuestion } from './guard-programs.ts';
 import type { GuardBounds } from './session-store.ts';
 
 /** What the tables of one session are made from. */
@@ -119,8 +120,9 @@ export function guardTables(terms: TableTerms): GuardTables {
     ]),
   ];
   const { entries } = terms.knowledge.paths;
+  const free = startsWithoutQuestion(terms.policy, terms.knowledge, TRIGGERING);
   return {
-    programs: [...new Set([...terms.programs, ...INTERPRETERS])].sort(),
+    programs: [...new Set([...terms.programs.filter((name) => !free.has(name)), ...INTERPRETERS])].sort(),
     triggers: triggersFrom(entries, own),
     rows: rowsFrom(terms, entries, places),
     // Sockets in the session's own places are its own only when it listens there itself, which the guard sees.
@@ -214,7 +216,8 @@ function speaksToGuard({ match, when }: Rule): boolean {
   const mine = ['file', 'network'];
   return (
     !(when !== null && ONLY_CARRIED.test(when) && !when.includes('||')) &&
-    (match.surfaces?.includes('guard') ?? true) && (match.tools?.some((tool) => mine.includes(tool)) ?? true)
+    (match.surfaces?.includes('guard') ?? true) &&
+    (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );
 }
 

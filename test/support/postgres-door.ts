@@ -8,7 +8,7 @@ import type { ActionId, JsonObject, SessionId } from '../../electron/core/brand.
 import type { CredentialRecord } from '../../electron/core/credential.ts';
 import { EMPTY_PAYLOAD } from '../../electron/core/data/payload.ts';
 import { err, ok } from '../../electron/core/result.ts';
-import { createPostgresMinter, type PostgresMinter } from '../../electron/daemon/minter-postgres.ts';
+import { createPostgresMinter, type PostgresMinter } from '../../electron/daemon/mint-postgres.ts';
 import { nodeHasher } from '../../electron/edge/hasher.ts';
 import { createPostgresHandler } from '../../electron/proxy/postgres.ts';
 import type { ProtocolContext, ProxyAnswer } from '../../electron/proxy/protocol-handler.ts';

@@ -247,7 +247,7 @@ describe('row 21: a read credential cannot write', () => {
   });
 
   test('a credential for reading mints nothing that writes', async () => {
-    await withDoor({ settings: { access: 'read' } }, async (one) => {
+    await withDoor({ settings: { read_only: true } }, async (one) => {
       const tried = await psql(["insert into audit values ('x')", 'select n from orders where id = 3'], {
         door: one,
       });

@@ -188,3 +188,70 @@ test('an ALLOW stands for the session only where nothing else could make it anot
   assert.ok(standsForSession(policy([]), action('read', key)));
   assert.ok(!standsForSession(policy([]), action('read', key, true)));
 });
+
+const COMPILERS = ['as', 'cc', 'gcc', 'ld'];
+const askedPrograms = (
+  rules: readonly Rule[],
+  programs: readonly string[] = [...COMPILERS, 'git', 'rm', 'make'],
+) => tables(rules, { programs }).programs.filter((name) => programs.includes(name));
+
+test('starts compilers without a question where nothing speaks of the start alone', () => {
+  assert.deepEqual(askedPrograms([]), ['git', 'make', 'rm']);
+  const alike: readonly Partial<Rule>[] = [
+    { match: { effects: ['write'], labels: ['persistence'] } },
+    { match: { effects: ['delete'] } },
+    { match: { effects: ['read'], tags: ['secret'] }, when: 'commands.exists(other, other.program == "x")' },
+    { match: { programs: ['git'] } },
+    { match: { tools: ['http'] }, when: 'command.program == "x"' },
+    { class: 'allow', match: { effects: ['write'] }, when: 'command.program == "gcc"' },
+    { match: { effects: ['execute'], labels: ['temp'] }, when: 'command.places.exists(p, p == "root")' },
+  ];
+  for (const more of alike)
+    assert.deepEqual(askedPrograms([rule('r', more)]), ['git', 'make', 'rm'], JSON.stringify(more));
+});
+
+test('asks about compilers where a rule names them or might judge nothing but their start', () => {
+  assert.deepEqual(askedPrograms([rule('r', { match: { programs: ['gcc'] } })]), [
+    'gcc',
+    'git',
+    'make',
+    'rm',
+  ]);
+  const other: readonly Partial<Rule>[] = [
+    { match: { effects: ['write'] }, when: 'command.args.exists(a, a == "-fplugin")' },
+    { match: { effects: ['write'], tools: ['shell'] } },
+    { match: { effects: ['write'], operations: ['exec'] } },
+    { match: { effects: ['write'], surfaces: ['shell'] } },
+    { match: { labels: ['workspace'] }, when: 'action.tool == "shell"' },
+    { match: { effects: ['execute'], labels: ['workspace', 'system'] } },
+    { match: { effects: ['execute'] } },
+    { match: { effects: ['write'] }, parameters: [{ path: 'argv', pattern: 'x' }] },
+    { class: 'forbidden', match: { effects: ['write'] }, when: 'commands.size() > 3' },
+  ];
+  for (const more of other)
+    for (const name of COMPILERS)
+      assert.ok(askedPrograms([rule('r', more)]).includes(name), `${name}: ${JSON.stringify(more)}`);
+});
+
+test('asks about everything under a posture that does not allow what no rule speaks about', () => {
+  assert.equal(tables([], { policy: policy([], 'STEP_UP') }).everyExec, true);
+});
+
+test('never leaves out an interpreter, or what runs programs by its words', () => {
+  const never = [
+    'sh',
+    'bash',
+    'python3',
+    'node',
+    'perl',
+    'env',
+    'xargs',
+    'make',
+    'find',
+    'awk',
+    'git',
+    'ssh',
+    'curl',
+  ];
+  assert.deepEqual(askedPrograms([], never), [...never].sort());
+});

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../core/brand.ts';
+import type { CredentialRecord } from '../core/credential.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { openPostgres, type PostgresClient, parseDsn } from '../edge/postgres-client.ts';
+import { openPostgres, type PostgresClient, type PostgresPlace, parseDsn } from '../edge/postgres-client.ts';
 import { type Right, type Rights, type RightsWanted, resolveRights } from '../edge/postgres-grants.ts';
 import { scramVerifier } from '../edge/scram.ts';
 import type { Minted, Minter, MintFault, MintRequest } from './credential-minter.ts';
@@ -12,7 +13,7 @@ export interface PostgresMinter extends Minter {
   /** Drops what a role was made for, when its connection is gone; a role whose connection is kept loses its rights and is dropped later. */
   retire(user: string, generation?: number): Promise<void>;
   /** Ends every role of this process and its connections. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A connection of the credential's own, kept warm, and one statement of ours at a time on it. */
@@ -52,9 +53,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
   const live = new Map<string, Live>();
   let watch: NodeJS.Timeout | null = null;
 
-  const connect = async (dsn: string, database: string): Promise<Result<Warm, MintFault>> => {
-    const place = parseDsn(dsn);
-    if (place === null) return fault('settings', 'the secret is no `postgres://user:password@host/database`');
+  const connect = async (place: PostgresPlace, database: string): Promise<Result<Warm, MintFault>> => {
     const opened = await openPostgres({ ...place, database }, roots());
     if (!opened.ok)
       return fault('issuer', `the database says ${opened.error.sqlstate}: ${opened.error.message}`);
@@ -68,13 +67,13 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
 
   const warmFor = async (
     credential: string,
-    dsn: string,
+    place: PostgresPlace,
     database: string,
   ): Promise<Result<Warm, MintFault>> => {
-    const key = JSON.stringify([credential, database, dsn]);
+    const key = JSON.stringify([credential, database, place]);
     const known = await warm.get(key);
     if (known?.ok && known.value.client.isOpen()) return known;
-    const opening = connect(dsn, database);
+    const opening = connect(place, database);
     warm.set(key, opening);
     const opened = await opening;
     if (!opened.ok) warm.delete(key);
@@ -145,11 +144,12 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     const { question, record } = request;
     if (question.kind !== 'statement')
       return fault('unsupported', 'this credential is for statements to a database');
-    const place = parseDsn(request.secret.secret);
-    const allowed = [place?.database, ...textsOf(record.settings, 'databases')];
+    const place = placeOf(record, request.secret.secret);
+    if (place === null) return fault('settings', NO_PLACE);
+    const allowed = [place.database, ...textsOf(record.settings, 'databases')];
     if (!allowed.includes(question.database))
       return fault('exceeds', `the credential is not for the database \`${question.database}\``);
-    const opened = await warmFor(record.name, request.secret.secret, question.database);
+    const opened = await warmFor(record.name, place, question.database);
     if (!opened.ok) return opened;
     const continued =
       question.continues === undefined || question.continues === null ? null : live.get(question.continues);
@@ -205,10 +205,9 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     kind: 'postgres',
     mint,
     async test(record, secret) {
-      const place = parseDsn(secret.secret);
-      if (place === null)
-        return fault('settings', 'the secret is no `postgres://user:password@host/database`');
-      const opened = await warmFor(record.name, secret.secret, place.database);
+      const place = placeOf(record, secret.secret);
+      if (place === null) return fault('settings', NO_PLACE);
+      const opened = await warmFor(record.name, place, place.database);
       if (!opened.ok) return opened;
       const rows = await opened.value.client.query(
         'select rolcreaterole or rolsuper, current_setting($1) from pg_roles where rolname = session_user',
@@ -297,6 +296,20 @@ function change(user: string, before: readonly Right[], after: readonly Right[],
   ].join(';\n');
 }
 
+const NO_PLACE =
+  'the credential says neither `host`, `database` and `user` nor is its secret a `postgres://user:password@host/database`';
+
+/** Where the credential's own role logs in: a whole DSN as the secret, or a password beside the settings. */
+function placeOf(record: CredentialRecord, secret: string): PostgresPlace | null {
+  const dsn = parseDsn(secret);
+  if (dsn !== null) return dsn;
+  const { settings } = record;
+  const [host, database, user] = ['host', 'database', 'user'].map((key) => textOf(settings, key));
+  const port = Number(settings['port'] ?? 5432);
+  if (!host || !database || !user || !Number.isInteger(port)) return null;
+  return { host, port, user, password: secret, database };
+}
+
 function textOf(settings: JsonObject, key: string): string | null {
   const value = settings[key];
   return typeof value === 'string' && value !== '' ? value : null;
@@ -311,6 +324,6 @@ function boundsOf(settings: JsonObject): Pick<RightsWanted, 'template' | 'owner'
   return {
     template: textOf(settings, 'template_role'),
     owner: textOf(settings, 'owner_role'),
-    access: settings['access'] === 'read' ? 'read' : 'write',
+    access: settings['read_only'] === true ? 'read' : 'write',
   };
 }
