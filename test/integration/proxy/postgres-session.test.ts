@@ -54,7 +54,7 @@ describe('a database in a guarded session', () => {
   });
 
   test('a statement without a condition is asked about, nobody answers, and no row is gone', async () => {
-    const done = await run(`psql "$DATABASE_URL" -X -c 'delete from orders'`);
+    const done = await run(`printf '%s' 'delete from orders' > d.sql; psql "$DATABASE_URL" -X -f d.sql`);
     assert.match(done.stderr, /ERROR/, `${done.stdout}${done.stderr}${daemon.log()}`);
     assert.equal(shop('select count(*) from orders'), '6');
   });
