@@ -54,6 +54,8 @@ const MAX_BATCH = 64 * 1024 * 1024;
 /** An action that runs upstream: who it is, and what it still owes. */
 interface Running {
   readonly action: string | null;
+  /** Id of what was minted for it. */
+  readonly minted: string | null;
   readonly reportEnd: boolean;
   readonly reply: Reply;
   readonly asked: Asked;
@@ -79,7 +81,7 @@ export function runSession(
   let silent: ((message: Frame) => void) | null = null;
   let leaving = false;
   /** Further actions of the cycle: rows of a COPY that were asked about. */
-  let also: string[] = [];
+  let also: { readonly action: string; readonly minted: string | null }[] = [];
 
   const write = async (bytes: Buffer): Promise<void> => {
     if (client.destroyed || bytes.length === 0) return;
@@ -102,7 +104,8 @@ export function runSession(
       const asked = running?.asked;
       if (asked === undefined) return null;
       const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: digestOf(bytes) }, bytes);
-      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null) also.push(answer.action);
+      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null)
+        also.push({ action: answer.action, minted: mintedFor(answer) });
       return answer.result === 'ALLOW' ? null : answer.message;
     },
     forward: async (bytes) => {
@@ -237,18 +240,24 @@ export function runSession(
       await closeUpstream(up);
     }
     if (up.state === 'I') names.portals.clear();
-    owe(over, up, false);
+    owe(over, false);
     await write(bytes);
     over?.done();
   };
 
   /** Pays what a finished action owes: one outcome, for it and for the rows that were asked about after it. */
-  const owe = (over: Running | null, up: UpstreamLink, cut: boolean): void => {
-    const actions = [...(over?.reportEnd === true && over.action !== null ? [over.action] : []), ...also];
+  const owe = (over: Running | null, cut: boolean): void => {
+    const actions = [
+      ...(over?.reportEnd === true && over.action !== null
+        ? [{ action: over.action, minted: over.minted }]
+        : []),
+      ...also,
+    ];
     also = [];
     if (over === null || actions.length === 0) return;
-    const outcome = over.reply.outcome([up.minted], cut);
-    for (const action of actions) context.report(action, outcome);
+    const outcome = over.reply.outcome([], cut);
+    for (const { action, minted } of actions)
+      context.report(action, { ...outcome, used: minted === null ? [] : [minted] });
   };
 
   const remember = (up: UpstreamLink, reading: StatementReading): void => {
@@ -265,7 +274,7 @@ export function runSession(
     link = null;
     const over = running;
     running = null;
-    owe(over, up, true);
+    owe(over, true);
     if (!leaving)
       await write(failure({ code: '08006', message: 'the connection to the database was lost' }, 'FATAL'));
     client.end();
@@ -276,7 +285,15 @@ export function runSession(
   const begin = (answer: ProxyAnswer, asked: Asked, hidden: number): Reply => {
     const reply = followReply(inspect, context.settings.windowBytes, Date.now());
     cycle = new Promise((done) => {
-      running = { action: answer.action, reportEnd: answer.reportEnd, reply, asked, hidden, done };
+      running = {
+        action: answer.action,
+        minted: mintedFor(answer),
+        reportEnd: answer.reportEnd,
+        reply,
+        asked,
+        hidden,
+        done,
+      };
     });
     return reply;
   };
@@ -312,7 +329,7 @@ export function runSession(
       up.open = false;
       const over = running;
       running = null;
-      owe(over, up, false);
+      owe(over, false);
       over?.done();
       if (up.state === 'I' && !up.kept) {
         link = null;
@@ -412,7 +429,7 @@ export function runSession(
     if (running !== null) {
       // A part of the cycle that a Flush began: the outcome of the first part is owed now.
       const over: Running = running;
-      owe(over, up, false);
+      owe(over, false);
       over.done();
     }
     begin(answer, asked, missing.length).sent(all.length);
@@ -438,6 +455,7 @@ export function runSession(
         running = {
           ...(before ?? {
             action: null,
+            minted: null,
             reportEnd: false,
             hidden: 0,
             asked: { text: '', readings: [], values: '', digest: null },
@@ -613,6 +631,10 @@ function barredBy(readings: readonly StatementReading[]): BatchFault | null {
       return { code: '0A000', message: 'another role cannot be taken on through the firewall' };
   }
   return null;
+}
+
+function mintedFor(answer: ProxyAnswer): string | null {
+  return answer.swaps.find((one) => one.use.kind === 'postgres')?.minted ?? null;
 }
 
 function digestOf(bytes: Buffer): string {

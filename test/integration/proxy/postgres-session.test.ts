@@ -1,6 +1,5 @@
 // A person gives the password of a database; an agent in a guarded session works with it through psql, and never has it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type DaemonProcess, type Installation, installation } from '../../support/installation.ts';
 import { type Keyring, openKeyring } from '../../support/keyring.ts';
@@ -25,7 +24,11 @@ describe('a database in a guarded session', () => {
     );
     place = installation();
     keyring = await openKeyring(place.root);
-    daemon = await place.startDaemon({ ...keyring.env, COUNTERSIGN_APPROVAL_MS: '1500', COUNTERSIGN_DEFERRAL_MS: '1500' });
+    daemon = await place.startDaemon({
+      ...keyring.env,
+      COUNTERSIGN_APPROVAL_MS: '1500',
+      COUNTERSIGN_DEFERRAL_MS: '1500',
+    });
     const person = place.person([
       ...['credential', 'add', 'shop', '--kind', 'postgres', '--host', `127.0.0.1:${server.port}`],
       ...['--database', 'shop', '--user', 'admin', '--env', 'DATABASE_URL'],
@@ -60,14 +63,33 @@ describe('a database in a guarded session', () => {
   });
 
   test('a statement that runs a program is denied by its rule', async () => {
-    const done = await run(`printf '%s' "copy orders to program 'cat > /tmp/never'" > s.sql; psql "$DATABASE_URL" -X -f s.sql`);
+    const done = await run(
+      `printf '%s' "copy orders to program 'cat > /tmp/never'" > s.sql; psql "$DATABASE_URL" -X -f s.sql`,
+    );
     assert.match(done.stderr, /databases\.takeover/, `${done.stdout}${done.stderr}${daemon.log()}`);
   });
 
   test('each use is a receipt, with the rights in words and no literal', async () => {
     const listed = (await place.cli(['receipts', 'list', '--json', '--limit', '500'])).stdout;
-    assert.match(listed, /SELECT on public\.orders in shop/);
     assert.ok(!listed.includes(PASSWORD));
-    assert.ok(!readFileSync('/proc/self/environ', 'utf8').includes(PASSWORD));
+    const receipts = JSON.parse(listed) as readonly {
+      readonly id: string;
+      readonly tool: string | null;
+      readonly text: string;
+    }[];
+    const shown: string[] = [];
+    for (const { id, text } of receipts.filter((one) => one.text.startsWith('minted')))
+      shown.push(text, (await place.cli(['receipts', 'show', id])).stdout);
+    assert.match(shown.join('\n'), /SELECT on public\.orders in shop/);
+    assert.match(shown.join('\n'), /INSERT on public\.orders in shop/);
+    const statements = receipts.filter((one) => one.tool === 'database').map((one) => one.text);
+    assert.ok(
+      statements.some((text) => text.includes('delete from orders')),
+      statements.join('\n'),
+    );
+    assert.ok(
+      statements.some((text) => text.includes('copy orders to program ?')),
+      statements.join('\n'),
+    );
   });
 });
