@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import type { Duplex } from 'node:stream';
 import { type Frame, failure, frame } from '../edge/postgres-frame.ts';
-import type { FrameSource } from '../edge/postgres-source.ts';
-import type { DatabaseRoute, StatementView } from '../wire/proxy-message.ts';
+import type { StatementView } from '../wire/proxy-message.ts';
 import type { StatementReading } from '../wire/sql/statement-view.ts';
 import {
   answerAlone,
@@ -13,25 +10,19 @@ import {
   readBatch,
 } from './postgres-batch.ts';
 import { createCopyIn } from './postgres-copy.ts';
-import type { Inspect } from './postgres-inspect.ts';
+import {
+  barredBy,
+  denial,
+  digestOf,
+  greetClient,
+  mintedFor,
+  type PostgresSession,
+  undone,
+  unreadable,
+} from './postgres-denial.ts';
 import { followReply, type Reply } from './postgres-reply.ts';
-import type { ReadSql } from './postgres-sql.ts';
 import { cancelUpstream, closeUpstream, openUpstream, type UpstreamLink } from './postgres-upstream.ts';
-import type { ProtocolContext, ProxyAnswer } from './protocol-handler.ts';
-
-/** A client that is let in: what it gives is asked about, one action at a time. */
-export interface PostgresSession {
-  readonly client: Duplex;
-  readonly source: FrameSource;
-  readonly user: string;
-  readonly database: string;
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly placeholder: string;
-  readonly route: DatabaseRoute;
-  readonly context: ProtocolContext;
-  readonly inspect: Inspect;
-  readonly readSql: ReadSql;
-}
+import type { ProxyAnswer } from './protocol-handler.ts';
 
 /** A session that runs; `cancel` is what a client's cancel request comes to. */
 export interface RunningSession {
@@ -145,6 +136,7 @@ export function runSession(
         payload: inspect.scan(payload),
         values: asked.digest,
         continues: link?.user ?? null,
+        transaction: stateOf() !== 'I',
         searchPath,
       },
       [{ value: held.placeholder, where: 'password' }],
@@ -342,28 +334,6 @@ export function runSession(
     else skipping = true;
   };
 
-  const denial = (answer: ProxyAnswer): BatchFault & { hint?: string } =>
-    answer.rule === 'cancelled'
-      ? { code: '57014', message: 'canceling statement due to user request' }
-      : {
-          code: '42501',
-          message: firstLine(answer.message),
-          hint: `${restOf(answer.message)}${answer.rule === null ? '' : ` (rule ${answer.rule})`}`.trim(),
-        };
-
-  /** Tells of an action that was allowed and then could not be carried out. */
-  const undone = (answer: ProxyAnswer): void => {
-    if (!answer.reportEnd || answer.action === null) return;
-    const outcome = followReply(inspect, 0, Date.now()).outcome([], false);
-    context.report(answer.action, {
-      ...outcome,
-      result: 'failed',
-      status: null,
-      error: 'it did not reach the database',
-      digest: null,
-    });
-  };
-
   const simpleQuery = async (text: string): Promise<void> => {
     const read = held.readSql(text);
     if (!read.ok) return deny(unreadable(read.error.message), true);
@@ -375,7 +345,7 @@ export function runSession(
     if (answer.result !== 'ALLOW') return deny(denial(answer), true);
     const reached = await connect(answer);
     if ('code' in reached) {
-      undone(answer);
+      undone(held, answer);
       return deny(reached, true);
     }
     await refresh(reached.link, asked);
@@ -408,7 +378,7 @@ export function runSession(
     }
     const reached = await connect(answer);
     if ('code' in reached) {
-      undone(answer);
+      undone(held, answer);
       return deny(reached, sync);
     }
     if (!reached.link.open) await refresh(reached.link, asked);
@@ -530,41 +500,7 @@ export function runSession(
 
   const greet = async (): Promise<boolean> => {
     const asked: Asked = { text: '', readings: [], values: '', digest: null };
-    const answer = await ask(asked, Buffer.alloc(0));
-    const refuse = async (why: BatchFault & { readonly hint?: string }): Promise<false> => {
-      await write(failure({ code: why.code, message: why.message, hint: why.hint ?? null }, 'FATAL'));
-      return false;
-    };
-    if (answer.result !== 'ALLOW') return refuse(denial(answer));
-    const swap = answer.swaps.find((one) => one.use.kind === 'postgres');
-    const opened = swap === undefined ? null : await openUpstream(route, swap, held.parameters, context);
-    if (opened === null || !opened.ok) {
-      undone(answer);
-      return refuse(
-        opened === null
-          ? { code: '28000', message: 'it was allowed, but no credential was made for it' }
-          : { code: opened.error.sqlstate, message: opened.error.message },
-      );
-    }
-    const reported = [...opened.value.parameters]
-      .filter(([name]) => name !== 'session_authorization' && name !== 'is_superuser')
-      .map(([name, value]) => frame('S', name, value));
-    await closeUpstream(opened.value);
-    if (answer.reportEnd && answer.action !== null)
-      context.report(
-        answer.action,
-        followReply(inspect, 0, Date.now()).outcome([opened.value.minted], false),
-      );
-    const own = [frame('S', 'session_authorization', held.user), frame('S', 'is_superuser', 'off')];
-    await write(
-      Buffer.concat([
-        ...reported,
-        ...own,
-        frame('K', cancelKey.pid, cancelKey.secret),
-        frame('Z', Buffer.from('I')),
-      ]),
-    );
-    return true;
+    return greetClient(held, cancelKey, await ask(asked, Buffer.alloc(0)), write);
   };
 
   const cancel = (): void => {
@@ -616,35 +552,4 @@ const LISTEN_TO_GRANTS =
 
 function stateLetter(byte: number | undefined): 'I' | 'T' | 'E' {
   return byte === 0x54 ? 'T' : byte === 0x45 ? 'E' : 'I';
-}
-
-function unreadable(message: string): BatchFault {
-  return { code: '42601', message };
-}
-
-/** What is not possible through the firewall at all, whatever policy says. */
-function barredBy(readings: readonly StatementReading[]): BatchFault | null {
-  for (const { view } of readings) {
-    if (view.tags.includes('two-phase'))
-      return { code: '0A000', message: 'prepared transactions are not possible through the firewall' };
-    if (view.tags.includes('set-role'))
-      return { code: '0A000', message: 'another role cannot be taken on through the firewall' };
-  }
-  return null;
-}
-
-function mintedFor(answer: ProxyAnswer): string | null {
-  return answer.swaps.find((one) => one.use.kind === 'postgres')?.minted ?? null;
-}
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? text;
-}
-
-function restOf(text: string): string {
-  return text.slice(firstLine(text).length).trim().replaceAll('\n', ' ');
 }
