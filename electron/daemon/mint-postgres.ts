@@ -162,12 +162,15 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     return inTurn(opened.value, async () => {
       await sweep(opened.value);
       const user = continued?.user ?? roleName();
+      // Until its transaction ends, what changed a table keeps the right to it.
+      const lasting =
+        question.transaction === true ? (continued?.rights.filter((right) => right.lasting) ?? []) : [];
       const rights = await resolveRights(opened.value.client, {
         ...boundsOf(record.settings),
         role: user,
         statements: question.statements,
         searchPath: question.searchPath ?? null,
-        asOwner: continued?.rights.some((right) => right.lasting) ?? false,
+        asOwner: lasting.length > 0,
       });
       if (!rights.ok) return rights;
       const ttl = Math.max(2, record.limits.ttlSeconds);
@@ -177,7 +180,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
       const text =
         continued === null
           ? creation(user, password, ttl, rights.value)
-          : change(user, continued.rights, rights.value.rights, ttl);
+          : change(user, lasting, continued.rights, rights.value.rights, ttl);
       const held = await attempt(opened.value.client, text);
       if (!held.ok) return held;
       keep({
@@ -187,7 +190,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         credential: record.name,
         owner: boundsOf(record.settings).owner,
         expiresAt,
-        rights: [...(continued?.rights.filter((right) => right.lasting) ?? []), ...rights.value.rights],
+        rights: [...lasting, ...rights.value.rights],
         generation,
         seen: continued !== null,
       });
@@ -287,10 +290,16 @@ function creation(user: string, password: string, ttl: number, rights: Rights): 
 }
 
 /** From the rights of one statement to those of the next, on the same connection; what both need stays, and nothing is locked for it. */
-function change(user: string, before: readonly Right[], after: readonly Right[], ttl: number): string {
+function change(
+  user: string,
+  lasting: readonly Right[],
+  before: readonly Right[],
+  after: readonly Right[],
+  ttl: number,
+): string {
   const has = (rights: readonly Right[], one: Right) => rights.some((right) => right.grant === one.grant);
   return [
-    ...before.filter((right) => !right.lasting && !has(after, right)).map((right) => right.revoke),
+    ...before.filter((right) => !lasting.includes(right) && !has(after, right)).map((right) => right.revoke),
     ...after.filter((right) => !has(before, right)).map((right) => right.grant),
     validUntil(user, ttl),
   ].join(';\n');
