@@ -2,7 +2,7 @@
 // Run: node bench/proxy.ts
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer, Agent, request } from 'node:https';
+import { Agent, createServer, request } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { makeAuthority } from '../test/support/certificates.ts';
@@ -45,12 +45,22 @@ async function serveOrigin(): Promise<void> {
 /** One request after the other over one connection: milliseconds, sorted. */
 async function timeRequests(agent: Agent, port: number): Promise<Float64Array> {
   const samples = new Float64Array(REQUESTS);
-  const body = 'x'.repeat(2_000);
+  const body = JSON.stringify({
+    model: 'a',
+    messages: Array.from({ length: 24 }, (_, i) => ({ role: 'user', text: `What does function ${i * 7919} in file ${i * 104729} return, and who calls it?` })),
+  });
   for (let i = -WARM; i < REQUESTS; i += 1) {
     const start = performance.now();
     await new Promise<void>((settle, reject) => {
       const sent = request(
-        { agent, host: 'localhost', port, method: 'POST', path: '/echo', headers: { 'content-length': body.length } },
+        {
+          agent,
+          host: 'localhost',
+          port,
+          method: 'POST',
+          path: '/echo',
+          headers: { 'content-length': body.length },
+        },
         (answer) => {
           answer.resume();
           answer.once('end', settle);
@@ -94,40 +104,72 @@ function residentOf(pid: number | undefined): number | null {
   }
 }
 
+/** Processor time of a process so far in milliseconds; null where there is no /proc. */
+function processorOf(pid: number | undefined): number | null {
+  try {
+    const words = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    return (Number(words[11]) + Number(words[12])) * 10;
+  } catch {
+    return null;
+  }
+}
+
 async function measure(): Promise<void> {
   const [ca, upstream] = await Promise.all([makeAuthority('bench'), makeAuthority('upstream')]);
   const pair = await upstream.issue(['localhost']);
   const origin = fork(import.meta.filename, ['origin'], { execArgv: process.execArgv });
   origin.send(pair);
-  const port = await new Promise<number>((settle) => origin.once('message', settle as (port: unknown) => void));
-  const proxy = await startProxyDouble({ caCertificatePem: ca.cert, caKeyPem: ca.key, extraRoots: [upstream.cert] });
+  const port = await new Promise<number>((settle) =>
+    origin.once('message', settle as (port: unknown) => void),
+  );
+  const proxy = await startProxyDouble({
+    caCertificatePem: ca.cert,
+    caKeyPem: ca.key,
+    extraRoots: [upstream.cert],
+  });
 
-  const direct = (): Duplex => connectTls({ host: '127.0.0.1', port, servername: 'localhost', ca: upstream.cert });
+  const direct = (): Duplex =>
+    connectTls({ host: '127.0.0.1', port, servername: 'localhost', ca: upstream.cert });
   const through = async (): Promise<Duplex> =>
     connectTls({ socket: await proxy.guard('localhost', port), servername: 'localhost', ca: ca.cert });
   const agentOver = (open: () => Promise<Duplex> | Duplex): Agent => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     agent.createConnection = (_options, done) => {
-      Promise.resolve(open()).then((socket) => done?.(null, socket), (error: Error) => done?.(error, undefined as never));
+      Promise.resolve(open()).then(
+        (socket) => done?.(null, socket),
+        (error: Error) => done?.(error, undefined as never),
+      );
       return undefined;
     };
     return agent;
   };
   const agents = { direct: agentOver(direct), proxy: agentOver(through) };
-  const at = (samples: Float64Array, share: number): number => samples[Math.floor(samples.length * share)] ?? 0;
+  const at = (samples: Float64Array, share: number): number =>
+    samples[Math.floor(samples.length * share)] ?? 0;
+  const cpu: number[] = [];
   const rounds: { p50: number; p99: number; d50: number; d99: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const d = await timeRequests(agents.direct, port);
+    const spent = processorOf(proxy.child.pid);
     const p = await timeRequests(agents.proxy, port);
+    const more = processorOf(proxy.child.pid);
+    if (spent !== null && more !== null) cpu.push((more - spent) / (REQUESTS + WARM));
     rounds.push({ d50: at(d, 0.5), d99: at(d, 0.99), p50: at(p, 0.5), p99: at(p, 0.99) });
   }
-  const of = (pick: (round: (typeof rounds)[number]) => number): string => median(rounds.map(pick)).toFixed(2);
+  const of = (pick: (round: (typeof rounds)[number]) => number): string =>
+    median(rounds.map(pick)).toFixed(2);
   process.stdout.write(`a request of 2 kB      p50 ms   p99 ms\n`);
-  process.stdout.write(`direct               ${of((r) => r.d50).padStart(8)} ${of((r) => r.d99).padStart(8)}\n`);
-  process.stdout.write(`through the proxy    ${of((r) => r.p50).padStart(8)} ${of((r) => r.p99).padStart(8)}\n`);
+  process.stdout.write(
+    `direct               ${of((r) => r.d50).padStart(8)} ${of((r) => r.d99).padStart(8)}\n`,
+  );
+  process.stdout.write(
+    `through the proxy    ${of((r) => r.p50).padStart(8)} ${of((r) => r.p99).padStart(8)}\n`,
+  );
   process.stdout.write(
     `added                ${of((r) => r.p50 - r.d50).padStart(8)} ${of((r) => r.p99 - r.d99).padStart(8)}   (bars: 0.30, 2.00)\n`,
   );
+  if (cpu.length > 0)
+    process.stdout.write(`processor time of the proxy for one request: ${median(cpu).toFixed(2)} ms\n`);
   agents.direct.destroy();
   agents.proxy.destroy();
 
@@ -152,6 +194,5 @@ async function measure(): Promise<void> {
   await proxy.stop();
   origin.kill();
 }
-
 
 await (process.argv[2] === 'origin' ? serveOrigin() : measure());

@@ -1,6 +1,6 @@
 // Makes resources/common-text.bin: grams of text that the public world is full of, so that they are never taken for a flow.
 // Run it with `node_modules/.bin/node scripts/common-text.mjs` (the sources it uses are TypeScript). Its texts are Debian's common licences and what the
-// packages in node_modules have in common with each other: everything in at least 4 packages, most shared first, up to 500 KB.
+// packages in node_modules have in common with each other: everything in at least 3 packages, most shared first, up to 500 KB.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { normalizeBytes } from '../electron/core/data/normal.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MOST = 168_000;
-const PACKAGES_LEAST = 4;
+const PACKAGES_LEAST = 3;
 const TEXT =
   /\.(?:js|mjs|cjs|ts|mts|cts|json|md|txt|yml|yaml|html|css|py|sh|c|h|xml)$|^(?:licen[cs]e|copying|notice|readme|changelog|authors|makefile|dockerfile)\b/i;
 const BOILERPLATE = [

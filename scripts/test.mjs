@@ -1,7 +1,7 @@
 // `npm test`: installs what the tests need, builds, and runs format, lint, types and every test on Node 24. Runs on Node 20.
 // Ends with the plain line `N passed, N failed, N skipped`. `npm test -- PART…` runs only the files whose path holds one of the parts.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { build, ROOT } from './build.mjs';
 import { findNode, install } from './install.mjs';
@@ -11,7 +11,12 @@ function say(line) {
   process.stderr.write(`countersign: ${line}\n`);
 }
 
+/** Where Debian keeps PostgreSQL's own programs: a folder for each version, on no PATH. */
+const POSTGRES = '/usr/lib/postgresql';
+
 function isInstalled(program) {
+  if (program === 'postgres' && existsSync(POSTGRES))
+    return readdirSync(POSTGRES).some((version) => existsSync(join(POSTGRES, version, 'bin', program)));
   return (process.env.PATH ?? '').split(delimiter).some((dir) => existsSync(join(dir, program)));
 }
 
@@ -27,8 +32,17 @@ const NEEDED = [
   ['make', 'make'],
   ['python3', 'python3'],
   ['bwrap', 'bubblewrap'],
+  // Clients of the network that sessions use.
+  ['git', 'git'],
+  ['wget', 'wget'],
+  ['npm', 'npm'],
+  ['pip3', 'python3-pip'],
+  ['javac', 'default-jdk-headless'],
   ['ssh', 'openssh-client'],
   ['sshd', 'openssh-server'],
+  // The database behind the proxy, and its client.
+  ['postgres', 'postgresql'],
+  ['psql', 'postgresql-client'],
   // The fuzzer of the guard's parsers.
   ['clang', 'clang'],
   ['clang', 'libclang-rt-dev'],

@@ -58,6 +58,7 @@ const LAYERS: readonly Layer[] = [
       '@peculiar/x509',
       '@smithy/signature-v4',
       '@aws-crypto/sha256-js',
+      'ipaddr.js',
       'libpg-query',
       'reflect-metadata',
     ],

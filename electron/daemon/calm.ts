@@ -10,6 +10,7 @@ import { BLOCK_DEVICE, HIDDEN, MASQUERADE } from '../core/semantic/paths.ts';
 import { type Calm, NOTHING_CALM } from '../wire/calm.ts';
 import { buildFileAction, type FileSubmission } from '../wire/file-action.ts';
 import { exactly } from '../wire/octets.ts';
+import { isAboutCarried } from './guard-tables.ts';
 import type { ArmedPolicy } from './mediation.ts';
 import type { Session } from './session-store.ts';
 
@@ -89,7 +90,7 @@ function looksFurther(rule: Rule, action: Action): boolean {
       (subject) => fitsSubject(rule.match, action, subject) !== false,
     ),
   );
-  if (!fits) return false;
+  if (!fits || isAboutCarried(rule)) return false;
   if (rule.parameters.length > 0) return true;
   const words = (rule.when ?? '').replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '').match(/[a-z_][\w.]*/gi);
   return (words ?? []).some((word) => !LOCAL_WORDS.test(word));

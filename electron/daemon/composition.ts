@@ -8,7 +8,6 @@ import type { CommandPattern } from '../core/approval.ts';
 import type { JsonObject } from '../core/brand.ts';
 import { classifyRead } from '../core/data/classification.ts';
 import type { FlowStore } from '../core/data/flow.ts';
-import { createFlowMemory } from '../core/data/flow-memory.ts';
 import { redactText } from '../core/data/redact.ts';
 import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Decision } from '../core/decision.ts';
@@ -20,9 +19,11 @@ import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { steadyClock } from '../edge/clock.ts';
+import { readCommonText } from '../edge/common-text.ts';
 import { openDataKeys } from '../edge/data-key.ts';
 import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
+import { openFingerprintStore } from '../edge/fingerprint-store.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
 import { inflate } from '../edge/inflate.ts';
@@ -196,7 +197,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   const approvals = redactedApprovals(createApprovalService(clock, timers), redacts);
   const deferrals = createDeferralService(clock, timers);
   const fingerprintKey = dataKeys.value.fingerprint;
-  const flowStore: FlowStore = createFlowMemory(hasher.sha256(''));
+  const common = readCommonText();
+  const flows = openFingerprintStore({
+    directory: join(places.state, 'data'),
+    key: fingerprintKey,
+    common: common.digest,
+    say: log,
+  });
+  if (!flows.ok) {
+    policies.close();
+    await ledger.close();
+    return err({ code: flows.error.code, message: flows.error.message });
+  }
+  const flowStore: FlowStore = flows.value;
   const classify = (effect: Effect, session: Session) =>
     classifyRead(effect, classifyRowsFor(armedNow(), session));
   const reading = createReading({
@@ -204,14 +217,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     timers,
     store: flowStore,
     scanner: createReadScanner(fingerprintKey),
-    scanNow: (bytes) => scanRead(bytes, fingerprintKey),
+    scanNow: (bytes) => scanRead(bytes, fingerprintKey, common.filter),
     classify,
-    marksOf: (text) => marksOf(text, fingerprintKey),
+    marksOf: (text) => marksOf(text, fingerprintKey, common.filter),
   });
   const carriedBy = createCarried({
     clock,
     store: flowStore,
-    scan: (bytes, inspected) => scanPayload(bytes, { key: fingerprintKey, inflate, inspected }),
+    scan: (bytes, inspected) =>
+      scanPayload(bytes, { key: fingerprintKey, inflate, inspected, common: common.filter }),
     classify,
     late: (session) => reading.late(session),
   });
@@ -547,6 +561,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           reason: 'the daemon stopped',
         });
       await running.stop();
+      await credentials.value.minters.close();
       await reading.close();
       await flowStore.close();
       await recordLifecycle('stopped', { reason: 'asked to' });

@@ -47,12 +47,16 @@ export interface Minter {
     secret: CredentialSecret,
     now: TimeMs,
   ) => Promise<Result<string, MintFault>>;
+  /** Ends what still lives at the issuer, and connections to it; once, when the daemon stops. */
+  readonly close?: () => Promise<void>;
 }
 
 /** The minters of a daemon, one a kind. */
 export interface MinterRegistry {
   register(minter: Minter): void;
   find(kind: CredentialKind): Minter | null;
+  /** Closes them all. */
+  close(): Promise<void>;
 }
 
 /** Makes an empty registry; a second minter of one kind is our bug. */
@@ -63,5 +67,8 @@ export function createMinterRegistry(minters: readonly Minter[] = []): MinterReg
     byKind.set(minter.kind, minter);
   };
   for (const minter of minters) register(minter);
-  return { register, find: (kind) => byKind.get(kind) ?? null };
+  const close = async (): Promise<void> => {
+    for (const minter of byKind.values()) await minter.close?.();
+  };
+  return { register, find: (kind) => byKind.get(kind) ?? null, close };
 }

@@ -13,6 +13,7 @@ import { createCredentialService } from './credential-service.ts';
 import type { MediationPorts } from './mediation.ts';
 import { awsMinter } from './mint-aws.ts';
 import { githubAppMinter } from './mint-github-app.ts';
+import { createPostgresMinter } from './mint-postgres.ts';
 import { createSshMinter } from './mint-ssh.ts';
 import { tokenMinter } from './mint-token.ts';
 
@@ -52,7 +53,13 @@ export async function openCredentials(
       return found.state === 'ready' ? ok(null) : err(`it is ${found.state}: ${found.message}`);
     },
   });
-  const minters = createMinterRegistry([tokenMinter, awsMinter, githubAppMinter, createSshMinter()]);
+  const minters = createMinterRegistry([
+    tokenMinter,
+    awsMinter,
+    githubAppMinter,
+    createSshMinter(),
+    createPostgresMinter(),
+  ]);
   const service = createCredentialService({
     mediation,
     store,

@@ -208,10 +208,20 @@ function isAboutAnyStart(rule: Rule): boolean {
   );
 }
 
-function speaksToGuard({ match }: Rule): boolean {
+const ONLY_CARRIED =
+  /^\s*has\((?:data\.(?:flow_level|flow_matches|flows|payload|placeholder)|destination\.\w+)\)\s*&&/;
+
+/** True for a rule about what leaves and nothing else: a change of a file carries nothing anywhere. */
+export function isAboutCarried({ when }: Pick<Rule, 'when'>): boolean {
+  return when !== null && ONLY_CARRIED.test(when) && !when.includes('||');
+}
+
+function speaksToGuard({ match, when }: Rule): boolean {
   const mine = ['file', 'network'];
   return (
-    (match.surfaces?.includes('guard') ?? true) && (match.tools?.some((tool) => mine.includes(tool)) ?? true)
+    !isAboutCarried({ when }) &&
+    (match.surfaces?.includes('guard') ?? true) &&
+    (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );
 }
 

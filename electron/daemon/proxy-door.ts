@@ -146,7 +146,10 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     const action = seen as Action | null;
     // Nothing of ours changes a request: what would need it was a person's question.
     if (answered.result !== 'ALLOW' || answered.action === null || action === null) {
-      const { reason, rule, instead, receipt } = answered;
+      const { rule, instead, receipt } = answered;
+      // The rule says that a credential may not be used so; which of its limits stands against it only the credential knows.
+      const limit = rule?.startsWith('credentials.') ? placeholder?.['reason'] : null;
+      const reason = typeof limit === 'string' ? `${answered.reason}: ${limit}` : answered.reason;
       reply(denyText(id, reason, rule, instead, answered.action, receipt));
       return;
     }

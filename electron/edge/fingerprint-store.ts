@@ -130,12 +130,15 @@ export function openFingerprintStore(
   /** Adds to memory; the marks that changed anything. */
   const add = (source: DataSource, marks: Uint8Array): Uint8Array => {
     const number = sourceNumber(owners, source);
+    // Neighbours mostly had the same owner.
+    const known = new Map<number, number>();
     const changed = new Uint8Array(marks.length - (marks.length % MARK_BYTES));
     let read = 0;
     let n = 0;
     eachMark(marks, (bucket, rest) => {
       const before = holder(bucket, rest);
-      const owner = ownerWith(owners, before, number);
+      const owner = known.get(before) ?? ownerWith(owners, before, number);
+      known.set(before, owner);
       if (owner >= 0 && owner !== before) {
         setOwner(recent, bucket, rest, owner);
         changed.set(marks.subarray(read, read + MARK_BYTES), n);
@@ -287,7 +290,7 @@ export function openFingerprintStore(
       say(
         `the fingerprints of what was read cannot be joined on disk (${(error as NodeJS.ErrnoException).code ?? 'error'}); the log keeps them`,
       );
-      rmSync(`${basePath}.new`, { force: true });
+      rmSync(`${basePath}.new`, { force: true, recursive: true });
     }
   };
   const compact = (): Promise<void> => {

@@ -4,11 +4,21 @@ import type { PostgresClient, SqlError } from './postgres-client.ts';
 
 /** What a statement's rights are in one database: ready pieces of SQL, every name written by the server itself. */
 export interface Rights {
-  readonly grants: readonly string[];
-  readonly revokes: readonly string[];
+  readonly rights: readonly Right[];
   /** In words, for the receipt: `SELECT on public.orders`. */
   readonly scope: string;
   readonly readOnly: boolean;
+}
+
+/** One right, as it is given and taken. */
+export interface Right {
+  readonly grant: string;
+  readonly revoke: string;
+  /**
+   * Stays to the end of the connection: the statement that needs it leaves its table changed and locked until its transaction ends, and no right on
+   * such a table can be taken away, or given, from elsewhere.
+   */
+  readonly lasting: boolean;
 }
 
 export interface RightsWanted {
@@ -19,6 +29,8 @@ export interface RightsWanted {
   readonly template: string | null;
   /** Owns what is created, and whose tables may be altered; null: neither is possible. */
   readonly owner: string | null;
+  /** The role is a member of `owner` already, from an earlier definition in its transaction. */
+  readonly asOwner: boolean;
   /** `read`: nothing but SELECT. */
   readonly access: 'read' | 'write';
 }
@@ -68,23 +80,24 @@ export async function resolveRights(
   if (!found.ok) return found;
   const tables = await describe(admin, found.value, wanted, needs);
   if (!tables.ok) return tables;
-  const grants = tables.value.map((item) => `GRANT ${item.right} TO ${wanted.role}`);
-  const revokes = tables.value.map((item) => `REVOKE ${item.right} FROM ${wanted.role}`);
+  const rightOf = (what: string, lasting: boolean): Right => ({
+    grant: `GRANT ${what} TO ${wanted.role}`,
+    revoke: `REVOKE ${what} FROM ${wanted.role}`,
+    lasting,
+  });
+  const rights = tables.value.map((item) => rightOf(item.right, /^TRUNCATE|, TRUNCATE/.test(item.right)));
   const words = tables.value
     .filter((item) => item.shown)
     .map((item) => item.right.replace(' ON TABLE ', ' on '));
   if (structural.length > 0 || tags.has('structure')) {
     const owner = await ownerOf(admin, wanted);
     if (!owner.ok) return owner;
-    grants.push(`GRANT ${owner.value} TO ${wanted.role}`);
-    revokes.push(`REVOKE ${owner.value} FROM ${wanted.role}`);
+    rights.push(rightOf(owner.value, true));
     words.push(`all that ${owner.value} may do`);
   }
-  grants.push(...definers.value.map((name) => `GRANT EXECUTE ON FUNCTION ${name} TO ${wanted.role}`));
-  revokes.push(...definers.value.map((name) => `REVOKE EXECUTE ON FUNCTION ${name} FROM ${wanted.role}`));
+  rights.push(...definers.value.map((name) => rightOf(`EXECUTE ON FUNCTION ${name}`, false)));
   return ok({
-    grants,
-    revokes,
+    rights,
     scope: words.length === 0 ? 'CONNECT only' : [...new Set(words)].join('; ').slice(0, 1000),
     readOnly: isRead(wanted.statements),
   });
@@ -157,7 +170,7 @@ async function resolveNames(
   return ok(found);
 }
 
-interface Right {
+interface TableRight {
   /** `SELECT ON TABLE public.orders`. */
   readonly right: string;
   readonly shown: boolean;
@@ -176,7 +189,8 @@ const TABLES = `select c.oid::text, format('%I.%I', n.nspname, c.relname), c.rel
     case when c.relkind <> 'S' and has_table_privilege($2, c.oid, 'TRUNCATE') then 'TRUNCATE' end,
     case when c.relkind = 'S' and has_sequence_privilege($2, c.oid, 'USAGE') then 'USAGE' end,
     case when c.relkind = 'S' and has_sequence_privilege($2, c.oid, 'UPDATE') then 'UPDATE' end,
-    case when c.relkind = 'S' and has_sequence_privilege($2, c.oid, 'SELECT') then 'SELECT' end) end
+    case when c.relkind = 'S' and has_sequence_privilege($2, c.oid, 'SELECT') then 'SELECT' end) end,
+  pg_get_userbyid(c.relowner)::text
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any($1::oid[])`;
 
 async function describe(
@@ -184,12 +198,12 @@ async function describe(
   found: ReadonlyMap<string, string>,
   wanted: RightsWanted,
   needs: readonly TableNeed[],
-): Promise<Result<readonly Right[], RightsFault>> {
+): Promise<Result<readonly TableRight[], RightsFault>> {
   if (found.size === 0) return ok([]);
   const rows = await admin.query(TABLES, [arrayOf([...new Set(found.values())]), wanted.template]);
   if (!rows.ok) return failed(rows.error);
-  const rights: Right[] = [];
-  for (const [oid, name, kind, schema, open, system, sequences, could] of rows.value) {
+  const rights: TableRight[] = [];
+  for (const [oid, name, kind, schema, open, system, sequences, could, owner] of rows.value) {
     if (system === 'true' || name === null || name === undefined) continue;
     const asked = needs.filter((need) => found.get(need.table) === oid).map((need) => need.privilege);
     const privileges = [...new Set(asked)].filter((privilege) => privilege !== 'USAGE' || kind === 'S');
@@ -199,6 +213,8 @@ async function describe(
       return exceeds(
         `the credential's template role may not ${beyond === 'SCHEMA' ? 'use the schema of' : beyond} ${name}`,
       );
+    // What it may do as a member of the owner needs no right of its own.
+    if (wanted.asOwner && owner === wanted.owner) continue;
     if (open !== 'true') rights.push({ right: `USAGE ON SCHEMA ${schema}`, shown: false });
     rights.push({
       right: `${privileges.join(', ')} ON ${kind === 'S' ? 'SEQUENCE' : 'TABLE'} ${name}`,

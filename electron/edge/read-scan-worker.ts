@@ -1,4 +1,6 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { CommonText } from '../core/data/fingerprint.ts';
+import { readCommonText } from './common-text.ts';
 import { NOTHING_READ, type ReadScan, readBeginning } from './read-scan.ts';
 import { scanRead } from './read-scan-text.ts';
 
@@ -14,12 +16,13 @@ export interface ScanReply extends ReadScan {
 }
 
 /** The other end of `read-scan`: reads a file and tells what is in it, never its text. */
-function answer({ job, path, maxBytes }: ScanJob, key: Uint8Array): ScanReply {
+function answer({ job, path, maxBytes }: ScanJob, key: Uint8Array, common: CommonText): ScanReply {
   const bytes = readBeginning(path, maxBytes);
-  return { job, ...(bytes === null ? NOTHING_READ : scanRead(bytes, key)) };
+  return { job, ...(bytes === null ? NOTHING_READ : scanRead(bytes, key, common)) };
 }
 
 if (!isMainThread) {
   const { key } = workerData as { readonly key: Uint8Array };
-  parentPort?.on('message', (job: ScanJob) => parentPort?.postMessage(answer(job, key)));
+  const { filter } = readCommonText();
+  parentPort?.on('message', (job: ScanJob) => parentPort?.postMessage(answer(job, key, filter)));
 }

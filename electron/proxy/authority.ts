@@ -41,7 +41,7 @@ export async function openAuthority(caCertificatePem: string, caKeyPem: string):
 
   const make = async (host: string): Promise<SecureContext> => {
     const serial = randomBytes(16);
-    serial[0] = (serial[0] ?? 0) & 0x7f | 0x40;
+    serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
     const leaf = await x509.X509CertificateGenerator.create(
       {
         serialNumber: serial.toString('hex'),
@@ -54,9 +54,7 @@ export async function openAuthority(caCertificatePem: string, caKeyPem: string):
         signingKey: caKey,
         signingAlgorithm: algorithm,
         extensions: [
-          new x509.SubjectAlternativeNameExtension([
-            { type: isIP(host) === 0 ? 'dns' : 'ip', value: host },
-          ]),
+          new x509.SubjectAlternativeNameExtension([{ type: isIP(host) === 0 ? 'dns' : 'ip', value: host }]),
           new x509.BasicConstraintsExtension(false, undefined, true),
           new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
           new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),

@@ -105,7 +105,9 @@ export function codingsOf(header: string | null): readonly string[] | null {
     .map((word) => word.trim())
     .filter((word) => word !== '' && word !== 'identity');
   const known = words.map((word) => (word === 'x-gzip' ? 'gzip' : word));
-  return known.length <= 2 && known.every((word) => ['gzip', 'deflate', 'br', 'zstd'].includes(word)) ? known : null;
+  return known.length <= 2 && known.every((word) => ['gzip', 'deflate', 'br', 'zstd'].includes(word))
+    ? known
+    : null;
 }
 
 const gunzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip);

@@ -74,7 +74,12 @@ async function serveTls(door: Door, socket: Duplex, place: Place, hello: ClientH
   const { workings } = door;
   const { serverName } = hello;
   if (serverName !== null && !/^[a-z0-9_](?:[a-z0-9._-]{0,252})$/.test(serverName)) {
-    workings.channel.refused(place.route.session, 'bad-server-name', 'the name in TLS is no host name', place.host);
+    workings.channel.refused(
+      place.route.session,
+      'bad-server-name',
+      'the name in TLS is no host name',
+      place.host,
+    );
     return void socket.destroy();
   }
   const host = serverName ?? place.host;
@@ -88,7 +93,8 @@ async function serveTls(door: Door, socket: Duplex, place: Place, hello: ClientH
   // Another protocol is agreed to as it is, and carried as a stream.
   const agree = http.length > 0 ? ['h2', 'http/1.1'] : offered.slice(0, 1);
   const opened = await openClientTls(door.authority(), socket, host, agree);
-  if (!opened.ok) return workings.channel.refused(place.route.session, 'client-tls', opened.error.message, host);
+  if (!opened.ok)
+    return workings.channel.refused(place.route.session, 'client-tls', opened.error.message, host);
   const tls = opened.value;
   const connection: Connection = { ...place, scheme: 'https', sni: serverName };
   if (tls.alpnProtocol === 'h2') return void serveHttp2(workings, connection, tls);
@@ -112,7 +118,8 @@ async function serveWithin(
     return void door.http1.emit('connection', tls);
   }
   if (first.kind === 'h2') return void serveHttp2(workings, connection, tls);
-  const protocol = first.kind === 'silent' ? 'tls+server-first' : first.kind === 'tls' ? 'tls+tls' : 'tls+unknown';
+  const protocol =
+    first.kind === 'silent' ? 'tls+server-first' : first.kind === 'tls' ? 'tls+tls' : 'tls+unknown';
   const spoken = await serveStream(workings, tls, { ...place, protocol, secure: true, alpn });
   if (spoken !== null && (spoken.kind === 'http' || spoken.kind === 'h2'))
     await serveWithin(door, tls, connection, place, spoken, alpn);
@@ -123,7 +130,9 @@ async function serveWithin(
 export function passes(entry: PassThrough, host: string, port: number): boolean {
   if (entry.port !== null && entry.port !== port) return false;
   const wanted = entry.host.toLowerCase();
-  return wanted.startsWith('*.') ? host.length > wanted.length - 1 && host.endsWith(wanted.slice(1)) : host === wanted;
+  return wanted.startsWith('*.')
+    ? host.length > wanted.length - 1 && host.endsWith(wanted.slice(1))
+    : host === wanted;
 }
 
 function protocolContext(door: Door, place: Place): ProtocolContext {
@@ -133,7 +142,8 @@ function protocolContext(door: Door, place: Place): ProtocolContext {
     ...place,
     settings: workings.settings(),
     placeholders: () => workings.routes.placeholders(session),
-    ask: (question, placeholders, signal) => workings.channel.ask(place.route, question, placeholders, signal),
+    ask: (question, placeholders, signal) =>
+      workings.channel.ask(place.route, question, placeholders, signal),
     report: (action, outcome) => workings.channel.report(action, outcome),
     refused: (code, reason) => workings.channel.refused(session, code, reason, place.host),
     openTls: (socket, host) => openClientTls(door.authority(), socket as Socket, host, []),

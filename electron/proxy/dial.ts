@@ -53,7 +53,10 @@ export async function resolveHost(host: string): Promise<Result<Resolution, Dial
     return ok({ address: chosen.address, near: near !== undefined && !saysNear(host) });
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? 'no answer';
-    return err({ code: 'unresolved', message: `the name \`${host}\` leads nowhere (${why}); check the spelling and the network` });
+    return err({
+      code: 'unresolved',
+      message: `the name \`${host}\` leads nowhere (${why}); check the spelling and the network`,
+    });
   }
 }
 
@@ -65,7 +68,10 @@ export function dialAddress(address: string, port: number, host: string): Promis
       clearTimeout(timer);
       socket.destroy();
       settle(
-        err({ code, message: `\`${host}\` port ${port} cannot be reached (${why}); is it up, and is the network?` }),
+        err({
+          code,
+          message: `\`${host}\` port ${port} cannot be reached (${why}); is it up, and is the network?`,
+        }),
       );
     };
     const timer = setTimeout(() => fail('timed-out', `no answer in ${DIAL_MS / 1000} s`), DIAL_MS);
@@ -121,7 +127,8 @@ export function secureUpstream(
       DIAL_MS,
     );
     const failed = (error: NodeJS.ErrnoException): void => fail(tlsFault(host, error));
-    const closed = (): void => fail({ code: 'tls', message: `\`${host}\` closed the connection before TLS was open` });
+    const closed = (): void =>
+      fail({ code: 'tls', message: `\`${host}\` closed the connection before TLS was open` });
     tls.once('error', failed);
     tls.once('close', closed);
     tls.once('secureConnect', () => {
@@ -134,7 +141,8 @@ export function secureUpstream(
   });
 }
 
-const CERTIFICATE = /CERT|SELF_SIGNED|ISSUER|UNABLE_TO|ALTNAME|CHAIN|CRL|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/;
+const CERTIFICATE =
+  /CERT|SELF_SIGNED|ISSUER|UNABLE_TO|ALTNAME|CHAIN|CRL|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE/;
 
 function tlsFault(host: string, error: NodeJS.ErrnoException): DialFault {
   const code = error.code ?? 'unknown';

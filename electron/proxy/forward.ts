@@ -21,8 +21,7 @@ export async function forward(workings: Workings, exchange: Exchange): Promise<v
   const reader = exchange.hasBody ? bodyReader(exchange.body) : null;
   const held = reader === null ? NOTHING : await holdBody(reader, exchange.length, settings.holdBytes);
   if (held.state === 'gone' || exchange.gone.aborted) return exchange.cut();
-  if (held.state === 'slow')
-    return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
+  if (held.state === 'slow') return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
   const understood = await understand(workings, exchange, held);
   if (!understood.ok) {
     const { status, code, reason } = understood.error;
@@ -67,10 +66,21 @@ async function carry(workings: Workings, carried: Carried): Promise<void> {
   }
   const { target } = what.request;
   const scheme = target.scheme === 'https' || target.scheme === 'wss' ? 'https' : 'http';
-  const to = { session: exchange.connection.route.session, scheme, host: target.host, port: target.port, address } as const;
+  const to = {
+    session: exchange.connection.route.session,
+    scheme,
+    host: target.host,
+    port: target.port,
+    address,
+  } as const;
   for (let tries = 0; ; tries += 1) {
     const carrier = await workings.upstream.carrier(to, exchange.protocol === 'h2');
-    if (!carrier.ok) return unreachable(workings, carried, { fault: carrier.error, message: carrier.error.message, stale: false });
+    if (!carrier.ok)
+      return unreachable(workings, carried, {
+        fault: carrier.error,
+        message: carrier.error.message,
+        stale: false,
+      });
     const sent = send(carrier.value, sendingOf(carried, swapped));
     const upload = pump(workings, carried, swapped, sent);
     const abort = (): void => sent.destroy();
@@ -86,7 +96,12 @@ async function carry(workings: Workings, carried: Carried): Promise<void> {
     if (!answered.ok) {
       exchange.gone.removeEventListener('abort', abort);
       // An idle connection that upstream had closed: nothing was done there, and what changes nothing may be sent again.
-      if (answered.error.stale && tries === 0 && !exchange.hasBody && /^(?:GET|HEAD|OPTIONS)$/.test(exchange.method))
+      if (
+        answered.error.stale &&
+        tries === 0 &&
+        !exchange.hasBody &&
+        /^(?:GET|HEAD|OPTIONS)$/.test(exchange.method)
+      )
         continue;
       return unreachable(workings, carried, answered.error);
     }
@@ -123,7 +138,12 @@ function sendingOf(carried: Carried, swapped: Swapped): Sending {
     authority: authorityOf(target),
     scheme: target.scheme === 'https' || target.scheme === 'wss' ? 'https' : 'http',
     headers: swapped.headers,
-    length: what.whole && exchange.hasBody ? swapped.body.length : exchange.length === null ? null : exchange.length + delta,
+    length:
+      what.whole && exchange.hasBody
+        ? swapped.body.length
+        : exchange.length === null
+          ? null
+          : exchange.length + delta,
     hasBody: exchange.hasBody,
   };
 }
@@ -198,14 +218,22 @@ export async function swap(
   }
   // What comes back is looked through for the secret, which is quickest in plain text.
   if (swapped.scrub.length > 0)
-    swapped = { ...swapped, headers: [...swapped.headers.filter(([name]) => name !== 'accept-encoding'), ['accept-encoding', 'identity']] };
+    swapped = {
+      ...swapped,
+      headers: [
+        ...swapped.headers.filter(([name]) => name !== 'accept-encoding'),
+        ['accept-encoding', 'identity'],
+      ],
+    };
   return swapped;
 }
 
 /** Of a signature nothing but the session's token is sent; the key itself never. */
 function sigv4Scrubs(one: Swap): Swapped['scrub'] {
   const token = one.use.kind === 'sigv4' ? one.use.sessionToken : null;
-  return [one.secret, ...(token === null ? [] : [token])].flatMap((secret) => scrubsOf(secret, one.placeholder));
+  return [one.secret, ...(token === null ? [] : [token])].flatMap((secret) =>
+    scrubsOf(secret, one.placeholder),
+  );
 }
 
 /** Sends the body: what was held, then what follows. */
@@ -229,7 +257,10 @@ async function pump(workings: Workings, carried: Carried, swapped: Swapped, sent
         [],
         exchange.gone,
       );
-      owe(workings, answer, { ...failed(carried.startedAt, 'a part of a body; how it ended stands at its first part'), result: 'unknown' });
+      owe(workings, answer, {
+        ...failed(carried.startedAt, 'a part of a body; how it ended stands at its first part'),
+        result: 'unknown',
+      });
       return answer;
     },
   );
@@ -281,11 +312,19 @@ function sentBytes(carried: Carried): number {
   return carried.exchange.length ?? carried.held.bytes;
 }
 
-function cutShort(workings: Workings, carried: Carried, swapped: Swapped, end: Exclude<RestEnd, { kind: 'sent' }>): void {
+function cutShort(
+  workings: Workings,
+  carried: Carried,
+  swapped: Swapped,
+  end: Exclude<RestEnd, { kind: 'sent' }>,
+): void {
   const { exchange, answer, startedAt, held } = carried;
   const message = end.kind === 'denied' ? end.message : 'the client stopped in the middle of the body';
   owe(workings, answer, {
-    ...failed(startedAt, end.kind === 'denied' ? 'a later part of the body was denied, and the connection was cut' : message),
+    ...failed(
+      startedAt,
+      end.kind === 'denied' ? 'a later part of the body was denied, and the connection was cut' : message,
+    ),
     sent: held.bytes + end.bytes,
     used: swapped.used,
   });
@@ -297,7 +336,12 @@ function cutShort(workings: Workings, carried: Carried, swapped: Swapped, end: E
 function unreachable(workings: Workings, carried: Carried, fault: SendFault): void {
   const { exchange, answer, startedAt, what } = carried;
   if (fault.fault?.code === 'bad-certificate')
-    workings.channel.refused(exchange.connection.route.session, 'bad-certificate', fault.message, what.request.target.host);
+    workings.channel.refused(
+      exchange.connection.route.session,
+      'bad-certificate',
+      fault.message,
+      what.request.target.host,
+    );
   owe(workings, answer, failed(startedAt, fault.message));
   if (exchange.gone.aborted) return exchange.cut();
   sendPage(exchange, failure(fault.message));
@@ -333,7 +377,13 @@ export function failed(startedAt: number, error: string): ProxyOutcome {
 }
 
 /** Refuses what never became a question. */
-export function refuse(workings: Workings, exchange: Exchange, status: number, code: string, reason: string): void {
+export function refuse(
+  workings: Workings,
+  exchange: Exchange,
+  status: number,
+  code: string,
+  reason: string,
+): void {
   workings.channel.refused(exchange.connection.route.session, code, reason, exchange.connection.host);
   sendPage(exchange, { status, title: 'Refused by Countersign', message: reason, rule: null, receipt: null });
 }

@@ -49,7 +49,12 @@ export function makeHttp1(workings: Workings, hooks: Http1Hooks): Server {
   server.on('upgrade', (request, socket, head) => {
     const connection = hooks.connection(socket, request);
     if (connection === null) return void socket.destroy();
-    const checked = checkHttp1Head(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders);
+    const checked = checkHttp1Head(
+      request.method ?? '',
+      request.url ?? '',
+      request.httpVersion,
+      request.rawHeaders,
+    );
     if (!checked.ok) return refuseHead(workings, connection, socket, checked.error);
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
@@ -98,9 +103,11 @@ export function makeHttp1(workings: Workings, hooks: Http1Hooks): Server {
 /** What Node's parser found wrong; null for a client that went away. */
 function parserFault(error: NodeJS.ErrnoException): HeadFault | null {
   const code = error.code ?? '';
-  if (code === 'HPE_HEADER_OVERFLOW') return { code: 'head-too-large', reason: `the head is larger than ${MAX_HEAD_BYTES} bytes` };
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return { code: 'head-too-large', reason: `the head is larger than ${MAX_HEAD_BYTES} bytes` };
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'bad-head', reason: 'the head came too slowly' };
-  if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE') return { code: 'bad-head', reason: 'the request is not HTTP as it must be written' };
+  if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE')
+    return { code: 'bad-head', reason: 'the request is not HTTP as it must be written' };
   return null;
 }
 
@@ -112,7 +119,13 @@ function refuseHead(workings: Workings, connection: Connection, socket: Duplex, 
 /** Answers without the parser, and ends the connection: what would follow cannot be trusted to be a request. */
 function answerHead(socket: Duplex, fault: HeadFault): void {
   const page = makePage(
-    { status: fault.code === 'head-too-large' ? 431 : 400, title: 'Refused by Countersign', message: fault.reason, rule: null, receipt: null },
+    {
+      status: fault.code === 'head-too-large' ? 431 : 400,
+      title: 'Refused by Countersign',
+      message: fault.reason,
+      rule: null,
+      receipt: null,
+    },
     [],
     'GET',
   );
@@ -129,11 +142,24 @@ function writeHead(
   reason: string,
   headers: readonly (readonly [string, string])[],
 ): void {
-  socket.write(`HTTP/1.1 ${status} ${reason}\r\n${headers.map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n`, 'latin1');
+  socket.write(
+    `HTTP/1.1 ${status} ${reason}\r\n${headers.map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n`,
+    'latin1',
+  );
 }
 
-function serve(workings: Workings, connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-  const checked = checkHttp1Head(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders);
+function serve(
+  workings: Workings,
+  connection: Connection,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const checked = checkHttp1Head(
+    request.method ?? '',
+    request.url ?? '',
+    request.httpVersion,
+    request.rawHeaders,
+  );
   if (!checked.ok) return refuseHead(workings, connection, request.socket, checked.error);
   const head = checked.value;
   const gone = new AbortController();

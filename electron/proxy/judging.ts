@@ -45,7 +45,8 @@ export async function understand(
   held: Held,
 ): Promise<Result<Understood, UnderstandFault>> {
   const { connection, headers } = exchange;
-  const raw = held.chunks.length === 1 && held.chunks[0] !== undefined ? held.chunks[0] : Buffer.concat(held.chunks);
+  const raw =
+    held.chunks.length === 1 && held.chunks[0] !== undefined ? held.chunks[0] : Buffer.concat(held.chunks);
   const ended = held.state === 'end';
   const codings = raw.length === 0 ? [] : codingsOf(headerOf(headers, 'content-encoding'));
   const decoded = codings === null || codings.length === 0 ? ok(raw) : await decodeBody(raw, codings, ended);

@@ -58,18 +58,28 @@ async function admit(door: Door, socket: Socket): Promise<void> {
   const first = await readFirstBytes(socket, null, FIRST_MS);
   if (first.kind === 'http') return void door.http1.emit('connection', socket);
   if (first.kind === 'closed') return void socket.destroy();
-  if (first.kind !== 'preamble') return turnAway(workings, socket, 'no-token', 'a connection without a token');
+  if (first.kind !== 'preamble')
+    return turnAway(workings, socket, 'no-token', 'a connection without a token');
   const token = await readPreamble(socket);
   const route = token === null ? null : await workings.routes.claim(token);
   if (route === null || route.host === null || route.port === null)
-    return turnAway(workings, socket, 'unknown-token', 'a connection with a token that is not known, used or too old');
+    return turnAway(
+      workings,
+      socket,
+      'unknown-token',
+      'a connection with a token that is not known, used or too old',
+    );
   if (socket.destroyed) return;
   workings.routes.hold(route.session, socket);
   await serveConnection(door, socket, placeOf(route, route.host, route.port));
 }
 
 function placeOf(route: Route, host: string, port: number): Place {
-  return { route: { session: route.session, scope: route.scope, kind: route.kind }, host: host.toLowerCase(), port };
+  return {
+    route: { session: route.session, scope: route.scope, kind: route.kind },
+    host: host.toLowerCase(),
+    port,
+  };
 }
 
 function turnAway(workings: Workings, socket: Duplex, code: string, reason: string): void {
@@ -91,7 +101,11 @@ function readPreamble(socket: Socket): Promise<string | null> {
     const gone = (): void => done(null);
     const timer = setTimeout(gone, FIRST_MS);
     const look = (): void => {
-      for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) {
+      for (
+        let chunk = socket.read() as Buffer | null;
+        chunk !== null;
+        chunk = socket.read() as Buffer | null
+      ) {
         seen = Buffer.concat([seen, chunk]);
         const end = seen.indexOf(0x0a);
         if (end < 0 && seen.length <= MAX_PREAMBLE) continue;
@@ -115,13 +129,19 @@ function explicitRoute(workings: Workings, socket: Duplex, request: IncomingMess
   if (coded === undefined) {
     workings.channel.refused(null, 'no-token', 'a request to the proxy without a token', null);
     // Some clients send their credentials only once they were asked for them.
-    socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="countersign"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    socket.end(
+      'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="countersign"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n',
+    );
     return null;
   }
   const text = Buffer.from(coded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  const route = workings.routes.explicit(decodeURIComponentSafely(text.slice(0, colon)), text.slice(colon + 1));
-  if (route === null) turnAway(workings, socket, 'unknown-token', 'a request with a token that is not known or too old');
+  const route = workings.routes.explicit(
+    decodeURIComponentSafely(text.slice(0, colon)),
+    text.slice(colon + 1),
+  );
+  if (route === null)
+    turnAway(workings, socket, 'unknown-token', 'a request with a token that is not known or too old');
   else workings.routes.hold(route.session, socket);
   return route;
 }
@@ -143,7 +163,12 @@ function explicitConnection(workings: Workings, socket: Duplex, request: Incomin
 }
 
 /** CONNECT: a connection to one place, whose first bytes say what it is. */
-async function serveConnect(door: Door, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+async function serveConnect(
+  door: Door,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   const { workings, connections } = door;
   socket.on('error', () => undefined);
   // Within a connection that leads somewhere already there is no further proxy.

@@ -9,6 +9,7 @@ import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
+import type { ServePostgres } from './protocol-handler.ts';
 import { makeRoutes } from './routes.ts';
 import { createSshAgents } from './ssh-agent.ts';
 import { makeUpstream, type Upstream } from './upstream.ts';
@@ -18,6 +19,21 @@ const inspection: Inspection = {
   scan: (bytes, key, inspected) => scanPayload(bytes, { key, inflate, inspected }),
   signals: untrustedSignals,
 };
+
+/** The reader of SQL takes memory and a moment: it is there once somebody speaks to a database. */
+function lazyPostgres(): ServePostgres {
+  let loading: Promise<ServePostgres> | null = null;
+  return async (socket, database, context) => {
+    loading ??= import('./postgres.ts').then(({ createPostgresHandler }) =>
+      createPostgresHandler({
+        scan: (bytes, key) => inspection.scan(bytes, key, 'whole'),
+        signals: inspection.signals,
+      }),
+    );
+    const serve = await loading;
+    await serve(socket, database, context);
+  };
+}
 
 /** What the first settings made; later ones change it. */
 interface Running {
@@ -45,6 +61,7 @@ function main(): void {
     process.send?.(message, undefined, undefined, () => undefined);
   });
   const routes = makeRoutes();
+  const servePostgres = lazyPostgres();
   const agents = createSshAgents({
     ask: (session, question, signal) => channel.ask({ session, scope: null }, question, [], signal),
     report: channel.report,
@@ -73,7 +90,7 @@ function main(): void {
       routes,
       upstream,
       inspection,
-      servePostgres: null,
+      servePostgres,
       settings: () => running.settings,
     };
     const { port } = await openListener(workings, () => running.authority, settings.port ?? null);

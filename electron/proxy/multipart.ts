@@ -4,7 +4,10 @@ import type { MultipartPart } from '../core/http.ts';
 const MAX_PARTS = 256;
 
 /** Lists the parts of a multipart body as far as it was held; null when the type says that it is none. What cannot be parsed gives what came before. */
-export function multipartParts(body: Buffer, contentType: string | null): Promise<readonly MultipartPart[] | null> {
+export function multipartParts(
+  body: Buffer,
+  contentType: string | null,
+): Promise<readonly MultipartPart[] | null> {
   if (contentType === null || !/^multipart\//i.test(contentType)) return Promise.resolve(null);
   return new Promise((settle) => {
     const parts: MultipartPart[] = [];

@@ -244,7 +244,7 @@ export function runSession(
 
   /** Pays what a finished action owes: one outcome, for it and for the rows that were asked about after it. */
   const owe = (over: Running | null, up: UpstreamLink, cut: boolean): void => {
-    const actions = [...(over !== null && over.reportEnd && over.action !== null ? [over.action] : []), ...also];
+    const actions = [...(over?.reportEnd === true && over.action !== null ? [over.action] : []), ...also];
     also = [];
     if (over === null || actions.length === 0) return;
     const outcome = over.reply.outcome([up.minted], cut);
@@ -581,7 +581,18 @@ export function runSession(
   return { session: context.route.session, cancel, ended: serve() };
 }
 
-const LOCKS_FIRST = new Set(['select', 'insert', 'update', 'delete', 'merge', 'begin', 'commit', 'rollback', 'set', 'show']);
+const LOCKS_FIRST = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'begin',
+  'commit',
+  'rollback',
+  'set',
+  'show',
+]);
 const LISTEN_TO_GRANTS =
   'SAVEPOINT csn_rights; LOCK TABLE information_schema.sql_features IN ACCESS SHARE MODE; ROLLBACK TO SAVEPOINT csn_rights; RELEASE SAVEPOINT csn_rights';
 

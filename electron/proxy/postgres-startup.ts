@@ -27,6 +27,11 @@ export interface StartupFault {
   readonly message: string;
 }
 
+/** A refusal, and the connection to say it on: TLS where that was opened. */
+export interface StartupRefusal extends StartupFault {
+  readonly socket: Duplex;
+}
+
 const GSS_REQUEST = 80_877_104;
 const CANCEL_REQUEST = 80_877_102;
 const MAX_STARTUP = 16_384;
@@ -55,8 +60,9 @@ const fault = (code: string, message: string) => err<StartupFault>({ code, messa
 export async function startUp(
   first: Duplex,
   context: ProtocolContext,
-): Promise<Result<Startup, StartupFault>> {
+): Promise<Result<Startup, StartupRefusal>> {
   let socket = first;
+  const fault = (code: string, message: string) => err<StartupRefusal>({ code, message, socket });
   const timer = setTimeout(() => socket.destroy(), STARTUP_MS);
   try {
     for (let rounds = 0; rounds < 4; rounds += 1) {
@@ -75,8 +81,10 @@ export async function startUp(
         socket.on('error', () => undefined);
       } else if (code === CANCEL_REQUEST && packet.bytes.length === 12)
         return ok({ kind: 'cancel', pid: packet.bytes.readInt32BE(4), secret: packet.bytes.readInt32BE(8) });
-      else if (code >>> 16 === 3) return await authenticate(socket, packet, context);
-      else return fault('08P01', 'only version 3 of the protocol is spoken here');
+      else if (code >>> 16 === 3) {
+        const session = await authenticate(socket, packet, context);
+        return session.ok ? session : fault(session.error.code, session.error.message);
+      } else return fault('08P01', 'only version 3 of the protocol is spoken here');
     }
     return fault('08P01', 'the connection does not begin as PostgreSQL does');
   } catch (error) {
@@ -212,6 +220,7 @@ export function newCancelKey(): { readonly pid: number; readonly secret: number 
 }
 
 /** The end of a connection that never became a session. */
-export function refuseStartup(socket: Duplex, why: StartupFault): void {
+export function refuseStartup(why: StartupRefusal): void {
+  const { socket } = why;
   if (!socket.destroyed) socket.end(failure({ code: why.code, message: why.message }, 'FATAL'));
 }

@@ -23,7 +23,7 @@ export function createPostgresHandler(inspection: PostgresInspection): ServePost
     const started = await startUp(socket, context);
     if (!started.ok) {
       context.refused(started.error.code, started.error.message);
-      refuseStartup(socket, started.error);
+      refuseStartup(started.error);
       return;
     }
     if (started.value.kind === 'cancel') {

@@ -3,8 +3,8 @@ import type { ProxyOutcome, ProxyQuestion } from '../wire/proxy-message.ts';
 import { flowBack } from './back-flow.ts';
 import { bodyReader } from './body-window.ts';
 import { saysNear } from './dial.ts';
-import { failed, lookAt, owe } from './forward.ts';
 import { type FirstBytes, readFirstBytes } from './first-bytes.ts';
+import { failed, lookAt, owe } from './forward.ts';
 import type { Workings } from './inspection.ts';
 import type { ConnectionRoute, ProxyAnswer } from './protocol-handler.ts';
 import { CONVERSATION_MS, sendJudged } from './rest.ts';
@@ -27,10 +27,15 @@ export interface RawStream {
  * Carries it as it is, once it was asked about. When the client speaks first after all, and it is something that is understood, gives that back: it
  * must not pass as a stream because it waited.
  */
-export async function serveStream(workings: Workings, socket: Duplex, stream: RawStream): Promise<FirstBytes | null> {
+export async function serveStream(
+  workings: Workings,
+  socket: Duplex,
+  stream: RawStream,
+): Promise<FirstBytes | null> {
   const { windowBytes, fingerprintKey } = workings.settings();
   const encrypted = stream.protocol === 'tls';
-  const first = socket.readableLength > 0 ? ((socket.read() as Buffer | null) ?? Buffer.alloc(0)) : Buffer.alloc(0);
+  const first =
+    socket.readableLength > 0 ? ((socket.read() as Buffer | null) ?? Buffer.alloc(0)) : Buffer.alloc(0);
   if (first.length > 0) socket.unshift(first);
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
@@ -71,7 +76,11 @@ export async function serveStream(workings: Workings, socket: Duplex, stream: Ra
   const dialled = await workings.upstream.dial(stream.route.session, stream.host, stream.port);
   if (!dialled.ok) return stop(dialled.error.message);
   const secured = stream.secure
-    ? await workings.upstream.secure(dialled.value.socket, stream.host, stream.alpn === null ? [] : [stream.alpn])
+    ? await workings.upstream.secure(
+        dialled.value.socket,
+        stream.host,
+        stream.alpn === null ? [] : [stream.alpn],
+      )
     : null;
   if (secured !== null && !secured.ok) {
     if (secured.error.code === 'bad-certificate')
@@ -87,12 +96,19 @@ export async function serveStream(workings: Workings, socket: Duplex, stream: Ra
     const spoken = await readFirstBytes(socket, null);
     if (spoken.kind !== 'other' && spoken.kind !== 'silent' && spoken.kind !== 'closed') {
       upstream.destroy();
-      owe(workings, answer, failed(startedAt, 'the client spoke first after all; it is asked about as what it speaks'));
+      owe(
+        workings,
+        answer,
+        failed(startedAt, 'the client spoke first after all; it is asked about as what it speaks'),
+      );
       return spoken;
     }
   }
   const back = flowBack(upstream, socket, encrypted ? 0 : windowBytes);
-  const close = (): void => void (upstream.destroy(), socket.destroy());
+  const close = (): void => {
+    upstream.destroy();
+    socket.destroy();
+  };
   upstream.once('error', close);
   upstream.once('close', () => socket.end());
   socket.once('close', () => upstream.destroy());
@@ -111,7 +127,10 @@ export async function serveStream(workings: Workings, socket: Duplex, stream: Ra
     scan,
     async (carried) => {
       const said = await ask(stream.host, carried);
-      owe(workings, said, { ...failed(startedAt, 'a part of a stream; how it ended stands at its beginning'), result: 'unknown' });
+      owe(workings, said, {
+        ...failed(startedAt, 'a part of a stream; how it ended stands at its beginning'),
+        result: 'unknown',
+      });
       return said;
     },
   );
@@ -125,7 +144,14 @@ export async function serveStream(workings: Workings, socket: Duplex, stream: Ra
     sent: end.bytes,
     received: flowed.received,
     digest: flowed.digest,
-    ...(encrypted ? {} : await lookAt(workings, { window: flowed.window, codings: [], received: flowed.received, contentType: null })),
+    ...(encrypted
+      ? {}
+      : await lookAt(workings, {
+          window: flowed.window,
+          codings: [],
+          received: flowed.received,
+          contentType: null,
+        })),
   };
   owe(workings, answer, outcome);
   return null;

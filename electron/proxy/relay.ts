@@ -19,7 +19,8 @@ export interface Relayed {
   readonly codings: readonly string[] | null;
 }
 
-const TEXT = /^(?:text\/|multipart\/|message\/|application\/(?:[\w.+-]*(?:json|xml|javascript|yaml|graphql|sql|toml|html|rtf|csv)|x-www-form-urlencoded|x-sh|x-python|x-ndjson))/i;
+const TEXT =
+  /^(?:text\/|multipart\/|message\/|application\/(?:[\w.+-]*(?:json|xml|javascript|yaml|graphql|sql|toml|html|rtf|csv)|x-www-form-urlencoded|x-sh|x-python|x-ndjson))/i;
 
 /** True for a type whose content is looked at; a body without a type is. */
 function isTextLike(contentType: string | null): boolean {

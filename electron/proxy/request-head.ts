@@ -33,7 +33,14 @@ const HOP_BY_HOP = new Set([
   'te',
 ]);
 /** What a `Connection` header may not take away: the request would no longer be what was judged. */
-const NEVER_HOP = new Set(['host', 'content-length', 'content-type', 'content-encoding', 'authorization', 'cookie']);
+const NEVER_HOP = new Set([
+  'host',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'authorization',
+  'cookie',
+]);
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
@@ -80,7 +87,8 @@ export function checkHttp1Head(
   if (hosts.length === 0 && version === '1.1') return bad('bad-head', 'no `Host`');
   const absolute = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)/.exec(target);
   if (absolute !== null) {
-    if (!/^(?:http|https|ws|wss)$/i.test(absolute[1] ?? '')) return bad('bad-head', 'a target of another scheme');
+    if (!/^(?:http|https|ws|wss)$/i.test(absolute[1] ?? ''))
+      return bad('bad-head', 'a target of another scheme');
     const host = hosts[0];
     if (host !== undefined && !sameAuthority(absolute[2] ?? '', host, absolute[1] ?? ''))
       return bad('host-mismatch', '`Host` names another host than the target');
@@ -118,7 +126,8 @@ export function checkHttp2Head(
       pseudo.set(name, value);
       continue;
     }
-    if (!TOKEN.test(name) || /[\r\n\0]/.test(value)) return bad('bad-head', 'a header that HTTP/1.1 could not carry');
+    if (!TOKEN.test(name) || /[\r\n\0]/.test(value))
+      return bad('bad-head', 'a header that HTTP/1.1 could not carry');
     if (name === 'host') {
       if (host !== null) return bad('smuggling', 'several `host`');
       host = value;
@@ -126,7 +135,8 @@ export function checkHttp2Head(
     if (name === 'te') te = value;
     if (name === 'content-length') {
       lengths += 1;
-      if (lengths > 1 || !/^[0-9]{1,15}$/.test(value)) return bad('smuggling', 'a `content-length` that is no plain number');
+      if (lengths > 1 || !/^[0-9]{1,15}$/.test(value))
+        return bad('smuggling', 'a `content-length` that is no plain number');
       length = Number(value);
     }
     headers.push([name, value]);
@@ -150,7 +160,11 @@ export function checkHttp2Head(
 }
 
 /** Without what belongs to one connection; `te: trailers` is kept, which gRPC asks for. */
-function endToEnd(headers: readonly Header[], drop: ReadonlySet<string>, te: string | null): readonly Header[] {
+function endToEnd(
+  headers: readonly Header[],
+  drop: ReadonlySet<string>,
+  te: string | null,
+): readonly Header[] {
   const kept = headers.filter(([name]) => name !== 'host' && !HOP_BY_HOP.has(name) && !drop.has(name));
   return te !== null && /(?:^|,)\s*trailers\s*(?:$|,)/i.test(te) ? [...kept, ['te', 'trailers']] : kept;
 }

@@ -96,12 +96,15 @@ function sendHttp1(carrier: Extract<Carrier, { kind: 'h1' }>, sending: Sending):
       settle(
         err({
           fault,
-          message: fault?.message ?? `the connection broke before an answer came (${error.code ?? 'unknown'})`,
+          message:
+            fault?.message ?? `the connection broke before an answer came (${error.code ?? 'unknown'})`,
           stale: request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE'),
         }),
       );
     });
-    request.once('close', () => settle(err({ fault: null, message: 'the connection was closed before an answer came', stale: false })));
+    request.once('close', () =>
+      settle(err({ fault: null, message: 'the connection was closed before an answer came', stale: false })),
+    );
   });
   return {
     body: request,
@@ -125,7 +128,16 @@ export function http2Headers(headers: readonly Header[]): OutgoingHttpHeaders {
     else if (Array.isArray(before)) before.push(value);
     else all[name] = [before, value];
   }
-  for (const single of ['content-type', 'content-length', 'user-agent', 'authorization', 'location', 'etag', 'age', 'date'])
+  for (const single of [
+    'content-type',
+    'content-length',
+    'user-agent',
+    'authorization',
+    'location',
+    'etag',
+    'age',
+    'date',
+  ])
     if (Array.isArray(all[single])) all[single] = all[single][0] ?? '';
   return all;
 }
@@ -169,9 +181,17 @@ function sendHttp2(session: ClientHttp2Session, sending: Sending): Sent {
       incoming = passableTrailers(raw ?? []);
     });
     stream.on('error', (error: NodeJS.ErrnoException) =>
-      settle(err({ fault: null, message: `the stream broke before an answer came (${error.code ?? 'unknown'})`, stale: false })),
+      settle(
+        err({
+          fault: null,
+          message: `the stream broke before an answer came (${error.code ?? 'unknown'})`,
+          stale: false,
+        }),
+      ),
     );
-    stream.once('close', () => settle(err({ fault: null, message: 'the stream was closed before an answer came', stale: false })));
+    stream.once('close', () =>
+      settle(err({ fault: null, message: 'the stream was closed before an answer came', stale: false })),
+    );
   });
   return {
     body: stream,

@@ -61,24 +61,26 @@ export interface Scrub {
 }
 
 /** Puts minted secrets in the place of placeholders, written as the place wants it. Fails rather than send one that is too old or breaks its place. */
-export function applySwaps(
-  on: Swappable,
-  swaps: readonly Swap[],
-  now: number,
-): Result<Swapped, SwapFault> {
+export function applySwaps(on: Swappable, swaps: readonly Swap[], now: number): Result<Swapped, SwapFault> {
   let { target, headers, body } = on;
   let bodyChanged = false;
   const used: string[] = [];
   const scrub: Scrub[] = [];
   for (const swap of swaps) {
     if (now >= swap.expiresAt)
-      return err({ code: 'expired', message: 'the credential minted for this was too old before it could be used; try again' });
+      return err({
+        code: 'expired',
+        message: 'the credential minted for this was too old before it could be used; try again',
+      });
     if (swap.use.kind !== 'replace') continue;
     const { placeholder, secret } = swap;
     if (placeholder === '' || secret === '')
       return err({ code: 'unusable', message: 'the credential minted for this is empty' });
     if (/[\r\n\0]/.test(secret) && headers.some(([, text]) => text.includes(placeholder)))
-      return err({ code: 'unusable', message: 'the credential holds a line break, which no header can carry' });
+      return err({
+        code: 'unusable',
+        message: 'the credential holds a line break, which no header can carry',
+      });
     let hit = false;
     const basics: Scrub[] = [];
     if (target.includes(placeholder)) {

@@ -35,11 +35,7 @@ export interface Upstream {
   resolve(session: string, host: string): Promise<Result<Resolution, DialFault>>;
   /** A connection of its own, for protocols that are no HTTP. */
   dial(session: string, host: string, port: number): Promise<Result<Dialled<Duplex>, DialFault>>;
-  secure(
-    socket: Duplex,
-    host: string,
-    protocols: readonly string[],
-  ): Promise<Result<TLSSocket, DialFault>>;
+  secure(socket: Duplex, host: string, protocols: readonly string[]): Promise<Result<TLSSocket, DialFault>>;
   carrier(target: Target, h2: boolean): Promise<Result<Carrier, DialFault>>;
   setRoots(roots: SecureContext): void;
   forget(session: string): void;
@@ -128,11 +124,14 @@ export function makeUpstream(firstRoots: SecureContext, now: () => number = Date
       pool.ready.push(socket);
       return ok(null);
     }
-    const session = connectHttp2(`${pool.target.scheme}://${pool.target.host.includes(':') ? 'ipv6' : pool.target.host}`, {
-      createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
-      maxHeaderListPairs: 512,
-    });
+    const session = connectHttp2(
+      `${pool.target.scheme}://${pool.target.host.includes(':') ? 'ipv6' : pool.target.host}`,
+      {
+        createConnection: () => socket,
+        settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
+        maxHeaderListPairs: 512,
+      },
+    );
     session.setLocalWindowSize(16 * 1024 * 1024);
     session.on('error', () => undefined);
     const end = (): void => {

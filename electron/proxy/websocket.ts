@@ -18,7 +18,12 @@ import { type Carrier, DialError } from './upstream.ts';
 import { frameReader } from './websocket-frames.ts';
 
 /** Carries a WebSocket: the handshake is the action, and what the client says afterwards is judged by what it holds. Never rejects. */
-export async function serveWebSocket(workings: Workings, bare: Exchange, socket: Duplex, head: Buffer): Promise<void> {
+export async function serveWebSocket(
+  workings: Workings,
+  bare: Exchange,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
   // Compression is an extension: without it every frame can be read.
   const exchange: Exchange = {
     ...bare,
@@ -26,8 +31,7 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
   };
   if (head.length > 0) socket.unshift(head);
   const understood = await understand(workings, exchange, { chunks: [], bytes: 0, state: 'end' });
-  if (!understood.ok)
-    return refuse(workings, exchange, 400, understood.error.code, understood.error.reason);
+  if (!understood.ok) return refuse(workings, exchange, 400, understood.error.code, understood.error.reason);
   const what = understood.value;
   const judged = await judge(workings, exchange, what);
   const { answer } = judged;
@@ -61,12 +65,20 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
   const shaken = await handshake(carrier.value, what, swapped, exchange);
   if (!shaken.ok) {
     if (shaken.error.code === 'bad-certificate')
-      workings.channel.refused(exchange.connection.route.session, 'bad-certificate', shaken.error.message, target.host);
+      workings.channel.refused(
+        exchange.connection.route.session,
+        'bad-certificate',
+        shaken.error.message,
+        target.host,
+      );
     return fail(shaken.error.message);
   }
   if ('answered' in shaken.value) {
     const { answered } = shaken.value;
-    const relayed = await relay(answered, exchange, { windowBytes: workings.settings().windowBytes, scrubs: swapped.scrub });
+    const relayed = await relay(answered, exchange, {
+      windowBytes: workings.settings().windowBytes,
+      scrubs: swapped.scrub,
+    });
     return owe(workings, answer, {
       ...failed(startedAt, `upstream did not change to a WebSocket: ${answered.status}`),
       status: String(answered.status),
@@ -90,7 +102,10 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
   const frames = frameReader();
   const { windowBytes, fingerprintKey } = workings.settings();
   const back = flowBack(upstream, socket, windowBytes);
-  const close = (): void => void (upstream.destroy(), socket.destroy());
+  const close = (): void => {
+    upstream.destroy();
+    socket.destroy();
+  };
   upstream.once('error', close);
   upstream.once('close', () => socket.end());
   socket.once('close', () => upstream.destroy());
@@ -115,7 +130,10 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
         [],
         exchange.gone,
       );
-      owe(workings, said, { ...failed(startedAt, 'a message; how the connection ended stands at its handshake'), result: 'unknown' });
+      owe(workings, said, {
+        ...failed(startedAt, 'a message; how the connection ended stands at its handshake'),
+        result: 'unknown',
+      });
       return said;
     },
   );
@@ -131,7 +149,12 @@ export async function serveWebSocket(workings: Workings, bare: Exchange, socket:
     received: flowed.received,
     digest: flowed.digest,
     endedAt: Date.now(),
-    ...(await lookAt(workings, { window: flowed.window, codings: [], received: flowed.received, contentType: null })),
+    ...(await lookAt(workings, {
+      window: flowed.window,
+      codings: [],
+      received: flowed.received,
+      contentType: null,
+    })),
     used: swapped.used,
   });
 }
@@ -173,7 +196,10 @@ function handshake(
           answered: {
             status: response.statusCode ?? 502,
             reason: response.statusMessage ?? '',
-            headers: [...answerHeaders(response.rawHeaders).filter(([n]) => n !== 'content-length'), ['connection', 'close']],
+            headers: [
+              ...answerHeaders(response.rawHeaders).filter(([n]) => n !== 'content-length'),
+              ['connection', 'close'],
+            ],
             body: response,
             ended: false,
             trailers: () => [],
@@ -186,7 +212,10 @@ function handshake(
         err(
           error instanceof DialError
             ? error.fault
-            : { code: 'unreachable', message: `the connection broke before an answer came (${error.code ?? 'unknown'})` },
+            : {
+                code: 'unreachable',
+                message: `the connection broke before an answer came (${error.code ?? 'unknown'})`,
+              },
         ),
       ),
     );

@@ -47,7 +47,13 @@ const tableSchema = z.strictObject({
 export function parseCredentialTable(text: string): Result<readonly KnownCredential[], string> {
   const document = parseDocument(text, { uniqueKeys: true });
   if (document.errors.length > 0) return err(document.errors[0]?.message ?? 'no YAML');
-  const parsed = tableSchema.safeParse(document.toJS({ maxAliasCount: 0 }));
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    return err('it has aliases, which are not followed here');
+  }
+  const parsed = tableSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     return err(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'malformed'}`);

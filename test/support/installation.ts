@@ -63,8 +63,12 @@ export interface Person {
   kill(): void;
 }
 
-/** Makes a fresh installation. */
-export function installation(): Installation {
+/** Makes a fresh installation; `within`: words to put before every command, so that it runs in another network (`smallInternet`). */
+export function installation(within: readonly string[] = []): Installation {
+  const command = (...words: readonly string[]): readonly [string, string[]] => {
+    const [program = '', ...args] = [...within, process.execPath, ...words];
+    return [program, args];
+  };
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'csn-')));
   const home = join(root, 'home');
   const work = join(root, 'work');
@@ -91,7 +95,7 @@ export function installation(): Installation {
     env,
     places,
     async startDaemon(extra = {}) {
-      const child = spawn(process.execPath, [DAEMON], {
+      const child = spawn(...command(DAEMON), {
         env: { ...env, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
@@ -124,7 +128,7 @@ export function installation(): Installation {
       return daemon;
     },
     async cli(args, options = {}) {
-      const child = spawn(process.execPath, [CLI, ...args], {
+      const child = spawn(...command(CLI, ...args), {
         cwd: options.cwd ?? work,
         env: { ...env, ...options.env },
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -147,7 +151,7 @@ export function installation(): Installation {
       return { code, signal, stdout, stderr };
     },
     person(args, cwd = work) {
-      const pty = spawnPty(process.execPath, [CLI, ...args], {
+      const pty = spawnPty(...command(CLI, ...args), {
         name: 'xterm-256color',
         cols: 160,
         rows: 60,

@@ -8,7 +8,7 @@ import type { ActionId, JsonObject, SessionId } from '../../electron/core/brand.
 import type { CredentialRecord } from '../../electron/core/credential.ts';
 import { EMPTY_PAYLOAD } from '../../electron/core/data/payload.ts';
 import { err, ok } from '../../electron/core/result.ts';
-import { createPostgresMinter, type PostgresMinter } from '../../electron/daemon/minter-postgres.ts';
+import { createPostgresMinter, type PostgresMinter } from '../../electron/daemon/mint-postgres.ts';
 import { nodeHasher } from '../../electron/edge/hasher.ts';
 import { createPostgresHandler } from '../../electron/proxy/postgres.ts';
 import type { ProtocolContext, ProxyAnswer } from '../../electron/proxy/protocol-handler.ts';
@@ -37,7 +37,11 @@ export interface DoorOptions {
   readonly settings?: JsonObject;
   readonly ttlSeconds?: number;
   /** Why it is denied; null allows. May wait. */
-  readonly decide?: (action: Action, question: StatementQuestion, signal?: AbortSignal) => string | null | Promise<string | null>;
+  readonly decide?: (
+    action: Action,
+    question: StatementQuestion,
+    signal?: AbortSignal,
+  ) => string | null | Promise<string | null>;
   readonly windowBytes?: number;
   /** Called between minting and the answer. */
   readonly afterMint?: (user: string, secret: string, action: Action) => void | Promise<void>;
@@ -66,7 +70,13 @@ export async function openDoor(options: DoorOptions): Promise<PostgresDoor> {
     name: 'shop',
     kind: 'postgres',
     env: ['PGPASSWORD'],
-    limits: { hosts: [`127.0.0.1:${options.server.port}`], methods: null, paths: null, graphql: null, ttlSeconds: options.ttlSeconds ?? 30 },
+    limits: {
+      hosts: [`127.0.0.1:${options.server.port}`],
+      methods: null,
+      paths: null,
+      graphql: null,
+      ttlSeconds: options.ttlSeconds ?? 30,
+    },
     settings: options.settings ?? {},
     shape: { prefix: 'csn_pg_', length: 32, alphabet: 'hex' },
     createdAt: 0,
@@ -81,23 +91,51 @@ export async function openDoor(options: DoorOptions): Promise<PostgresDoor> {
   const minted: { user: string; secret: string; scope: string }[] = [];
   const ends = new Map<string, () => Promise<void>>();
   const open = new Set<Socket>();
-  const settings = { windowBytes: options.windowBytes ?? 65_536, holdBytes: 1_000_000, fingerprintKey: new Uint8Array(16) } as unknown as ProxySettings;
+  const settings = {
+    windowBytes: options.windowBytes ?? 65_536,
+    holdBytes: 1_000_000,
+    fingerprintKey: new Uint8Array(16),
+  } as unknown as ProxySettings;
   const scan = (bytes: Uint8Array) => ({ ...EMPTY_PAYLOAD, bytes: bytes.length });
   const serve = createPostgresHandler({ scan, signals: () => [] });
 
-  const deny = (message: string): ProxyAnswer => ({ result: 'DENY', message, action: null, rule: 'test.deny', receipt: null, reportEnd: false, swaps: [] });
+  const deny = (message: string): ProxyAnswer => ({
+    result: 'DENY',
+    message,
+    action: null,
+    rule: 'test.deny',
+    receipt: null,
+    reportEnd: false,
+    swaps: [],
+  });
   const answer = async (question: StatementQuestion, signal?: AbortSignal): Promise<ProxyAnswer> => {
     const id = `act_${randomBytes(9).toString('hex')}` as ActionId;
     const place = { cwd: null, home: '/home/x', workspace: null, user: 'x' };
     const action = buildStatementAction(
-      { id, sessionId: SESSION, at: Date.now(), surface: 'http', place, own: [], by: null, modifiedFrom: null, question },
+      {
+        id,
+        sessionId: SESSION,
+        at: Date.now(),
+        surface: 'http',
+        place,
+        own: [],
+        by: null,
+        modifiedFrom: null,
+        question,
+      },
       nodeHasher,
     );
     questions.push(question);
     actions.push(action);
     const why = (await options.decide?.(action, question, signal)) ?? null;
     if (why !== null) return deny(why);
-    const made = await minter.mint({ record, secret: { secret: options.dsn, sessionToken: null }, action, question, now: Date.now() });
+    const made = await minter.mint({
+      record,
+      secret: { secret: options.dsn, sessionToken: null },
+      action,
+      question,
+      now: Date.now(),
+    });
     if (!made.ok) return deny(made.error.message);
     if (made.value.use.kind !== 'postgres') return deny('of another kind');
     const { user } = made.value.use;
@@ -105,8 +143,22 @@ export async function openDoor(options: DoorOptions): Promise<PostgresDoor> {
     const name = `mint_${minted.length}`;
     if (made.value.end !== undefined) ends.set(id, made.value.end);
     await options.afterMint?.(user, made.value.secret, action);
-    const swap = { minted: name, placeholder, secret: made.value.secret, use: made.value.use, expiresAt: made.value.expiresAt ?? 0 };
-    return { result: 'ALLOW', message: '', action: id, rule: null, receipt: null, reportEnd: true, swaps: [swap] };
+    const swap = {
+      minted: name,
+      placeholder,
+      secret: made.value.secret,
+      use: made.value.use,
+      expiresAt: made.value.expiresAt ?? 0,
+    };
+    return {
+      result: 'ALLOW',
+      message: '',
+      action: id,
+      rule: null,
+      receipt: null,
+      reportEnd: true,
+      swaps: [swap],
+    };
   };
   const context: ProtocolContext = {
     route: { session: SESSION, scope: null, kind: 'guard' },
@@ -116,7 +168,9 @@ export async function openDoor(options: DoorOptions): Promise<PostgresDoor> {
     placeholders: () => ['csn_pg_another', placeholder],
     ask: (question, _placeholders, signal) => {
       if (question.kind !== 'statement') throw new Error('not a statement');
-      const cancelled = new Promise<ProxyAnswer>((resolve) => signal?.addEventListener('abort', () => resolve(deny('cancelled'))));
+      const cancelled = new Promise<ProxyAnswer>((resolve) =>
+        signal?.addEventListener('abort', () => resolve(deny('cancelled'))),
+      );
       return Promise.race([answer(question, signal), cancelled]);
     },
     report(action, outcome) {
@@ -133,7 +187,9 @@ export async function openDoor(options: DoorOptions): Promise<PostgresDoor> {
     dial: (host, port) =>
       new Promise((resolve) => {
         const socket = connect(port, host);
-        socket.once('error', () => resolve(err({ code: 'unreachable' as const, message: 'it cannot be reached' })));
+        socket.once('error', () =>
+          resolve(err({ code: 'unreachable' as const, message: 'it cannot be reached' })),
+        );
         socket.once('connect', () => {
           open.add(socket);
           socket.setNoDelay(true);

@@ -9,7 +9,15 @@ export interface PostgresServer {
   readonly port: number;
   readonly folder: string;
   /** What psql printed, unaligned and without headers; throws with what it complained about. */
-  psql(sql: string, as?: { readonly user?: string; readonly password?: string; readonly database?: string; readonly port?: number }): string;
+  psql(
+    sql: string,
+    as?: {
+      readonly user?: string;
+      readonly password?: string;
+      readonly database?: string;
+      readonly port?: number;
+    },
+  ): string;
   log(): string;
   stop(): Promise<void>;
 }
@@ -18,7 +26,9 @@ export interface PostgresServer {
 function programs(): string {
   const base = '/usr/lib/postgresql';
   const versions = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : [];
-  const found = versions.map((version) => join(base, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+  const found = versions
+    .map((version) => join(base, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
   if (found === undefined) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
   return found;
 }
@@ -26,7 +36,8 @@ function programs(): string {
 /** It refuses to run as root: then as a user that exists for that. */
 function ordinary(): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null;
-  const idOf = (name: string, flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  const idOf = (name: string, flag: string) =>
+    Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
   for (const name of ['csn-probe', 'postgres', 'nobody'])
     try {
       return { uid: idOf(name, '-u'), gid: idOf(name, '-g') };
@@ -55,10 +66,29 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (user !== null) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
   const as = { cwd: folder, ...(user ?? {}) };
-  execFileSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-N', '-E', 'UTF8', '--auth-local=trust', '--auth-host=scram-sha-256'], { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync(
+    join(bin, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-N', '-E', 'UTF8', '--auth-local=trust', '--auth-host=scram-sha-256'],
+    { ...as, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   const port = await freePort();
-  const settings = ['-c', 'fsync=off', '-c', 'listen_addresses=127.0.0.1', '-c', 'log_statement=all', '-c', 'log_connections=on', '-c', 'max_connections=60'];
-  const child: ChildProcess = spawn(join(bin, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, ...settings], { ...as, stdio: ['ignore', 'ignore', 'pipe'] });
+  const settings = [
+    '-c',
+    'fsync=off',
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'log_statement=all',
+    '-c',
+    'log_connections=on',
+    '-c',
+    'max_connections=60',
+  ];
+  const child: ChildProcess = spawn(
+    join(bin, 'postgres'),
+    ['-D', data, '-p', String(port), '-k', folder, ...settings],
+    { ...as, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   let log = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     log += text;
@@ -75,7 +105,24 @@ export async function startPostgres(): Promise<PostgresServer> {
     log: () => log,
     psql(sql, who = {}) {
       const place = who.password === undefined ? folder : '127.0.0.1';
-      const args = ['-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-h', place, '-p', String(who.port ?? port), '-U', who.user ?? 'postgres', '-d', who.database ?? 'postgres', '-c', sql];
+      const args = [
+        '-X',
+        '-A',
+        '-t',
+        '-q',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-h',
+        place,
+        '-p',
+        String(who.port ?? port),
+        '-U',
+        who.user ?? 'postgres',
+        '-d',
+        who.database ?? 'postgres',
+        '-c',
+        sql,
+      ];
       return execFileSync('psql', args, {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],

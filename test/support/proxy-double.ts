@@ -4,13 +4,26 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import type { DaemonToProxy, ProxyMessage, ProxySettings, Route, Swap } from '../../electron/wire/proxy-message.ts';
 import { parseProxyMessage } from '../../electron/wire/proxy.ts';
+import type {
+  DaemonToProxy,
+  ProxyMessage,
+  ProxySettings,
+  Route,
+  Swap,
+} from '../../electron/wire/proxy-message.ts';
 
 export type Ask = Extract<ProxyMessage, { kind: 'ask' }>;
 export type Outcome = Extract<ProxyMessage, { kind: 'outcome' }>;
 export type Refusal = Extract<ProxyMessage, { kind: 'refused' }>;
-export type Script = (ask: Ask) => { readonly result: 'ALLOW' | 'DENY'; readonly message?: string; readonly swaps?: readonly Swap[]; readonly rule?: string } | null;
+export type Script = (
+  ask: Ask,
+) => {
+  readonly result: 'ALLOW' | 'DENY';
+  readonly message?: string;
+  readonly swaps?: readonly Swap[];
+  readonly rule?: string;
+} | null;
 
 export interface ProxyDouble {
   readonly child: ChildProcess;
@@ -67,7 +80,12 @@ export async function startProxyDouble(
   };
   const answer = (
     id: number,
-    said: { readonly result: 'ALLOW' | 'DENY'; readonly message?: string; readonly swaps?: readonly Swap[]; readonly rule?: string },
+    said: {
+      readonly result: 'ALLOW' | 'DENY';
+      readonly message?: string;
+      readonly swaps?: readonly Swap[];
+      readonly rule?: string;
+    },
   ): void =>
     send({
       kind: 'answer',
@@ -150,12 +168,22 @@ export async function startProxyDouble(
   return double;
 }
 
-function routeOf(token: string, kind: Route['kind'], session: string, host: string | null, port: number | null): Route {
+function routeOf(
+  token: string,
+  kind: Route['kind'],
+  session: string,
+  host: string | null,
+  port: number | null,
+): Route {
   return { token, session, scope: null, kind, host, port, expiresAt: inTenMinutes() };
 }
 
 /** Waits until `probe` gives something, at most `ms`. */
-export async function eventually<T>(probe: () => T | null | undefined | false, what: string, ms = 5_000): Promise<T> {
+export async function eventually<T>(
+  probe: () => T | null | undefined | false,
+  what: string,
+  ms = 5_000,
+): Promise<T> {
   const until = Date.now() + ms;
   for (;;) {
     const found = probe();

@@ -62,7 +62,8 @@ function secretsIn(text: string, add: (detector: string, place: Place) => void):
       shape.lastIndex = match.index;
       const found = shape.exec(text);
       if (found === null) continue;
-      const value = found[0];
+      // A key ends where it says so; its shape alone would go on into what follows.
+      const value = found[0].split('-----END')[0] ?? '';
       if (
         EXAMPLE.test(value) ||
         (detector !== 'private-key' && entropyOf(value.slice(match[0].length)) < 2.5)

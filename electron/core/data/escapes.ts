@@ -72,18 +72,18 @@ export function unquoteUrl(bytes: Uint8Array): Uint8Array | null {
   let at = bytes.indexOf(0x25);
   while (at >= 0 && hexByte(bytes, at + 1) < 0) at = bytes.indexOf(0x25, at + 1);
   if (at < 0) return null;
+  // A `+` that stands for itself is `%2B` here.
+  const source = bytes.map((byte) => (byte === 0x2b ? 0x20 : byte));
   const to: Surroundings = { out: new Uint8Array(1024), length: 0, copied: 0 };
   for (; at >= 0; at = bytes.indexOf(0x25, at + 1)) {
     const value = hexByte(bytes, at + 1);
     if (value < 0) continue;
-    copyTo(to, bytes, at);
+    copyTo(to, source, at);
     to.out[to.length++] = value;
     to.copied = at + 3;
     at += 2;
   }
-  const out = finished(to, bytes);
-  for (let i = out.indexOf(0x2b); i >= 0; i = out.indexOf(0x2b, i + 1)) out[i] = 0x20;
-  return out;
+  return finished(to, source);
 }
 
 /** `=41` and soft line breaks of mail; only where there are several, since `=` is common. */

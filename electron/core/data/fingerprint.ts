@@ -138,6 +138,83 @@ function keyed(key: Uint32Array, bytes: Uint8Array, start: number, length: numbe
   }
 }
 
+/** State of HalfSipHash after the second half of the key, which is the same for every gram. */
+interface GramState {
+  readonly v0: number;
+  readonly v1: number;
+  readonly v2: number;
+  readonly v3: number;
+}
+
+function gramState(key: Uint32Array): GramState {
+  const k0 = key[0] as number;
+  const k1 = key[1] as number;
+  let v0 = k0 | 0;
+  let v1 = k1 ^ 0xee;
+  let v2 = 0x6c796765 ^ k0;
+  let v3 = 0x74656462 ^ k1;
+  for (let i = 2; i < 4; i++) {
+    const m = key[i] as number;
+    v3 ^= m;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= m;
+  }
+  return { v0, v1, v2, v3 };
+}
+
+/** `keyed` for the 16 bytes of a gram, without loops inside: it runs for every fifth character. */
+function keyedGram(state: GramState, bytes: Uint8Array, start: number): void {
+  let { v0, v1, v2, v3 } = state;
+  for (let i = 0; i <= GRAM; i += 4) {
+    const at = start + i;
+    const m =
+      i === GRAM
+        ? GRAM
+        : (bytes[at] as number) |
+          ((bytes[at + 1] as number) << 8) |
+          ((bytes[at + 2] as number) << 16) |
+          ((bytes[at + 3] as number) << 24);
+    v3 ^= m;
+    v0 = (v0 + v1) | 0;
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+    v0 = (v0 << 16) | (v0 >>> 16);
+    v2 = (v2 + v3) | 0;
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+    v0 = (v0 + v3) | 0;
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+    v2 = (v2 + v1) | 0;
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+    v2 = (v2 << 16) | (v2 >>> 16);
+    v0 ^= m;
+  }
+  v2 ^= 0xee;
+  for (let half = 0; half < 2; half++) {
+    for (let round = 0; round < 3; round++) {
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+    }
+    HASH[half] = v1 ^ v3;
+    v1 ^= 0xdd;
+  }
+}
+
 const WHOLE = 1;
 
 /** Public hash of a gram, left as `[high, low]` in `out`: what the filter of common text is asked. */
@@ -225,12 +302,13 @@ export function addMarks(
   common: CommonText | null,
 ): void {
   const hash = new Uint32Array(2);
+  const state = gramState(key);
   winnow(normal, (start) => {
     if (common !== null) {
       publicHash(normal, start, hash);
       if (common.has(hash[0] as number, hash[1] as number)) return;
     }
-    keyed(key, normal, start, GRAM, 0);
+    keyedGram(state, normal, start);
     push(list, HASH[0] as number, HASH[1] as number);
   });
 }
@@ -239,13 +317,34 @@ export function addMarks(
 const WHOLE_LEAST = 8;
 const WHOLE_MOST = 64;
 
+/** At least five different characters. */
+function isVaried(normal: Uint8Array): boolean {
+  let low = 0;
+  let high = 0;
+  for (let i = 0; i < normal.length; i++) {
+    const byte = normal[i] as number;
+    if ((byte & 0x20) === 0) low |= 1 << (byte & 0x1f);
+    else high |= 1 << (byte & 0x1f);
+  }
+  let distinct = 0;
+  for (; low !== 0; low &= low - 1) distinct += 1;
+  for (; high !== 0; high &= high - 1) distinct += 1;
+  return distinct >= 5;
+}
+
 /** Adds the mark of a whole value, for secrets shorter than a gram's window; nothing when it is too short or says nothing. */
 export function addWhole(list: MarkList, value: Uint8Array, key: Uint32Array): void {
   const normal = normalizeBytes(value);
-  if (normal.length < WHOLE_LEAST || normal.length > WHOLE_MOST) return;
-  if (new Set(normal).size < 5) return;
+  if (normal.length < WHOLE_LEAST || normal.length > WHOLE_MOST || !isVaried(normal)) return;
   keyed(key, normal, 0, normal.length, WHOLE);
   push(list, HASH[0] as number, HASH[1] as number);
+}
+
+/** Adds marks that were made before. */
+export function addMade(list: MarkList, marks: Uint8Array): void {
+  const view = new DataView(marks.buffer, marks.byteOffset, marks.byteLength);
+  for (let i = 0; i + MARK_BYTES <= marks.length; i += MARK_BYTES)
+    push(list, view.getUint32(i), view.getUint32(i + 4));
 }
 
 /** The gathered marks as `Payload.marks` wants them: 8 bytes each (big-endian), sorted, no duplicates. */

@@ -52,19 +52,19 @@ export function findNumbers(text: string): Numbers {
   for (let i = 0; i < text.length; i++) {
     if (!isDigit(text.charCodeAt(i))) continue;
     const start = i;
-    let digits = '';
+    let count = 0;
     let end = i;
-    let separators = '';
-    while (i < text.length && digits.length < 24) {
+    for (; i < text.length && count < 24; i++) {
       const code = text.charCodeAt(i);
       if (isDigit(code)) {
-        digits += text[i];
+        count += 1;
         end = i + 1;
-      } else if ((code === 0x20 || code === 0x2d || code === 0x2e) && isDigit(text.charCodeAt(i + 1)))
-        separators += text[i];
-      else break;
-      i += 1;
+      } else if ((code !== 0x20 && code !== 0x2d && code !== 0x2e) || !isDigit(text.charCodeAt(i + 1))) break;
     }
+    while (i < text.length && isDigit(text.charCodeAt(i))) i += 1;
+    if (count < 9) continue;
+    const digits = text.slice(start, end).replace(/[^0-9]/g, '');
+    const separators = text.slice(start, end).replace(/[0-9]/g, '');
     const before = start > 0 ? text.charCodeAt(start - 1) : 0;
     const glued = isWord(before) || before === 0x2e || isWord(text.charCodeAt(end));
     const one = new Set(separators).size <= 1;
@@ -76,7 +76,6 @@ export function findNumbers(text: string): Numbers {
       found.phones.push({ start: start - 1, end });
     if (!glued && separators === '--' && /^\d{3}-\d{2}-\d{4}$/.test(text.slice(start, end)) && isSsn(digits))
       found.ids.push({ start, end });
-    while (i < text.length && isDigit(text.charCodeAt(i))) i += 1;
   }
   return found;
 }

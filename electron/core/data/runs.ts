@@ -106,6 +106,25 @@ function believed(values: Uint8Array, codec: RunCodec): readonly Uint8Array[] {
 }
 
 /**
+ * A cheap look before decoding: base32 is of one case and has digits, and what has no digit, no sign and no capital after a small letter is a word or a name
+ * rather than base64.
+ */
+function couldBe(bytes: Uint8Array, start: number, last: number, { name }: RunCodec): boolean {
+  if (name === 'hex') return true;
+  let upper = 0;
+  let lower = 0;
+  let digits = 0;
+  for (let i = start; i <= last; i++) {
+    const byte = bytes[i] as number;
+    if (byte >= 0x41 && byte <= 0x5a) upper += 1;
+    else if (byte >= 0x61 && byte <= 0x7a) lower += 1;
+    else if (byte >= 0x30 && byte <= 0x39) digits += 1;
+  }
+  if (name === 'base32') return digits > 0 && (upper === 0 || lower === 0);
+  return upper > 0 && lower + digits > 0;
+}
+
+/**
  * What the runs of one alphabet decode to, joined by line ends; null when there is none. Linear in the input: each run is decoded at most
  * once an alignment.
  */
@@ -134,7 +153,7 @@ export function decodeRuns(bytes: Uint8Array, codec: RunCodec): Uint8Array | nul
       else gap += 1;
       i += 1;
     }
-    if (count < shortest) continue;
+    if (count < shortest || !couldBe(bytes, start, last, codec)) continue;
     const gathered = new Uint8Array(count);
     let n = 0;
     for (let j = start; j <= last; j++) {

@@ -15,7 +15,7 @@ import { type Recognized, recognize, verbDeed, verbWords } from './families.ts';
 import { isNoObject } from './git-pack.ts';
 import { embeddedIpv4, isAddress, isNear } from './host.ts';
 import { methodOf } from './request.ts';
-import { isSecretName, shown, shownHeaders, shownPath, shownUrl } from './shown.ts';
+import { isSecretName, shown, shownHeaders, shownUrl } from './shown.ts';
 
 /** One request that is about to leave, with what it carries; as a `request` question of the proxy says it. */
 export interface HttpSubmission {
@@ -69,7 +69,6 @@ function parametersOf(request: HttpRequest, { family }: Recognized, hasher: Hash
     method: request.method,
     host: target.host,
     port: target.port,
-    path: shownPath(target.path),
     protocol: request.protocol,
     headers: shownHeaders(request.headers),
     content_type: request.contentType,
@@ -171,7 +170,7 @@ function verbEffects(scene: Scene, source: VerbSource): readonly Effect[] {
 function byMethod(scene: Scene): readonly Effect[] {
   const { request } = scene.submission;
   if (request.body.kind === 'graphql' && !onlyReads(request)) return verbEffects(scene, { kind: 'graphql' });
-  const carriesBody = request.body.kind !== 'none';
+  const carriesBody = request.body.kind !== 'none' || request.inspected === 'part';
   switch (methodOf(request)) {
     case 'GET':
     case 'HEAD':

@@ -37,7 +37,7 @@ const BY_TYPE: Readonly<Record<string, readonly [verb: string, tag: string]>> = 
   AlterRoleStmt: ['alter role', 'database-role'],
   AlterRoleSetStmt: ['alter role', 'database-role'],
   GrantRoleStmt: ['grant role', 'database-role'],
-  AlterDefaultPrivilegesStmt: ['alter default privileges', 'grant'],
+  AlterDefaultPrivilegesStmt: ['alter default privileges', 'database-grant'],
   ReassignOwnedStmt: ['reassign owned', 'database-role'],
   CreatePolicyStmt: ['create policy', 'row-policy'],
   AlterPolicyStmt: ['alter policy', 'row-policy'],
@@ -45,7 +45,7 @@ const BY_TYPE: Readonly<Record<string, readonly [verb: string, tag: string]>> = 
   AlterDatabaseStmt: ['alter database', 'structure'],
   CreatedbStmt: ['create database', 'structure'],
   CheckPointStmt: ['checkpoint', 'disruptive'],
-  SecLabelStmt: ['security label', 'grant'],
+  SecLabelStmt: ['security label', 'database-grant'],
 };
 
 /** The other statements: those that define and remove things. Returns the verb; what nothing here knows is `unknown-statement`. */
@@ -81,7 +81,7 @@ export function readDefinition(type: string, body: JsonObject, into: Gathering):
     case 'AlterOwnerStmt': {
       const range = child(body, 'relation');
       if (range !== null) writeTo(into, relationName(range), 'OWNER');
-      into.tags.add(type === 'AlterOwnerStmt' ? 'grant' : 'structure');
+      into.tags.add(type === 'AlterOwnerStmt' ? 'database-grant' : 'structure');
       return `alter ${objectWord(text(body, 'objectType') ?? text(body, 'renameType'))}`;
     }
     case 'CreateStmt': {
@@ -168,15 +168,24 @@ const RELATIONS = new Set([
 function readDrop(body: JsonObject, into: Gathering): string {
   const type = text(body, 'removeType');
   for (const item of list(body, 'objects')) {
-    const inner = nodeOf(item);
-    const parts =
-      inner?.[0] === 'List' ? names(list(inner[1], 'items')) : inner === null ? [] : names([item]);
+    const parts = droppedName(item);
     const name = quoteNames(parts.length > 0 ? parts : ['*']);
     into.writes.add(name);
     if (RELATIONS.has(type ?? '')) need(into, name, 'OWNER');
     else into.tags.add('structure');
   }
   return destructive(`drop ${objectWord(type)}`, into);
+}
+
+/** Parts of the name of what is dropped: a list of texts, a type's names, a function with its arguments. */
+function droppedName(item: Json): readonly string[] {
+  const node = nodeOf(item);
+  if (node === null) return [];
+  const [type, body] = node;
+  if (type === 'List') return names(list(body, 'items'));
+  if (type === 'TypeName') return names(list(body, 'names'));
+  if (type === 'ObjectWithArgs') return names(list(body, 'objname'));
+  return names([item]);
 }
 
 function readAlter(body: JsonObject, into: Gathering): string {
@@ -210,7 +219,7 @@ function readFunctionDefinition(body: JsonObject, into: Gathering): string {
   const definer = options
     .map((item) => child(item, 'DefElem'))
     .some((item) => text(item, 'defname') === 'security' && /true/.test(JSON.stringify(item?.['arg'] ?? '')));
-  if (definer) into.tags.add('grant');
+  if (definer) into.tags.add('database-grant');
   need(into, quoteNames(names(list(body, 'funcname')).slice(0, -1)), 'CREATE');
   return body['is_procedure'] === true ? 'create procedure' : 'create function';
 }
@@ -220,7 +229,7 @@ function readGrant(body: JsonObject, into: Gathering): string {
     const range = child(item, 'RangeVar');
     if (range !== null) writeTo(into, relationName(range), 'OWNER');
   }
-  into.tags.add('grant');
+  into.tags.add('database-grant');
   if (list(body, 'privileges').length === 0) into.tags.add('database-role');
   return body['is_grant'] === true ? 'grant' : 'revoke';
 }

@@ -62,7 +62,7 @@ const DEEDS: readonly (readonly [tag: string, kind: EffectKind])[] = [
   ['set-role', 'privilege'],
   ['guard-setting', 'configure'],
   ['row-policy', 'permission'],
-  ['grant', 'permission'],
+  ['database-grant', 'permission'],
   ['disruptive', 'kill'],
   ['two-phase', 'configure'],
   ['large-object', 'write'],

@@ -23,6 +23,7 @@ def _install():
     session = os.path.dirname(os.path.dirname(here))
     surface = os.path.join(session, "surface.sock")
     shims = os.path.realpath(os.path.join(session, "shims"))
+    trusted = os.path.realpath(os.path.join(session, "trust")) + os.sep
     everything = {"names": ["*"], "folders": [], "paths": [], "exact": [], "odd": []}
     try:
         with open(os.path.join(os.path.dirname(here), "session.json"), encoding="utf-8") as file:
@@ -241,7 +242,8 @@ def _install():
         if writes:
             changing("write", "write", path)
         # What is not there gives nothing away: half of all programs look for settings that nobody made.
-        elif reading.has(path) and os.path.lexists(path):
+        # What a session trusts lies below our own folders, and is for everybody in it.
+        elif reading.has(path) and os.path.lexists(path) and not path.startswith(trusted):
             about("read", path)
 
     def two_names(operation, kind, args):

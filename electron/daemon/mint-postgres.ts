@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../core/brand.ts';
+import type { CredentialRecord } from '../core/credential.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { openPostgres, type PostgresClient, parseDsn } from '../edge/postgres-client.ts';
-import { type Rights, type RightsWanted, resolveRights } from '../edge/postgres-grants.ts';
+import { openPostgres, type PostgresClient, type PostgresPlace, parseDsn } from '../edge/postgres-client.ts';
+import { type Right, type Rights, type RightsWanted, resolveRights } from '../edge/postgres-grants.ts';
 import { scramVerifier } from '../edge/scram.ts';
 import type { Minted, Minter, MintFault, MintRequest } from './credential-minter.ts';
 import { retireRole, SWEEP, sweepRoles } from './postgres-roles.ts';
@@ -12,7 +13,7 @@ export interface PostgresMinter extends Minter {
   /** Drops what a role was made for, when its connection is gone; a role whose connection is kept loses its rights and is dropped later. */
   retire(user: string, generation?: number): Promise<void>;
   /** Ends every role of this process and its connections. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A connection of the credential's own, kept warm, and one statement of ours at a time on it. */
@@ -30,7 +31,8 @@ interface Live {
   readonly credential: string;
   readonly owner: string | null;
   readonly expiresAt: number;
-  revokes: readonly string[];
+  /** What it holds now. */
+  rights: readonly Right[];
   /** How many actions it was made or extended for: what ended an earlier one leaves a later one alone. */
   readonly generation: number;
   seen: boolean;
@@ -39,6 +41,8 @@ interface Live {
 const WATCH_MS = 1000;
 const SWEEP_MS = 60_000;
 const NAME = 'csn_';
+const NOT_OURS =
+  "the credential's own role may not grant what the statement needs: it must own the table or hold the right WITH GRANT OPTION";
 
 /**
  * Mints PostgreSQL roles (AARM R9.a, R9.b): a log-in of its own for one action, which may do exactly what the statement names, once, for seconds.
@@ -49,9 +53,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
   const live = new Map<string, Live>();
   let watch: NodeJS.Timeout | null = null;
 
-  const connect = async (dsn: string, database: string): Promise<Result<Warm, MintFault>> => {
-    const place = parseDsn(dsn);
-    if (place === null) return fault('settings', 'the secret is no `postgres://user:password@host/database`');
+  const connect = async (place: PostgresPlace, database: string): Promise<Result<Warm, MintFault>> => {
     const opened = await openPostgres({ ...place, database }, roots());
     if (!opened.ok)
       return fault('issuer', `the database says ${opened.error.sqlstate}: ${opened.error.message}`);
@@ -65,13 +67,13 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
 
   const warmFor = async (
     credential: string,
-    dsn: string,
+    place: PostgresPlace,
     database: string,
   ): Promise<Result<Warm, MintFault>> => {
-    const key = JSON.stringify([credential, database, dsn]);
+    const key = JSON.stringify([credential, database, place]);
     const known = await warm.get(key);
     if (known?.ok && known.value.client.isOpen()) return known;
-    const opening = connect(dsn, database);
+    const opening = connect(place, database);
     warm.set(key, opening);
     const opened = await opening;
     if (!opened.ok) warm.delete(key);
@@ -131,10 +133,10 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     if (held === null) return;
     held.seen = true;
     await inTurn(held.warm, async () => {
-      if (current() !== held || held.revokes.length === 0) return;
-      const { revokes } = held;
-      held.revokes = [];
-      await held.warm.client.run(revokes.join(';\n'));
+      if (current() !== held) return;
+      const gone = held.rights.filter((right) => !right.lasting);
+      held.rights = held.rights.filter((right) => right.lasting);
+      if (gone.length > 0) await held.warm.client.run(gone.map((right) => right.revoke).join(';\n'));
     });
   };
 
@@ -142,11 +144,12 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     const { question, record } = request;
     if (question.kind !== 'statement')
       return fault('unsupported', 'this credential is for statements to a database');
-    const place = parseDsn(request.secret.secret);
-    const allowed = [place?.database, ...textsOf(record.settings, 'databases')];
+    const place = placeOf(record, request.secret.secret);
+    if (place === null) return fault('settings', NO_PLACE);
+    const allowed = [place.database, ...textsOf(record.settings, 'databases')];
     if (!allowed.includes(question.database))
       return fault('exceeds', `the credential is not for the database \`${question.database}\``);
-    const opened = await warmFor(record.name, request.secret.secret, question.database);
+    const opened = await warmFor(record.name, place, question.database);
     if (!opened.ok) return opened;
     const continued =
       question.continues === undefined || question.continues === null ? null : live.get(question.continues);
@@ -164,6 +167,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         role: user,
         statements: question.statements,
         searchPath: question.searchPath ?? null,
+        asOwner: continued?.rights.some((right) => right.lasting) ?? false,
       });
       if (!rights.ok) return rights;
       const ttl = Math.max(2, record.limits.ttlSeconds);
@@ -173,7 +177,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
       const text =
         continued === null
           ? creation(user, password, ttl, rights.value)
-          : [...continued.revokes, ...rights.value.grants, validUntil(user, ttl)].join(';\n');
+          : change(user, continued.rights, rights.value.rights, ttl);
       const held = await attempt(opened.value.client, text);
       if (!held.ok) return held;
       keep({
@@ -183,7 +187,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         credential: record.name,
         owner: boundsOf(record.settings).owner,
         expiresAt,
-        revokes: rights.value.revokes,
+        rights: [...(continued?.rights.filter((right) => right.lasting) ?? []), ...rights.value.rights],
         generation,
         seen: continued !== null,
       });
@@ -201,10 +205,9 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     kind: 'postgres',
     mint,
     async test(record, secret) {
-      const place = parseDsn(secret.secret);
-      if (place === null)
-        return fault('settings', 'the secret is no `postgres://user:password@host/database`');
-      const opened = await warmFor(record.name, secret.secret, place.database);
+      const place = placeOf(record, secret.secret);
+      if (place === null) return fault('settings', NO_PLACE);
+      const opened = await warmFor(record.name, place, place.database);
       if (!opened.ok) return opened;
       const rows = await opened.value.client.query(
         'select rolcreaterole or rolsuper, current_setting($1) from pg_roles where rolname = session_user',
@@ -222,7 +225,9 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
       for (const role of [...live.values()]) await drop(role);
       for (const opening of warm.values()) {
         const opened = await opening;
-        if (opened.ok) opened.value.client.close();
+        if (!opened.ok) continue;
+        await opened.value.tail;
+        opened.value.client.close();
       }
       warm.clear();
     },
@@ -246,13 +251,14 @@ async function attempt(client: PostgresClient, text: string): Promise<Result<nul
     if (held.ok) {
       // 01007: the credential's own role may not hand on what is asked for; the server only warns.
       const missing = held.value.find((warning) => warning.startsWith('01007'));
-      return missing === undefined
-        ? ok(null)
-        : fault(
-            'issuer',
-            "the credential's own role may not grant what the statement needs: it must own the table or hold the right WITH GRANT OPTION",
-          );
+      return missing === undefined ? ok(null) : fault('issuer', NOT_OURS);
     }
+    if (held.error.sqlstate === '42501') return fault('issuer', NOT_OURS);
+    if (held.error.sqlstate === '55P03')
+      return fault(
+        'issuer',
+        'another transaction (or an earlier statement of this one) changes the table, so no right on it can be granted before that ends',
+      );
     const concurrent = /tuple concurrently updated/.test(held.error.message);
     if (!concurrent || tries === 3)
       return fault('issuer', `the database says ${held.error.sqlstate}: ${held.error.message}`);
@@ -276,8 +282,32 @@ function creation(user: string, password: string, ttl: number, rights: Rights): 
     // Everybody may connect where nobody said otherwise, and then there is nothing to grant.
     `DO $$ BEGIN IF NOT has_database_privilege('public', current_database(), 'CONNECT') THEN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${user}', current_database()); END IF; END $$`,
     ...(rights.readOnly ? [`ALTER ROLE ${user} SET default_transaction_read_only = on`] : []),
-    ...rights.grants,
+    ...rights.rights.map((right) => right.grant),
   ].join(';\n');
+}
+
+/** From the rights of one statement to those of the next, on the same connection; what both need stays, and nothing is locked for it. */
+function change(user: string, before: readonly Right[], after: readonly Right[], ttl: number): string {
+  const has = (rights: readonly Right[], one: Right) => rights.some((right) => right.grant === one.grant);
+  return [
+    ...before.filter((right) => !right.lasting && !has(after, right)).map((right) => right.revoke),
+    ...after.filter((right) => !has(before, right)).map((right) => right.grant),
+    validUntil(user, ttl),
+  ].join(';\n');
+}
+
+const NO_PLACE =
+  'the credential says neither `host`, `database` and `user` nor is its secret a `postgres://user:password@host/database`';
+
+/** Where the credential's own role logs in: a whole DSN as the secret, or a password beside the settings. */
+function placeOf(record: CredentialRecord, secret: string): PostgresPlace | null {
+  const dsn = parseDsn(secret);
+  if (dsn !== null) return dsn;
+  const { settings } = record;
+  const [host, database, user] = ['host', 'database', 'user'].map((key) => textOf(settings, key));
+  const port = Number(settings['port'] ?? 5432);
+  if (!host || !database || !user || !Number.isInteger(port)) return null;
+  return { host, port, user, password: secret, database };
 }
 
 function textOf(settings: JsonObject, key: string): string | null {
@@ -294,6 +324,6 @@ function boundsOf(settings: JsonObject): Pick<RightsWanted, 'template' | 'owner'
   return {
     template: textOf(settings, 'template_role'),
     owner: textOf(settings, 'owner_role'),
-    access: settings['access'] === 'read' ? 'read' : 'write',
+    access: settings['read_only'] === true ? 'read' : 'write',
   };
 }

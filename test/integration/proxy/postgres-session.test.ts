@@ -1,0 +1,79 @@
+// A person gives the password of a database; an agent in a guarded session works with it through psql, and never has it.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type DaemonProcess, type Installation, installation } from '../../support/installation.ts';
+import { type Keyring, openKeyring } from '../../support/keyring.ts';
+import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+
+const PASSWORD = 'the-real-password-of-this-test';
+
+describe('a database in a guarded session', () => {
+  let server: PostgresServer;
+  let place: Installation;
+  let keyring: Keyring;
+  let daemon: DaemonProcess;
+
+  before(async () => {
+    server = await startPostgres();
+    server.psql(`create role admin login createrole password '${PASSWORD}'`);
+    server.psql('create database shop owner admin');
+    server.psql(
+      `alter schema public owner to admin; set role admin; create table orders (id int, item text);
+       insert into orders select g, 'thing ' || g from generate_series(1, 5) g`,
+      { database: 'shop' },
+    );
+    place = installation();
+    keyring = await openKeyring(place.root);
+    daemon = await place.startDaemon({
+      ...keyring.env,
+      COUNTERSIGN_APPROVAL_MS: '1500',
+      COUNTERSIGN_DEFERRAL_MS: '1500',
+    });
+    const person = place.person([
+      ...['credential', 'add', 'shop', '--kind', 'postgres', '--host', `127.0.0.1:${server.port}`],
+      ...['--database', 'shop', '--user', 'admin', '--env', 'DATABASE_URL'],
+    ]);
+    await person.until(/not shown/);
+    person.type(`${PASSWORD}\r`);
+    assert.equal(await person.exit, 0, person.screen());
+  });
+  after(async () => {
+    await place?.dispose();
+    await keyring?.close();
+    await server?.stop();
+  });
+
+  const run = (script: string) => place.cli(['run', '--', 'bash', '-c', script]);
+  const shop = (sql: string) => server.psql(sql, { database: 'shop' });
+
+  test('psql reads and writes what is ordinary, and the agent has a placeholder', async () => {
+    const done = await run(
+      `echo "agent has $DATABASE_URL"; psql "$DATABASE_URL" -X -A -t -q -c 'select count(*) from orders' -c "insert into orders values (6, 'thing 6')"`,
+    );
+    assert.match(done.stdout, /^5$/m, `${done.stdout}${done.stderr}${daemon.log()}`);
+    assert.equal(shop('select count(*) from orders'), '6');
+    assert.ok(!`${done.stdout}${done.stderr}`.includes(PASSWORD));
+    assert.equal(shop("select count(*) from pg_roles where rolname like 'csn\\_%'"), '0');
+  });
+
+  test('a statement without a condition is asked about, nobody answers, and no row is gone', async () => {
+    const done = await run(`psql "$DATABASE_URL" -X -c 'delete from orders'`);
+    assert.match(done.stderr, /ERROR/, `${done.stdout}${done.stderr}${daemon.log()}`);
+    assert.equal(shop('select count(*) from orders'), '6');
+  });
+
+  test('a statement that runs a program is denied by its rule', async () => {
+    const done = await run(
+      `printf '%s' "copy orders to program 'cat > /tmp/never'" > s.sql; psql "$DATABASE_URL" -X -f s.sql`,
+    );
+    assert.match(done.stderr, /databases\.takeover/, `${done.stdout}${done.stderr}${daemon.log()}`);
+  });
+
+  test('each use is a receipt, with the rights in words and no literal', async () => {
+    const listed = (await place.cli(['receipts', 'list', '--json', '--limit', '500'])).stdout;
+    assert.match(listed, /SELECT on public\.orders in shop/);
+    assert.ok(!listed.includes(PASSWORD));
+    assert.ok(!readFileSync('/proc/self/environ', 'utf8').includes(PASSWORD));
+  });
+});
