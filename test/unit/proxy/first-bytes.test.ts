@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -10,12 +11,20 @@ function helloOf(options: {
   readonly ALPNProtocols?: string[];
 }): Promise<Buffer> {
   return new Promise((settle) => {
-    const wire = new PassThrough();
-    const socket = connect({ socket: wire, rejectUnauthorized: false, ...options });
-    socket.on('error', () => undefined);
-    wire.once('data', (chunk: Buffer) => {
-      settle(Buffer.from(chunk));
-      socket.destroy();
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (chunk: Buffer) => {
+        settle(Buffer.from(chunk));
+        socket.destroy();
+        server.close();
+      });
+    });
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options }).on(
+        'error',
+        () => undefined,
+      );
     });
   });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { EMPTY_PAYLOAD } from '../../../electron/core/data/payload.ts';
 import {
   bodyReader,
   codingsOf,
@@ -82,7 +83,13 @@ describe('a body that is held', () => {
 });
 
 describe('the channel', () => {
-  const question: ProxyQuestion = { kind: 'sign', credential: 'c', host: 'h', user: 'u', key: 'k' };
+  const question: ProxyQuestion = {
+    kind: 'stream',
+    host: 'h',
+    port: 1,
+    protocol: 'unknown',
+    payload: EMPTY_PAYLOAD,
+  };
   const from = { session: 's', scope: null };
   const answer = (id: number) =>
     ({
