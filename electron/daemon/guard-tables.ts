@@ -198,6 +198,7 @@ function isAboutAnyStart(rule: Rule): boolean {
   const { match } = rule;
   return (
     rule.class !== 'allow' &&
+    !isAboutCarried(rule) &&
     match.programs === undefined &&
     match.effects === undefined &&
     match.labels === undefined &&
