@@ -22,6 +22,9 @@ const LOCAL_WORDS =
 /** `hooks` is made of two other labels (core/semantic/paths.ts). */
 const MADE_OF: Readonly<Record<string, string>> = { hooks: 'vcs-internal' };
 
+const SENT_WORDS =
+  /^(?:has|data\.(?:flows|flow_level|flow_matches|payload)(?:\.\w+)*|destination(?:\.\w+)*)$/;
+
 /**
  * Says where an ordinary file's change is so surely ALLOW that the file shim needs not ask (cooperative sessions only): it evaluates
  * samples in each place, and lists every name that a rule could speak about. Whatever is in doubt is asked. `own`: where our files are.
@@ -93,7 +96,8 @@ function looksFurther(rule: Rule, action: Action): boolean {
   if (!fits || isAboutCarried(rule)) return false;
   if (rule.parameters.length > 0) return true;
   const words = (rule.when ?? '').replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '').match(/[a-z_][\w.]*/gi);
-  return (words ?? []).some((word) => !LOCAL_WORDS.test(word));
+  // What leaves with an action, and where to, is nothing for one that sends nothing, whatever the session did.
+  return (words ?? []).some((word) => !LOCAL_WORDS.test(word) && !SENT_WORDS.test(word));
 }
 
 /** Places that tools fill with files of their own: the workspace, folders for temporary files, caches. */
