@@ -40,6 +40,8 @@ export interface HttpCall {
   readonly operation: string | null;
   readonly does: readonly HttpDeed[];
   readonly verb: VerbSource | null;
+  /** Words that sound worse than they are: `removeStar`. They count as uploads. */
+  readonly mild: RegExp | null;
   /** What the address alone cannot say. */
   readonly analysis: 'git-push' | null;
 }

@@ -21,6 +21,7 @@ const callSchema = z.strictObject({
   operation: z.string().optional(),
   does: words.optional(),
   verb: z.string().optional(),
+  mild: z.string().optional(),
   analysis: z.literal('git-push').optional(),
 });
 
@@ -70,6 +71,7 @@ function callOf(on: string, call: z.infer<typeof callSchema>, reader: FamilyRead
     operation: call.operation ?? null,
     does: (call.does ?? []).map((text) => deedOf(text, reader)),
     verb: call.verb === undefined ? null : verbSource(call.verb, reader),
+    mild: call.mild === undefined ? null : reader.pattern(call.mild),
     analysis: call.analysis ?? null,
   };
 }

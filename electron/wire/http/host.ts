@@ -71,7 +71,7 @@ function readHost(hostname: string, raw: string): Omit<Authority, 'port'> | null
     const written = raw.toLowerCase().replace(/\.$/, '');
     if (raw.endsWith('.')) oddities.add('trailing-dot');
     if (written !== host) oddities.add('odd-address');
-  } else if (host.split('.').some(isHomograph)) oddities.add('homograph');
+  } else if (isHomograph(host)) oddities.add('homograph');
   return { host, oddities: [...oddities] };
 }
 
@@ -113,15 +113,22 @@ export function isNear(address: string): boolean {
   return ipaddr.parse(inner).range() !== 'unicast';
 }
 
-/** True for a label that is made to be taken for another: letters of several scripts, or only letters that look Latin and are not. */
-function isHomograph(label: string): boolean {
-  if (!label.startsWith('xn--')) return false;
-  const text = decodePunycode(label.slice(4));
-  // Node checks labels by UTS 46; one that we cannot read is odd all the same.
-  if (text === null) return true;
-  const scripts = SCRIPTS.filter(([, pattern]) => pattern.test(text)).map(([name]) => name);
-  if (scripts.length > 1 && !isOrdinaryMix(scripts)) return true;
-  return LOOKS_LATIN.test(text);
+/**
+ * True for a name that is made to be taken for another: a label with letters of several scripts, or one under a Latin ending whose letters only
+ * look Latin. Under an ending of their own (`хор.рф`) the same letters are a word.
+ */
+function isHomograph(host: string): boolean {
+  const labels = host.split('.');
+  const latinEnding = labels[labels.length - 1]?.startsWith('xn--') !== true;
+  return labels.some((label) => {
+    if (!label.startsWith('xn--')) return false;
+    const text = decodePunycode(label.slice(4));
+    // The platform checks labels by UTS 46; one that we cannot read is odd all the same.
+    if (text === null) return true;
+    const scripts = SCRIPTS.filter(([, pattern]) => pattern.test(text)).map(([name]) => name);
+    if (scripts.length > 1 && !isOrdinaryMix(scripts)) return true;
+    return latinEnding && LOOKS_LATIN.test(text);
+  });
 }
 
 const SCRIPTS: readonly (readonly [string, RegExp])[] = [
@@ -145,7 +152,7 @@ const isOrdinaryMix = (scripts: readonly string[]): boolean =>
   scripts.every((name) => EAST_ASIAN.includes(name));
 /** Nothing but letters whose shape is a Latin letter's, digits and hyphens. */
 const LOOKS_LATIN =
-  /^(?=.*[^\p{ASCII}])[\p{ASCII}аеосрхуіјѕԁһԛԝӏвкмнтгпαορνικτυωɑɡıƅԍյոսցօ\u2010-\u2015\u2044\u2215]+$/u;
+  /^(?=.*[^\p{ASCII}])[\p{ASCII}аеосрхуіјѕԁһԛԝӏαορνικτυωɑɡıƅԍյոսցօ\u2010-\u2015\u2044\u2215]+$/u;
 
 /** Decodes the part of a label behind `xn--` (RFC 3492); null when it is none. */
 function decodePunycode(text: string): string | null {

@@ -149,14 +149,14 @@ function effectsOf(scene: Scene): readonly Effect[] {
   if (call.analysis === 'git-push') return pushEffects(scene);
   const effects = call.does.map((deed) => say(scene, deed));
   if (call.verb === null) return effects.length > 0 ? effects : byMethod(scene);
-  return [...effects, ...verbEffects(scene, call.verb)];
+  return [...effects, ...verbEffects(scene, call.verb, call.mild)];
 }
 
 /** What the words of a call say, each kind of effect once; without a word, an upload. */
-function verbEffects(scene: Scene, source: VerbSource): readonly Effect[] {
+function verbEffects(scene: Scene, source: VerbSource, mild: RegExp | null): readonly Effect[] {
   const effects = new Map<string, Effect>();
   for (const word of verbWords(source, scene.submission.request)) {
-    const deed = verbDeed(word, scene.knowledge);
+    const deed = mild?.test(word) === true ? plain('upload') : verbDeed(word, scene.knowledge);
     const key = `${deed.effect} ${deed.tags.join()}`;
     if (!effects.has(key)) effects.set(key, say(scene, deed));
   }
@@ -169,7 +169,8 @@ function verbEffects(scene: Scene, source: VerbSource): readonly Effect[] {
 /** What the method alone says; a last word of the path that deletes (`POST /users/7/delete`) counts as it does for `curl`. */
 function byMethod(scene: Scene): readonly Effect[] {
   const { request } = scene.submission;
-  if (request.body.kind === 'graphql' && !onlyReads(request)) return verbEffects(scene, { kind: 'graphql' });
+  if (request.body.kind === 'graphql' && !onlyReads(request))
+    return verbEffects(scene, { kind: 'graphql' }, null);
   const carriesBody = request.body.kind !== 'none' || request.inspected === 'part';
   switch (methodOf(request)) {
     case 'GET':

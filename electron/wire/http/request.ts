@@ -2,6 +2,7 @@ import type { Header, HttpRequest, MultipartPart } from '../../core/http.ts';
 import type { Hasher } from '../../core/ports.ts';
 import { err, ok, type Result } from '../../core/result.ts';
 import { essenceOf, readBody } from './body.ts';
+import { readAuthority } from './host.ts';
 import { readTarget } from './target.ts';
 
 /** One request as it stood on the wire, before anybody understood it; what the proxy has after the head's strict parse. */
@@ -73,6 +74,8 @@ export function describeRequest(input: RequestInput, hasher?: Hasher): Result<Ht
   if (fault !== null) return err({ code: 'bad-header', reason: fault });
   const place = readTarget(input);
   if (!place.ok) return place;
+  if (!agreesWithHost(input))
+    return err({ code: 'host-mismatch', reason: 'the request names one host and its host header another' });
   const { target } = place.value;
   const typed = headerOf(input.headers, 'content-type');
   const read = readBody(input, typed, target);
@@ -91,6 +94,15 @@ export function describeRequest(input: RequestInput, hasher?: Hasher): Result<Ht
     oddities: [...oddities],
     ...(hasher === undefined ? {} : { bodyDigest: hasher.sha256(input.window) }),
   });
+}
+
+/** HTTP/2 names the host twice where a client sends `host` beside `:authority`; a server may take either. */
+function agreesWithHost({ authority, headers, scheme }: RequestInput): boolean {
+  const host = headerOf(headers, 'host');
+  if (host === null || authority === null || host === authority) return true;
+  const [one, other] = [readAuthority(authority), readAuthority(host)];
+  const usual = scheme === 'https' ? 443 : 80;
+  return one?.host === other?.host && (one?.port ?? usual) === (other?.port ?? usual);
 }
 
 /** Value of the first header of a name (lower case); null when there is none. */

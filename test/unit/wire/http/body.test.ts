@@ -253,6 +253,13 @@ describe('a head', () => {
       'ok',
     );
   });
+  test('is refused when its host header names another host than it', () => {
+    const input = inputOf('GET https://a.example/');
+    assert.equal(codeOf({ ...input, headers: [['host', 'b.example']] }), 'host-mismatch');
+    assert.equal(codeOf({ ...input, headers: [['host', 'a.example:8443']] }), 'host-mismatch');
+    assert.equal(codeOf({ ...input, headers: [['host', 'b .example']] }), 'host-mismatch');
+    assert.equal(codeOf({ ...input, headers: [['host', 'A.example:443']] }), 'ok');
+  });
   test('loses what is for the next hop only', () => {
     const headers = {
       connection: 'close, x-internal',
