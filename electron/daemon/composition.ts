@@ -441,6 +441,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     programFor,
     signalName,
     wayFor: (session, host, port, scope) => running.wayFor(session, host, port, scope),
+    isDatabase: (host, port) => running.isDatabase(host, port),
     helloMs: HELLO_MS,
     frameMs: LINE_MS,
   };

@@ -58,7 +58,7 @@ export async function answerQuestion(
   if (question.kind === 'exec' && ports.late !== null) await ports.late.settle(session);
   const asked = question.kind === 'late' ? asFile(question) : question;
   if (asked.kind === 'exec' && isOurs(ports, session, asked)) return oursAnswer(ports, session, guard, asked);
-  if (asked.kind === 'connect' && isConfigured(session, asked))
+  if (asked.kind === 'connect' && isConfigured(ports, session, asked))
     return configuredAnswer(ports, session, guard, asked);
   const script =
     asked.kind === 'exec' && isShell(asked)
@@ -99,9 +99,10 @@ export async function answerQuestion(
   return objectAnswer(ports, session, guard, asked, answer, seen);
 }
 
-/** A host that the person configured is connected to without a question; what is sent there is judged when it is sent. */
-function isConfigured(session: Session, { to }: ConnectQuestion): boolean {
-  return to.kind === 'tcp' && isConfiguredHost(session, to.host, to.port);
+/** A host that the person configured, or a database that they gave a credential for, is connected to without a question; what is sent there is judged when it is sent. */
+function isConfigured(ports: GuardDoorPorts, session: Session, { to }: ConnectQuestion): boolean {
+  if (to.kind !== 'tcp') return false;
+  return isConfiguredHost(session, to.host, to.port) || ports.isDatabase?.(to.host, to.port) === true;
 }
 
 async function configuredAnswer(

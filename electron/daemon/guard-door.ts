@@ -34,6 +34,8 @@ export interface GuardDoorPorts {
   readonly processes: ProcessView;
   readonly signalName: (number: number) => string;
   /** The way of one connection through the proxy; null while the proxy is not there. */
+  /** Whether a credential of the person's names a database there: what is said to it is judged statement by statement. Absent: there are none. */
+  readonly isDatabase?: (host: string, port: number) => boolean;
   readonly wayFor: (
     session: Session,
     host: string,

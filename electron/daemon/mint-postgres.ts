@@ -36,10 +36,13 @@ interface Live {
   /** How many actions it was made or extended for: what ended an earlier one leaves a later one alone. */
   readonly generation: number;
   seen: boolean;
+  /** How often it could not be dropped. */
+  readonly tries: number;
 }
 
 const WATCH_MS = 1000;
 const SWEEP_MS = 60_000;
+const MAX_TRIES = 60;
 const NAME = 'csn_';
 const NOT_OURS =
   "the credential's own role may not grant what the statement needs: it must own the table or hold the right WITH GRANT OPTION";
@@ -52,6 +55,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
   const warm = new Map<string, Promise<Result<Warm, MintFault>>>();
   const live = new Map<string, Live>();
   let watch: NodeJS.Timeout | null = null;
+  let closed = false;
 
   const connect = async (place: PostgresPlace, database: string): Promise<Result<Warm, MintFault>> => {
     const opened = await openPostgres({ ...place, database }, roots());
@@ -105,12 +109,14 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
 
   const drop = async (role: Live): Promise<void> => {
     live.delete(role.user);
-    await inTurn(role.warm, () => retireRole(role.warm.client, role.user, role.owner));
+    const gone = await inTurn(role.warm, () => retireRole(role.warm.client, role.user, role.owner));
+    // Something holds a lock on what it had rights to: the next look tries again, and after that the sweep.
+    if (!gone && role.tries < MAX_TRIES) keep({ ...role, rights: [], seen: true, tries: role.tries + 1 });
   };
 
   const keep = (role: Live): void => {
     live.set(role.user, role);
-    if (watch !== null) return;
+    if (watch !== null || closed) return;
     watch = setInterval(() => void look().catch(() => undefined), WATCH_MS);
     watch.unref();
   };
@@ -162,12 +168,15 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     return inTurn(opened.value, async () => {
       await sweep(opened.value);
       const user = continued?.user ?? roleName();
+      // Until its transaction ends, what changed a table keeps the right to it.
+      const lasting =
+        question.transaction === true ? (continued?.rights.filter((right) => right.lasting) ?? []) : [];
       const rights = await resolveRights(opened.value.client, {
         ...boundsOf(record.settings),
         role: user,
         statements: question.statements,
         searchPath: question.searchPath ?? null,
-        asOwner: continued?.rights.some((right) => right.lasting) ?? false,
+        asOwner: lasting.length > 0,
       });
       if (!rights.ok) return rights;
       const ttl = Math.max(2, record.limits.ttlSeconds);
@@ -177,7 +186,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
       const text =
         continued === null
           ? creation(user, password, ttl, rights.value)
-          : change(user, continued.rights, rights.value.rights, ttl);
+          : change(user, lasting, continued.rights, rights.value.rights, ttl);
       const held = await attempt(opened.value.client, text);
       if (!held.ok) return held;
       keep({
@@ -187,9 +196,10 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         credential: record.name,
         owner: boundsOf(record.settings).owner,
         expiresAt,
-        rights: [...(continued?.rights.filter((right) => right.lasting) ?? []), ...rights.value.rights],
+        rights: [...lasting, ...rights.value.rights],
         generation,
         seen: continued !== null,
+        tries: 0,
       });
       return ok({
         secret: password,
@@ -220,6 +230,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     },
     retire,
     async close() {
+      closed = true;
       if (watch !== null) clearInterval(watch);
       watch = null;
       for (const role of [...live.values()]) await drop(role);
@@ -287,10 +298,16 @@ function creation(user: string, password: string, ttl: number, rights: Rights): 
 }
 
 /** From the rights of one statement to those of the next, on the same connection; what both need stays, and nothing is locked for it. */
-function change(user: string, before: readonly Right[], after: readonly Right[], ttl: number): string {
+function change(
+  user: string,
+  lasting: readonly Right[],
+  before: readonly Right[],
+  after: readonly Right[],
+  ttl: number,
+): string {
   const has = (rights: readonly Right[], one: Right) => rights.some((right) => right.grant === one.grant);
   return [
-    ...before.filter((right) => !right.lasting && !has(after, right)).map((right) => right.revoke),
+    ...before.filter((right) => !lasting.includes(right) && !has(after, right)).map((right) => right.revoke),
     ...after.filter((right) => !has(before, right)).map((right) => right.grant),
     validUntil(user, ttl),
   ].join(';\n');

@@ -49,6 +49,8 @@ export interface RunningProxy {
   /** Waits a little for a proxy that is starting. */
   admit(session: Session, explicit: boolean): Promise<Way | null>;
   wayFor(session: Session, host: string, port: number, scope: string | null): Promise<Way | null>;
+  /** Whether a usable credential names a database there. */
+  isDatabase(host: string, port: number): boolean;
   /** Policy or credentials changed. */
   resettle(): void;
   stop(): Promise<void>;
@@ -140,6 +142,8 @@ export async function startProxy(
       await started();
       return door.wayFor(session, host, port, scope);
     },
+    isDatabase: (host, port) =>
+      databasesOf(credentials).some((known) => known.host === host && known.port === port),
     resettle() {
       running.resettle();
       door.replaced();

@@ -15,7 +15,7 @@ export interface Right {
   readonly grant: string;
   readonly revoke: string;
   /**
-   * Stays to the end of the connection: the statement that needs it leaves its table changed and locked until its transaction ends, and no right on
+   * Stays to the end of the transaction: the statement that needs it leaves its table changed and locked until its transaction ends, and no right on
    * such a table can be taken away, or given, from elsewhere.
    */
   readonly lasting: boolean;

@@ -1,8 +1,5 @@
-import { createHash } from 'node:crypto';
-import type { Duplex } from 'node:stream';
 import { type Frame, failure, frame } from '../edge/postgres-frame.ts';
-import type { FrameSource } from '../edge/postgres-source.ts';
-import type { DatabaseRoute, StatementView } from '../wire/proxy-message.ts';
+import type { StatementView } from '../wire/proxy-message.ts';
 import type { StatementReading } from '../wire/sql/statement-view.ts';
 import {
   answerAlone,
@@ -13,25 +10,19 @@ import {
   readBatch,
 } from './postgres-batch.ts';
 import { createCopyIn } from './postgres-copy.ts';
-import type { Inspect } from './postgres-inspect.ts';
+import {
+  barredBy,
+  denial,
+  digestOf,
+  greetClient,
+  mintedFor,
+  type PostgresSession,
+  undone,
+  unreadable,
+} from './postgres-denial.ts';
 import { followReply, type Reply } from './postgres-reply.ts';
-import type { ReadSql } from './postgres-sql.ts';
 import { cancelUpstream, closeUpstream, openUpstream, type UpstreamLink } from './postgres-upstream.ts';
-import type { ProtocolContext, ProxyAnswer } from './protocol-handler.ts';
-
-/** A client that is let in: what it gives is asked about, one action at a time. */
-export interface PostgresSession {
-  readonly client: Duplex;
-  readonly source: FrameSource;
-  readonly user: string;
-  readonly database: string;
-  readonly parameters: Readonly<Record<string, string>>;
-  readonly placeholder: string;
-  readonly route: DatabaseRoute;
-  readonly context: ProtocolContext;
-  readonly inspect: Inspect;
-  readonly readSql: ReadSql;
-}
+import type { ProxyAnswer } from './protocol-handler.ts';
 
 /** A session that runs; `cancel` is what a client's cancel request comes to. */
 export interface RunningSession {
@@ -54,6 +45,8 @@ const MAX_BATCH = 64 * 1024 * 1024;
 /** An action that runs upstream: who it is, and what it still owes. */
 interface Running {
   readonly action: string | null;
+  /** Id of what was minted for it. */
+  readonly minted: string | null;
   readonly reportEnd: boolean;
   readonly reply: Reply;
   readonly asked: Asked;
@@ -79,7 +72,7 @@ export function runSession(
   let silent: ((message: Frame) => void) | null = null;
   let leaving = false;
   /** Further actions of the cycle: rows of a COPY that were asked about. */
-  let also: string[] = [];
+  let also: { readonly action: string; readonly minted: string | null }[] = [];
 
   const write = async (bytes: Buffer): Promise<void> => {
     if (client.destroyed || bytes.length === 0) return;
@@ -102,7 +95,8 @@ export function runSession(
       const asked = running?.asked;
       if (asked === undefined) return null;
       const answer = await ask({ ...asked, values: bytes.toString('utf8'), digest: digestOf(bytes) }, bytes);
-      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null) also.push(answer.action);
+      if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null)
+        also.push({ action: answer.action, minted: mintedFor(answer) });
       return answer.result === 'ALLOW' ? null : answer.message;
     },
     forward: async (bytes) => {
@@ -142,6 +136,7 @@ export function runSession(
         payload: inspect.scan(payload),
         values: asked.digest,
         continues: link?.user ?? null,
+        transaction: stateOf() !== 'I',
         searchPath,
       },
       [{ value: held.placeholder, where: 'password' }],
@@ -237,18 +232,24 @@ export function runSession(
       await closeUpstream(up);
     }
     if (up.state === 'I') names.portals.clear();
-    owe(over, up, false);
+    owe(over, false);
     await write(bytes);
     over?.done();
   };
 
   /** Pays what a finished action owes: one outcome, for it and for the rows that were asked about after it. */
-  const owe = (over: Running | null, up: UpstreamLink, cut: boolean): void => {
-    const actions = [...(over?.reportEnd === true && over.action !== null ? [over.action] : []), ...also];
+  const owe = (over: Running | null, cut: boolean): void => {
+    const actions = [
+      ...(over?.reportEnd === true && over.action !== null
+        ? [{ action: over.action, minted: over.minted }]
+        : []),
+      ...also,
+    ];
     also = [];
     if (over === null || actions.length === 0) return;
-    const outcome = over.reply.outcome([up.minted], cut);
-    for (const action of actions) context.report(action, outcome);
+    const outcome = over.reply.outcome([], cut);
+    for (const { action, minted } of actions)
+      context.report(action, { ...outcome, used: minted === null ? [] : [minted] });
   };
 
   const remember = (up: UpstreamLink, reading: StatementReading): void => {
@@ -265,7 +266,7 @@ export function runSession(
     link = null;
     const over = running;
     running = null;
-    owe(over, up, true);
+    owe(over, true);
     if (!leaving)
       await write(failure({ code: '08006', message: 'the connection to the database was lost' }, 'FATAL'));
     client.end();
@@ -276,7 +277,15 @@ export function runSession(
   const begin = (answer: ProxyAnswer, asked: Asked, hidden: number): Reply => {
     const reply = followReply(inspect, context.settings.windowBytes, Date.now());
     cycle = new Promise((done) => {
-      running = { action: answer.action, reportEnd: answer.reportEnd, reply, asked, hidden, done };
+      running = {
+        action: answer.action,
+        minted: mintedFor(answer),
+        reportEnd: answer.reportEnd,
+        reply,
+        asked,
+        hidden,
+        done,
+      };
     });
     return reply;
   };
@@ -312,7 +321,7 @@ export function runSession(
       up.open = false;
       const over = running;
       running = null;
-      owe(over, up, false);
+      owe(over, false);
       over?.done();
       if (up.state === 'I' && !up.kept) {
         link = null;
@@ -323,28 +332,6 @@ export function runSession(
     await write(failure({ code: why.code, message: why.message, hint: why.hint ?? null }));
     if (sync) await write(readyForQuery());
     else skipping = true;
-  };
-
-  const denial = (answer: ProxyAnswer): BatchFault & { hint?: string } =>
-    answer.rule === 'cancelled'
-      ? { code: '57014', message: 'canceling statement due to user request' }
-      : {
-          code: '42501',
-          message: firstLine(answer.message),
-          hint: `${restOf(answer.message)}${answer.rule === null ? '' : ` (rule ${answer.rule})`}`.trim(),
-        };
-
-  /** Tells of an action that was allowed and then could not be carried out. */
-  const undone = (answer: ProxyAnswer): void => {
-    if (!answer.reportEnd || answer.action === null) return;
-    const outcome = followReply(inspect, 0, Date.now()).outcome([], false);
-    context.report(answer.action, {
-      ...outcome,
-      result: 'failed',
-      status: null,
-      error: 'it did not reach the database',
-      digest: null,
-    });
   };
 
   const simpleQuery = async (text: string): Promise<void> => {
@@ -358,7 +345,7 @@ export function runSession(
     if (answer.result !== 'ALLOW') return deny(denial(answer), true);
     const reached = await connect(answer);
     if ('code' in reached) {
-      undone(answer);
+      undone(held, answer);
       return deny(reached, true);
     }
     await refresh(reached.link, asked);
@@ -391,7 +378,7 @@ export function runSession(
     }
     const reached = await connect(answer);
     if ('code' in reached) {
-      undone(answer);
+      undone(held, answer);
       return deny(reached, sync);
     }
     if (!reached.link.open) await refresh(reached.link, asked);
@@ -412,7 +399,7 @@ export function runSession(
     if (running !== null) {
       // A part of the cycle that a Flush began: the outcome of the first part is owed now.
       const over: Running = running;
-      owe(over, up, false);
+      owe(over, false);
       over.done();
     }
     begin(answer, asked, missing.length).sent(all.length);
@@ -438,6 +425,7 @@ export function runSession(
         running = {
           ...(before ?? {
             action: null,
+            minted: null,
             reportEnd: false,
             hidden: 0,
             asked: { text: '', readings: [], values: '', digest: null },
@@ -512,41 +500,7 @@ export function runSession(
 
   const greet = async (): Promise<boolean> => {
     const asked: Asked = { text: '', readings: [], values: '', digest: null };
-    const answer = await ask(asked, Buffer.alloc(0));
-    const refuse = async (why: BatchFault & { readonly hint?: string }): Promise<false> => {
-      await write(failure({ code: why.code, message: why.message, hint: why.hint ?? null }, 'FATAL'));
-      return false;
-    };
-    if (answer.result !== 'ALLOW') return refuse(denial(answer));
-    const swap = answer.swaps.find((one) => one.use.kind === 'postgres');
-    const opened = swap === undefined ? null : await openUpstream(route, swap, held.parameters, context);
-    if (opened === null || !opened.ok) {
-      undone(answer);
-      return refuse(
-        opened === null
-          ? { code: '28000', message: 'it was allowed, but no credential was made for it' }
-          : { code: opened.error.sqlstate, message: opened.error.message },
-      );
-    }
-    const reported = [...opened.value.parameters]
-      .filter(([name]) => name !== 'session_authorization' && name !== 'is_superuser')
-      .map(([name, value]) => frame('S', name, value));
-    await closeUpstream(opened.value);
-    if (answer.reportEnd && answer.action !== null)
-      context.report(
-        answer.action,
-        followReply(inspect, 0, Date.now()).outcome([opened.value.minted], false),
-      );
-    const own = [frame('S', 'session_authorization', held.user), frame('S', 'is_superuser', 'off')];
-    await write(
-      Buffer.concat([
-        ...reported,
-        ...own,
-        frame('K', cancelKey.pid, cancelKey.secret),
-        frame('Z', Buffer.from('I')),
-      ]),
-    );
-    return true;
+    return greetClient(held, cancelKey, await ask(asked, Buffer.alloc(0)), write);
   };
 
   const cancel = (): void => {
@@ -598,31 +552,4 @@ const LISTEN_TO_GRANTS =
 
 function stateLetter(byte: number | undefined): 'I' | 'T' | 'E' {
   return byte === 0x54 ? 'T' : byte === 0x45 ? 'E' : 'I';
-}
-
-function unreadable(message: string): BatchFault {
-  return { code: '42601', message };
-}
-
-/** What is not possible through the firewall at all, whatever policy says. */
-function barredBy(readings: readonly StatementReading[]): BatchFault | null {
-  for (const { view } of readings) {
-    if (view.tags.includes('two-phase'))
-      return { code: '0A000', message: 'prepared transactions are not possible through the firewall' };
-    if (view.tags.includes('set-role'))
-      return { code: '0A000', message: 'another role cannot be taken on through the firewall' };
-  }
-  return null;
-}
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? text;
-}
-
-function restOf(text: string): string {
-  return text.slice(firstLine(text).length).trim().replaceAll('\n', ' ');
 }

@@ -95,6 +95,8 @@ export type ProxyQuestion =
       readonly values?: string | null;
       /** The minted user whose connection this runs on (a transaction, or a session with state); null: on one of its own. */
       readonly continues?: string | null;
+      /** That connection is inside an open transaction. */
+      readonly transaction?: boolean;
       /** `search_path` that the client set; null: the database's own. */
       readonly searchPath?: string | null;
     }

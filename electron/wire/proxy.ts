@@ -146,6 +146,7 @@ const question = z.discriminatedUnion('kind', [
     payload,
     values: digest.nullable().exactOptional(),
     continues: short.nullable().exactOptional(),
+    transaction: z.boolean().exactOptional(),
     searchPath: long.nullable().exactOptional(),
   }),
   z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),

@@ -185,6 +185,31 @@ function isBounded(body: JsonObject): boolean {
   return body['whereClause'] !== undefined && !alwaysTrue(body['whereClause']);
 }
 
+/** Settings that change who a session is. */
+const IDENTITY = new Set(['role', 'session_authorization']);
+/** Settings that change what the server guards. */
+const GUARDS = new Set([
+  'session_replication_role',
+  'default_transaction_read_only',
+  'transaction_read_only',
+  'session_preload_libraries',
+  'local_preload_libraries',
+  'dynamic_library_path',
+  'allow_system_table_mods',
+  'lo_compat_privileges',
+  'log_statement',
+  'log_min_messages',
+  'log_min_error_statement',
+  'log_min_duration_statement',
+]);
+
+/** What setting something is; one whose name only running could tell may be any. */
+export function settingTag(name: string | null): string {
+  if (name === null) return 'guard-setting';
+  if (IDENTITY.has(name.toLowerCase())) return 'set-role';
+  return GUARDS.has(name.toLowerCase()) ? 'guard-setting' : 'setting';
+}
+
 function gatherCall(body: JsonObject, into: Gathering): void {
   const parts = names(list(body, 'funcname'));
   const name = parts.at(-1) ?? '';
@@ -193,6 +218,7 @@ function gatherCall(body: JsonObject, into: Gathering): void {
   into.calls.add(quoteNames(parts));
   for (const tag of reading.tags) into.tags.add(tag);
   if (reading.keeps) into.keeps = true;
+  if (name === 'set_config') into.tags.add(settingTag(constant(list(body, 'args')[0])));
   if (reading.sequence === null) return;
   const sequence = constant(list(body, 'args')[0]);
   if (sequence === null) into.tags.add('unknown-function');

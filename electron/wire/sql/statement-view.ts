@@ -2,7 +2,16 @@ import type { Json, JsonObject } from '../../core/brand.ts';
 import { err, ok, type Result } from '../../core/result.ts';
 import type { StatementView } from '../proxy-message.ts';
 import { readDefinition } from './definition.ts';
-import { type Gathering, gather, gatherInto, isCatalog, need, newGathering, writeTo } from './gathering.ts';
+import {
+  type Gathering,
+  gather,
+  gatherInto,
+  isCatalog,
+  need,
+  newGathering,
+  settingTag,
+  writeTo,
+} from './gathering.ts';
 import { child, constant, flag, list, names, nodeOf, quoteName, relationName, text } from './tree.ts';
 
 /** One statement as the proxy needs it: what the daemon judges, and what it does to the session it runs in. */
@@ -212,32 +221,12 @@ function readSession(type: string, body: JsonObject, into: Gathering): string | 
   }
 }
 
-/** Settings that change what the server guards, or who the session is. */
-const IDENTITY = new Set(['role', 'session_authorization']);
-const GUARDS = new Set([
-  'session_replication_role',
-  'default_transaction_read_only',
-  'transaction_read_only',
-  'session_preload_libraries',
-  'local_preload_libraries',
-  'dynamic_library_path',
-  'allow_system_table_mods',
-  'lo_compat_privileges',
-  'log_statement',
-  'log_min_messages',
-  'log_min_error_statement',
-  'log_min_duration_statement',
-]);
-
 function readSet(body: JsonObject, into: Gathering): string {
   const kind = text(body, 'kind') ?? '';
   const name = (text(body, 'name') ?? '').toLowerCase();
   into.keeps = true;
-  if (IDENTITY.has(name) || kind === 'VAR_RESET_ALL') {
-    // RESET ALL gives a session its start-up values again, and cannot leave the minted role.
-    if (kind !== 'VAR_RESET_ALL') into.tags.add('set-role');
-  } else if (GUARDS.has(name)) into.tags.add('guard-setting');
-  else into.tags.add('setting');
+  // RESET ALL gives a session its start-up values again, and cannot leave the minted role.
+  if (kind !== 'VAR_RESET_ALL') into.tags.add(settingTag(name));
   return kind.startsWith('VAR_RESET') ? 'reset' : 'set';
 }
 
