@@ -36,10 +36,13 @@ interface Live {
   /** How many actions it was made or extended for: what ended an earlier one leaves a later one alone. */
   readonly generation: number;
   seen: boolean;
+  /** How often it could not be dropped. */
+  readonly tries: number;
 }
 
 const WATCH_MS = 1000;
 const SWEEP_MS = 60_000;
+const MAX_TRIES = 60;
 const NAME = 'csn_';
 const NOT_OURS =
   "the credential's own role may not grant what the statement needs: it must own the table or hold the right WITH GRANT OPTION";
@@ -52,6 +55,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
   const warm = new Map<string, Promise<Result<Warm, MintFault>>>();
   const live = new Map<string, Live>();
   let watch: NodeJS.Timeout | null = null;
+  let closed = false;
 
   const connect = async (place: PostgresPlace, database: string): Promise<Result<Warm, MintFault>> => {
     const opened = await openPostgres({ ...place, database }, roots());
@@ -105,12 +109,14 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
 
   const drop = async (role: Live): Promise<void> => {
     live.delete(role.user);
-    await inTurn(role.warm, () => retireRole(role.warm.client, role.user, role.owner));
+    const gone = await inTurn(role.warm, () => retireRole(role.warm.client, role.user, role.owner));
+    // Something holds a lock on what it had rights to: the next look tries again, and after that the sweep.
+    if (!gone && role.tries < MAX_TRIES) keep({ ...role, rights: [], seen: true, tries: role.tries + 1 });
   };
 
   const keep = (role: Live): void => {
     live.set(role.user, role);
-    if (watch !== null) return;
+    if (watch !== null || closed) return;
     watch = setInterval(() => void look().catch(() => undefined), WATCH_MS);
     watch.unref();
   };
@@ -193,6 +199,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
         rights: [...lasting, ...rights.value.rights],
         generation,
         seen: continued !== null,
+        tries: 0,
       });
       return ok({
         secret: password,
@@ -223,6 +230,7 @@ export function createPostgresMinter(roots: () => readonly string[] = () => []):
     },
     retire,
     async close() {
+      closed = true;
       if (watch !== null) clearInterval(watch);
       watch = null;
       for (const role of [...live.values()]) await drop(role);

@@ -32,7 +32,7 @@ rules:
     risk: high
     subject: action
     match: {tools: [http]}
-    when: action.parameters.path.startsWith("${DENIED}")
+    when: action.parameters.url.matches("^https://[^/]+${DENIED}/")
     instead: ask for something else
 `;
 
