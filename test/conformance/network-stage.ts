@@ -26,13 +26,13 @@ export interface NetworkStage extends Installation {
 /** Sets the stage; `policy` is one more policy file, as a person would write it. */
 export async function networkStage(
   sites: Readonly<Record<string, SiteFiles>>,
-  policy: string,
+  policy: string | null = null,
 ): Promise<NetworkStage> {
   const internet = await smallInternet(sites);
   const place = installation(internet.within);
   const policies = join(place.places.config, 'policies');
   mkdirSync(policies, { recursive: true });
-  writeFileSync(join(policies, 'own.yaml'), policy);
+  if (policy !== null) writeFileSync(join(policies, 'own.yaml'), policy);
   // Questions end soon: nobody is there.
   const daemon = await place.startDaemon({
     COUNTERSIGN_APPROVAL_MS: '1500',

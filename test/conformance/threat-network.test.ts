@@ -21,7 +21,6 @@ describe('threats over the network', () => {
           '/plain': { type: 'text/html', body: '<html><body><p>Set the option to 3.</p></body></html>' },
         },
       },
-      'pack: own\nversion: "1.0.0"\n',
     );
   });
   after(() => s?.dispose());

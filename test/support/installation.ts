@@ -65,8 +65,10 @@ export interface Person {
 
 /** Makes a fresh installation; `within`: words to put before every command, so that it runs in another network (`smallInternet`). */
 export function installation(within: readonly string[] = []): Installation {
-  const command = (...words: readonly string[]): readonly [string, string[]] => {
-    const [program = '', ...args] = [...within, process.execPath, ...words];
+  const command = (cwd: string, ...words: readonly string[]): readonly [string, string[]] => {
+    // Whoever enters another tree of mounts stands at its root.
+    const there = within.length > 0 ? [...within, 'env', '-C', cwd] : [];
+    const [program = '', ...args] = [...there, process.execPath, ...words];
     return [program, args];
   };
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'csn-')));
@@ -95,7 +97,7 @@ export function installation(within: readonly string[] = []): Installation {
     env,
     places,
     async startDaemon(extra = {}) {
-      const child = spawn(...command(DAEMON), {
+      const child = spawn(...command(root, DAEMON), {
         env: { ...env, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
@@ -128,7 +130,7 @@ export function installation(within: readonly string[] = []): Installation {
       return daemon;
     },
     async cli(args, options = {}) {
-      const child = spawn(...command(CLI, ...args), {
+      const child = spawn(...command(options.cwd ?? work, CLI, ...args), {
         cwd: options.cwd ?? work,
         env: { ...env, ...options.env },
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -151,7 +153,7 @@ export function installation(within: readonly string[] = []): Installation {
       return { code, signal, stdout, stderr };
     },
     person(args, cwd = work) {
-      const pty = spawnPty(...command(CLI, ...args), {
+      const pty = spawnPty(...command(cwd, CLI, ...args), {
         name: 'xterm-256color',
         cols: 160,
         rows: 60,
