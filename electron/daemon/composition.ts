@@ -24,6 +24,7 @@ import { openDataKeys } from '../edge/data-key.ts';
 import { nodeVerifier } from '../edge/ed25519.ts';
 import { readEnvironment } from '../edge/environment.ts';
 import { openFingerprintStore } from '../edge/fingerprint-store.ts';
+import { extraRoots } from '../edge/extra-roots.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import { fileHeadStore, keychainHeadStore } from '../edge/head-store.ts';
 import { inflate } from '../edge/inflate.ts';
@@ -62,7 +63,7 @@ import { agentSocketOf } from './mint-ssh.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
 import { presenceOf } from './presence.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
-import { type RunningProxy, startProxy } from './proxy-wiring.ts';
+import { ROOT_VARIABLES, type RunningProxy, startProxy } from './proxy-wiring.ts';
 import { createReading } from './reading.ts';
 import { createRedactor, type Redactor, redactedApprovals, redactedLedger } from './redaction.ts';
 import { createRefusalRecorder } from './refusals.ts';
@@ -289,6 +290,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     keychain: keys.value.keychain,
     keychainService: options.keychainService,
     passphraseFile: options.passphraseFile,
+    roots: extraRoots(process.env, ROOT_VARIABLES, log),
     changed: () => proxy?.resettle(),
   });
   if (!credentials.ok) {

@@ -37,7 +37,7 @@ export async function onCredential(
       const made = recordFrom(request, ports.table, now);
       if (!made.ok) return err({ code: 'bad_credential', message: made.error });
       const added = await store.add(made.value, {
-        secret: request.secret,
+        secret: keptText(made.value, request.secret),
         sessionToken: request.session_token,
       });
       return added.ok ? changed(ports, 'added', made.value) : added;
@@ -86,7 +86,7 @@ export async function onCredential(
         expiresAt: ended ? null : record.expiresAt,
       };
       const replaced = await store.replace(rotated, {
-        secret: request.secret,
+        secret: keptText(rotated, request.secret),
         sessionToken: request.session_token,
       });
       return replaced.ok ? changed(ports, 'rotated', rotated) : replaced;
@@ -154,6 +154,16 @@ async function onTest(ports: CredentialRequestPorts, name: string, now: TimeMs):
   if (!tried.ok) return err({ code: tried.error.code, message: tried.error.message });
   const recorded = await changed(ports, 'tested', record);
   return recorded.ok ? ok({ message: tried.value }) : recorded;
+}
+
+/** A database's password is kept as the whole address that its minter opens; one that is given as such stays as it is. */
+function keptText(record: CredentialRecord, secret: string): string {
+  if (record.kind !== 'postgres' || /^postgres(?:ql)?:\/\//.test(secret)) return secret;
+  const { host, port, database, user } = record.settings;
+  const name = String(host);
+  const at = `${name.includes(':') ? `[${name}]` : name}:${String(port ?? 5432)}`;
+  const who = `${encodeURIComponent(String(user))}:${encodeURIComponent(secret)}`;
+  return `postgres://${who}@${at}/${encodeURIComponent(String(database))}`;
 }
 
 /** Makes a record of what was asked for, or says what it lacks. */

@@ -25,6 +25,8 @@ export interface CredentialWiring {
   readonly keychainService: string;
   /** Where the person put the passphrase, when they chose one. */
   readonly passphraseFile: string | null;
+  /** Further certificate authorities that a database's is checked against, PEM. */
+  readonly roots: readonly string[];
   readonly changed: () => void;
 }
 
@@ -58,7 +60,7 @@ export async function openCredentials(
     awsMinter,
     githubAppMinter,
     createSshMinter(),
-    createPostgresMinter(),
+    createPostgresMinter(() => wiring.roots),
   ]);
   const service = createCredentialService({
     mediation,

@@ -62,7 +62,7 @@ const HOLD_BYTES = 4 * 1024 * 1024;
 /** So long whoever needs it waits for a proxy that is starting. */
 const START_WAIT_MS = 5_000;
 /** Files with roots that upstream is checked against beside the system's, in the daemon's own environment. */
-const ROOT_VARIABLES = ['COUNTERSIGN_EXTRA_ROOTS', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'] as const;
+export const ROOT_VARIABLES = ['COUNTERSIGN_EXTRA_ROOTS', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'] as const;
 
 /** Opens the authority, starts the proxy and joins it to mediation; a fault when the authority's key cannot be had. */
 export async function startProxy(

@@ -6,7 +6,7 @@ import { type Exchange, headerOf } from './exchange.ts';
 import type { Workings } from './inspection.ts';
 import { multipartParts } from './multipart.ts';
 import type { DialFault, PlaceholderUse, ProxyAnswer } from './protocol-handler.ts';
-import { findPlaceholders } from './swap.ts';
+import { findPlaceholders, withoutPlaceholders } from './swap.ts';
 
 /** A request as it will be judged, with what is needed to send it afterwards. */
 export interface Understood {
@@ -76,7 +76,9 @@ export async function understand(
   });
   if (!described.ok) return err({ status: 400, ...described.error });
   const said: string[] = [exchange.rawTarget];
-  for (const [name, value] of headers) if (!PLAIN_HEADERS.has(name)) said.push(`${name}: ${value}`);
+  const values = workings.routes.placeholders(connection.route.session);
+  for (const [name, value] of headers)
+    if (!PLAIN_HEADERS.has(name)) said.push(`${name}: ${withoutPlaceholders(value, values)}`);
   if (ended) for (const [name, value] of exchange.requestTrailers()) said.push(`${name}: ${value}`);
   const head = Buffer.from(said.join('\n'));
   // What stands behind the end of a packed body is no part of it for its reader, but it would leave.

@@ -20,6 +20,14 @@ function basicText(value: string): string | null {
   return found === null ? null : Buffer.from(found[2] ?? '', 'base64').toString('utf8');
 }
 
+/** A header's text without placeholders, Basic opened: they look like secrets and are none, and are judged by their places. */
+export function withoutPlaceholders(text: string, values: readonly string[]): string {
+  const opened = basicText(text);
+  const held = values.filter((value) => value !== '');
+  const base = opened !== null && held.some((value) => opened.includes(value)) ? `Basic ${opened}` : text;
+  return held.reduce((left, value) => left.replaceAll(value, ' '), base);
+}
+
 /** Finds each placeholder of the session wherever it stands, Basic credentials opened. */
 export function findPlaceholders(values: readonly string[], on: Swappable): readonly PlaceholderUse[] {
   const uses: PlaceholderUse[] = [];
