@@ -141,8 +141,7 @@ export function openFingerprintStore(
       known.set(before, owner);
       if (owner >= 0 && owner !== before) {
         setOwner(recent, bucket, rest, owner);
-        changed.set(marks.subarray(read, read + MARK_BYTES), n);
-        n += MARK_BYTES;
+        for (let i = 0; i < MARK_BYTES; i++) changed[n++] = marks[read + i] as number;
       }
       read += MARK_BYTES;
     });

@@ -73,7 +73,8 @@ export function unquoteUrl(bytes: Uint8Array): Uint8Array | null {
   while (at >= 0 && hexByte(bytes, at + 1) < 0) at = bytes.indexOf(0x25, at + 1);
   if (at < 0) return null;
   // A `+` that stands for itself is `%2B` here.
-  const source = bytes.map((byte) => (byte === 0x2b ? 0x20 : byte));
+  const source = bytes.slice();
+  for (let i = source.indexOf(0x2b); i >= 0; i = source.indexOf(0x2b, i + 1)) source[i] = 0x20;
   const to: Surroundings = { out: new Uint8Array(1024), length: 0, copied: 0 };
   for (; at >= 0; at = bytes.indexOf(0x25, at + 1)) {
     const value = hexByte(bytes, at + 1);

@@ -232,6 +232,11 @@ export function publicHash(bytes: Uint8Array, at: number, out: Uint32Array): voi
   out[1] = scramble(low, high);
 }
 
+/** Above every hash, which have 31 bits: a gram that is never kept. */
+const DULL = 0x7fffffff;
+/** The window's hashes, in a ring of a power of two. */
+const RING = 16;
+
 /**
  * Calls `visit` with the start of each gram that winnowing keeps. A text shorter than the shortest found keeps one gram when it has any.
  * INVARIANT (every shared fragment): whether a gram is kept depends on the characters of one window only.
@@ -240,12 +245,12 @@ export function winnow(normal: Uint8Array, visit: (start: number) => void): void
   const grams = normal.length - GRAM + 1;
   if (grams <= 0) return;
   const counts = new Uint8Array(256);
-  const hashes = new Float64Array(WINDOW);
+  const hashes = new Uint32Array(RING);
   let roll = 0;
   let distinct = 0;
   let alnum = 0;
   let best = -1;
-  let bestHash = Number.POSITIVE_INFINITY;
+  let bestHash = DULL;
   let kept = -1;
   for (let i = 0; i < normal.length; i++) {
     const entering = normal[i] as number;
@@ -266,28 +271,24 @@ export function winnow(normal: Uint8Array, visit: (start: number) => void): void
     const start = i - GRAM + 1;
     if (start < 0) continue;
     const dull = distinct < DISTINCT_LEAST || alnum < ALNUM_LEAST;
-    const hash = dull ? Number.POSITIVE_INFINITY : Math.imul(roll, 0x9e3779b1) >>> 0;
-    hashes[start % WINDOW] = hash;
+    const hash = dull ? DULL : Math.imul(roll, 0x9e3779b1) >>> 1;
+    hashes[start & (RING - 1)] = hash;
     // The rightmost of equals, so that a run of one gram is kept once a window.
     if (hash <= bestHash) {
       best = start;
       bestHash = hash;
     } else if (best <= start - WINDOW) {
       best = Math.max(0, start - WINDOW + 1);
-      bestHash = hashes[best % WINDOW] as number;
+      bestHash = hashes[best & (RING - 1)] as number;
       for (let j = best + 1; j <= start; j++) {
-        const other = hashes[j % WINDOW] as number;
+        const other = hashes[j & (RING - 1)] as number;
         if (other <= bestHash) {
           best = j;
           bestHash = other;
         }
       }
     }
-    if (
-      (start >= WINDOW - 1 || start === grams - 1) &&
-      best !== kept &&
-      bestHash !== Number.POSITIVE_INFINITY
-    ) {
+    if ((start >= WINDOW - 1 || start === grams - 1) && best !== kept && bestHash !== DULL) {
       kept = best;
       visit(best);
     }

@@ -135,6 +135,14 @@ export function decodeRuns(bytes: Uint8Array, codec: RunCodec): Uint8Array | nul
   let total = 0;
   let i = 0;
   while (i < end) {
+    // A run that begins here holds the next `shortest` bytes: looked at from their end, most of them need not be looked at at all.
+    let stop = i + shortest - 1;
+    if (stop >= end) break;
+    while (stop >= i && values[bytes[stop] as number] !== -1) stop -= 1;
+    if (stop >= i) {
+      i = stop + 1;
+      continue;
+    }
     if ((values[bytes[i] as number] as number) < 0) {
       i += 1;
       continue;

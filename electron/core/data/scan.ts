@@ -47,7 +47,7 @@ export function scanPayload(bytes: Uint8Array, options: ScanOptions): Payload {
     const normal = normalizeBytes(layer.bytes);
     addMarks(list, normal, key, common);
     addTokens(list, layer.bytes, key);
-    if (normal.length <= TURNED_MOST) addTurned(list, normal, key, common);
+    if (bytes.length <= TURNED_MOST && normal.length <= TURNED_MOST) addTurned(list, normal, key, common);
     for (const { kind, detector, count } of detect(layer.bytes)) {
       const name = `${detector} ${layer.name}`;
       const before = findings.get(name);

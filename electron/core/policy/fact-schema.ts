@@ -98,8 +98,6 @@ export const FACT_TYPES: Readonly<Record<string, Readonly<Record<string, FactTyp
     flow_level: 'dyn',
     flow_matches: 'dyn',
     placeholder: 'dyn',
-    findings: 'dyn',
-    untrusted: 'dyn',
   },
   Destination: {
     host: 'string',

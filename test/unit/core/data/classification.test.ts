@@ -39,3 +39,20 @@ test('an action with many reads brings at most one entry a level', () => {
     ['RESTRICTED', 'INTERNAL'],
   );
 });
+
+test('a row of policy comes before labels, the highest of several counts, and none lowers a secret', () => {
+  const row = (paths: readonly string[], level: 'PUBLIC' | 'CONFIDENTIAL' | 'RESTRICTED') => ({
+    paths,
+    hosts: [],
+    tables: [],
+    level,
+    label: 'mine',
+    why: 'a test',
+  });
+  const policy = { home: '/home/u', rows: [row(['/p'], 'PUBLIC'), row(['/p*'], 'CONFIDENTIAL')] };
+  const home = { home: '/', rows: [row(['~/p'], 'PUBLIC')] };
+  assert.equal(classifyRead(effect('read', ['workspace']), policy)?.level, 'CONFIDENTIAL');
+  assert.equal(classifyRead(effect('read', []), { ...home, home: '' })?.level, 'PUBLIC');
+  assert.equal(classifyRead(effect('read', ['secret']), { ...home, home: '' })?.level, 'RESTRICTED');
+  assert.equal(classifyRead(effect('read', []), { ...policy, rows: [] })?.level, 'RESTRICTED');
+});
