@@ -47,7 +47,10 @@ async function timeRequests(agent: Agent, port: number): Promise<Float64Array> {
   const samples = new Float64Array(REQUESTS);
   const body = JSON.stringify({
     model: 'a',
-    messages: Array.from({ length: 24 }, (_, i) => ({ role: 'user', text: `What does function ${i * 7919} in file ${i * 104729} return, and who calls it?` })),
+    messages: Array.from({ length: 24 }, (_, i) => ({
+      role: 'user',
+      text: `What does function ${i * 7919} in file ${i * 104729} return, and who calls it?`,
+    })),
   });
   for (let i = -WARM; i < REQUESTS; i += 1) {
     const start = performance.now();
@@ -107,7 +110,9 @@ function residentOf(pid: number | undefined): number | null {
 /** Processor time of a process so far in milliseconds; null where there is no /proc. */
 function processorOf(pid: number | undefined): number | null {
   try {
-    const words = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    const words = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
     return (Number(words[11]) + Number(words[12])) * 10;
   } catch {
     return null;

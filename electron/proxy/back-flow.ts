@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
+import { makeScrubber, type Scrub } from './swap.ts';
 
 /** What came back over a connection that is no answer with an end. */
 export interface BackFlow {
@@ -9,8 +10,17 @@ export interface BackFlow {
   readonly window: Buffer;
 }
 
-/** Sends on what upstream says, with backpressure; `done` may be asked at any time. */
-export function flowBack(from: Duplex, to: Duplex, windowBytes: number): () => BackFlow {
+/**
+ * Sends on what upstream says, with backpressure; the function it gives may be asked at any time. What comes is framed, so a secret in it cannot be
+ * taken out: both are closed before it is whole.
+ */
+export function flowBack(
+  from: Duplex,
+  to: Duplex,
+  windowBytes: number,
+  scrubs: readonly Scrub[] = [],
+): () => BackFlow {
+  const scrubber = scrubs.length > 0 ? makeScrubber(scrubs) : null;
   const hash = createHash('sha256');
   const looked: Buffer[] = [];
   let left = windowBytes;
@@ -22,12 +32,18 @@ export function flowBack(from: Duplex, to: Duplex, windowBytes: number): () => B
       looked.push(chunk.subarray(0, left));
       left -= Math.min(left, chunk.length);
     }
-    if (!to.write(chunk)) {
+    const piece = scrubber === null ? chunk : scrubber.push(chunk);
+    if (scrubber?.hit() === true) {
+      from.destroy();
+      to.destroy();
+      return;
+    }
+    if (piece.length > 0 && !to.write(piece)) {
       from.pause();
       to.once('drain', () => from.resume());
     }
   });
-  from.once('end', () => to.end());
+  from.once('end', () => to.end(scrubber?.end()));
   from.resume();
   return () => ({ received, digest: hash.copy().digest('hex'), window: Buffer.concat(looked) });
 }

@@ -37,6 +37,8 @@ function ownDenial(message: string): ProxyAnswer {
 
 interface Open {
   readonly settle: (answer: ProxyAnswer) => void;
+  /** Takes what was hung on the client's signal off again: a WebSocket asks thousands of times over one. */
+  readonly release: () => void;
   timer: NodeJS.Timeout;
 }
 
@@ -57,6 +59,7 @@ export function makeChannel(
     if (found === undefined) return;
     open.delete(id);
     clearTimeout(found.timer);
+    found.release();
     found.settle(answer);
   };
   const expire = (id: number) => () =>
@@ -76,7 +79,12 @@ export function makeChannel(
       new Promise((settle) => {
         if (signal?.aborted === true) return settle(ownDenial('the client is gone'));
         const id = nextId++;
-        open.set(id, { settle, timer: setTimeout(expire(id), deadlineMs) });
+        const gone = (): void => {
+          say({ kind: 'cancel', id });
+          end(id, ownDenial('the client is gone'));
+        };
+        const release = (): void => signal?.removeEventListener('abort', gone);
+        open.set(id, { settle, release, timer: setTimeout(expire(id), deadlineMs) });
         const sent = say({
           kind: 'ask',
           id,
@@ -86,15 +94,7 @@ export function makeChannel(
           placeholders,
         });
         if (!sent) return end(id, ownDenial('Countersign’s daemon cannot be reached, so nothing was sent'));
-        signal?.addEventListener(
-          'abort',
-          () => {
-            if (!open.has(id)) return;
-            say({ kind: 'cancel', id });
-            end(id, ownDenial('the client is gone'));
-          },
-          { once: true },
-        );
+        signal?.addEventListener('abort', gone, { once: true });
       }),
     report: (action, outcome) => {
       say({ kind: 'outcome', action, outcome });

@@ -1,13 +1,14 @@
 import type { HttpRequest, HttpTarget } from '../core/http.ts';
 import { nodeHasher } from '../edge/hasher.ts';
-import type { ProxyOutcome, Swap } from '../wire/proxy-message.ts';
+import type { Swap } from '../wire/proxy-message.ts';
 import { denialText, makePage, type PageText } from './answer-page.ts';
-import { type BodyReader, bodyReader, decodeBody, type Held, holdBody } from './body-window.ts';
+import { type BodyReader, bodyReader, type Held, holdBody } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
 import type { Workings } from './inspection.ts';
 import { judge, type Understood, understand } from './judging.ts';
 import type { ProxyAnswer } from './protocol-handler.ts';
 import { type Relayed, relay } from './relay.ts';
+import { failed, lookAt, owe } from './reporting.ts';
 import { type RestEnd, sendRest } from './rest.ts';
 import { type SendFault, type Sending, type Sent, send } from './sender.ts';
 import { resign } from './sigv4.ts';
@@ -43,7 +44,11 @@ export async function forward(workings: Workings, exchange: Exchange): Promise<v
     owe(workings, answer, failed(startedAt, message));
     return sendPage(exchange, failure(message));
   }
-  await carry(workings, { exchange, what, answer, address: judged.address, reader, held, startedAt });
+  const carried = { exchange, what, answer, address: judged.address, reader, held, startedAt };
+  await carry(workings, carried).catch((error: unknown) => {
+    owe(workings, answer, { ...failed(startedAt, 'the proxy failed'), result: 'unknown' });
+    throw error;
+  });
 }
 
 interface Carried {
@@ -140,7 +145,10 @@ function sendingOf(carried: Carried, swapped: Swapped): Sending {
     headers: swapped.headers,
     length:
       what.whole && exchange.hasBody
-        ? swapped.body.length
+        ? // Trailers need chunks in HTTP/1.1.
+          exchange.requestTrailers().length > 0
+          ? null
+          : swapped.body.length
         : exchange.length === null
           ? null
           : exchange.length + delta,
@@ -290,24 +298,6 @@ async function report(
   });
 }
 
-/** What came back: its findings, fingerprints and signals. */
-export async function lookAt(
-  workings: Workings,
-  relayed: Pick<Relayed, 'window' | 'codings' | 'received' | 'contentType'>,
-): Promise<Pick<ProxyOutcome, 'payload' | 'signals'>> {
-  const { window, codings } = relayed;
-  if (window.length === 0 || codings === null) return { payload: null, signals: [] };
-  const { windowBytes, fingerprintKey } = workings.settings();
-  const whole = window.length === relayed.received;
-  const decoded = codings.length === 0 ? window : await decodeBody(window, codings, whole, windowBytes * 8);
-  const plain = Buffer.isBuffer(decoded) ? decoded : decoded.ok ? decoded.value : null;
-  if (plain === null) return { payload: null, signals: [] };
-  return {
-    payload: workings.inspection.scan(plain, fingerprintKey, whole ? 'whole' : 'part'),
-    signals: workings.inspection.signals(plain.toString('utf8'), relayed.contentType),
-  };
-}
-
 function sentBytes(carried: Carried): number {
   return carried.exchange.length ?? carried.held.bytes;
 }
@@ -350,30 +340,6 @@ function unreachable(workings: Workings, carried: Carried, fault: SendFault): vo
 /** The page of a thing that went wrong upstream. */
 export function failure(message: string): PageText {
   return { status: 502, title: 'Countersign could not send this', message, rule: null, receipt: null };
-}
-
-/** Reports the outcome of an ALLOW that is owed one. */
-export function owe(workings: Workings, answer: ProxyAnswer, outcome: ProxyOutcome): void {
-  if (answer.result === 'ALLOW' && answer.reportEnd && answer.action !== null)
-    workings.channel.report(answer.action, outcome);
-}
-
-/** An outcome of which nothing came back. */
-export function failed(startedAt: number, error: string): ProxyOutcome {
-  return {
-    result: 'failed',
-    status: null,
-    error,
-    sent: 0,
-    received: 0,
-    digest: null,
-    contentType: null,
-    startedAt,
-    endedAt: Date.now(),
-    payload: null,
-    signals: [],
-    used: [],
-  };
 }
 
 /** Refuses what never became a question. */

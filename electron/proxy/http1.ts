@@ -181,12 +181,15 @@ function serve(
     length: head.length,
     requestTrailers: () => passableTrailers(request.rawTrailers),
     gone: gone.signal,
-    respond: ({ status, reason, headers }) => {
+    respond: ({ status, reason, headers, bodyless }) => {
       const flat: string[] = [];
-      for (const [name, value] of headers) flat.push(name, value);
+      const counted = headers.some(([name]) => name === 'content-length');
+      const noTrailers = bodyless || counted || request.httpVersion === '1.0';
+      for (const [name, value] of headers) if (name !== 'trailer' || !noTrailers) flat.push(name, value);
       // A body that was not read to its end would be taken for the next request.
       if (head.hasBody && !request.complete) flat.push('connection', 'close');
-      if (!response.headersSent && !response.destroyed) response.writeHead(status, reason, flat);
+      if (!response.headersSent && !response.destroyed)
+        response.writeHead(status, reason.replace(/[^\t\x20-\x7e\x80-\xff]/g, ' '), flat);
       return response;
     },
     flush: () => {
@@ -202,7 +205,15 @@ function serve(
       request.socket.destroy();
     },
   };
-  forward(workings, exchange).catch(() => request.socket.destroy());
+  forward(workings, exchange).catch(() => {
+    workings.channel.refused(
+      connection.route.session,
+      'internal',
+      'the request could not be carried',
+      connection.host,
+    );
+    request.socket.destroy();
+  });
 }
 
 /** Reads on for a moment what nobody wants, so that the client reads the answer before it learns that it was cut. */

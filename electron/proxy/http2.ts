@@ -91,5 +91,14 @@ function serve(
     },
   };
   if (!checked.ok) return refuse(workings, exchange, 400, checked.error.code, checked.error.reason);
-  forward(workings, exchange).catch(() => exchange.cut());
+  if (checked.value.continues && !stream.destroyed) stream.additionalHeaders({ ':status': 100 });
+  forward(workings, exchange).catch(() => {
+    workings.channel.refused(
+      connection.route.session,
+      'internal',
+      'the request could not be carried',
+      connection.host,
+    );
+    exchange.cut();
+  });
 }

@@ -4,9 +4,9 @@ import { flowBack } from './back-flow.ts';
 import { bodyReader } from './body-window.ts';
 import { saysNear } from './dial.ts';
 import { type FirstBytes, readFirstBytes } from './first-bytes.ts';
-import { failed, lookAt, owe } from './forward.ts';
 import type { Workings } from './inspection.ts';
 import type { ConnectionRoute, ProxyAnswer } from './protocol-handler.ts';
+import { failed, lookAt, owe } from './reporting.ts';
 import { CONVERSATION_MS, sendJudged } from './rest.ts';
 import { findPlaceholders } from './swap.ts';
 

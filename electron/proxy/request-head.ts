@@ -109,7 +109,15 @@ export function checkHttp1Head(
 export function checkHttp2Head(
   raw: readonly string[],
   endStream: boolean,
-): Result<RequestHead & { readonly method: string; readonly target: string }, HeadFault> {
+): Result<
+  RequestHead & {
+    readonly method: string;
+    readonly target: string;
+    /** The client waits for a 100 before it sends its body. */
+    readonly continues: boolean;
+  },
+  HeadFault
+> {
   const bad = (code: HeadFault['code'], reason: string) => err({ code, reason });
   if (raw.length / 2 > MAX_HEADERS) return bad('head-too-large', `more than ${MAX_HEADERS} headers`);
   const pseudo = new Map<string, string>();
@@ -152,6 +160,8 @@ export function checkHttp2Head(
   return ok({
     method,
     target,
+    continues:
+      !endStream && headers.some(([name, value]) => name === 'expect' && /^100-continue$/i.test(value)),
     authority,
     headers: endToEnd(headers, new Set(), te),
     length: endStream ? 0 : length,

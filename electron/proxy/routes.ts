@@ -80,6 +80,7 @@ export function makeRoutes(now: () => number = Date.now, waitMs: number = ROUTE_
     hold: (session, socket) => {
       const held = sockets.get(session) ?? new Set();
       sockets.set(session, held);
+      if (held.has(socket)) return;
       held.add(socket);
       socket.once('close', () => {
         held.delete(socket);

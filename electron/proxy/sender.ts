@@ -56,7 +56,8 @@ function sendHttp1(carrier: Extract<Carrier, { kind: 'h1' }>, sending: Sending):
   const flat: string[] = ['host', sending.authority];
   let cookie: string | null = null;
   for (const [name, value] of sending.headers) {
-    if (name === 'content-length') continue;
+    if (name === 'content-length' || (name === 'trailer' && (!sending.hasBody || sending.length !== null)))
+      continue;
     // HTTP/2 may send crumbs (RFC 9113, 8.2.3); HTTP/1.1 has one.
     if (name === 'cookie') cookie = cookie === null ? value : `${cookie}; ${value}`;
     else flat.push(name, value);

@@ -153,15 +153,21 @@ function replaceAll(bytes: Buffer, from: Buffer, to: Buffer): Buffer {
 export interface Scrubber {
   push(chunk: Buffer): Buffer;
   end(): Buffer;
+  /** True once something was taken out. */
+  hit(): boolean;
 }
 
 /** Holds back only what may be the beginning of a secret, so that a stream of events flows. */
 export function makeScrubber(scrubs: readonly Scrub[]): Scrubber {
   let rest: Buffer = Buffer.alloc(0);
+  let hit = false;
   const clean = (bytes: Buffer): Buffer => {
     let now = bytes;
     for (const { secret, placeholder } of scrubs)
-      if (now.includes(secret)) now = replaceAll(now, secret, placeholder);
+      if (now.includes(secret)) {
+        hit = true;
+        now = replaceAll(now, secret, placeholder);
+      }
     return now;
   };
   /** Length of the longest end of `bytes` that is a beginning of a secret. */
@@ -180,6 +186,7 @@ export function makeScrubber(scrubs: readonly Scrub[]): Scrubber {
       return all.subarray(0, all.length - keep);
     },
     end: () => rest,
+    hit: () => hit,
   };
 }
 

@@ -5,15 +5,16 @@ import { denialText } from './answer-page.ts';
 import { flowBack } from './back-flow.ts';
 import { bodyReader } from './body-window.ts';
 import type { Exchange } from './exchange.ts';
-import { authorityOf, failed, failure, lookAt, owe, refuse, sendPage, swap } from './forward.ts';
+import { authorityOf, failure, refuse, sendPage, swap } from './forward.ts';
 import type { Workings } from './inspection.ts';
 import { judge, type Understood, understand } from './judging.ts';
 import type { DialFault } from './protocol-handler.ts';
 import { relay } from './relay.ts';
+import { failed, lookAt, owe } from './reporting.ts';
 import { answerHeaders } from './request-head.ts';
 import { CONVERSATION_MS, sendJudged } from './rest.ts';
 import type { Answered } from './sender.ts';
-import type { Swapped } from './swap.ts';
+import { type Swapped, scrubHeaders } from './swap.ts';
 import { type Carrier, DialError } from './upstream.ts';
 import { frameReader } from './websocket-frames.ts';
 
@@ -96,12 +97,16 @@ export async function serveWebSocket(
   exchange.respond({
     status: 101,
     reason: 'Switching Protocols',
-    headers: [...answerHeaders(response.rawHeaders), ['connection', 'Upgrade'], ['upgrade', 'websocket']],
+    headers: [
+      ...scrubHeaders(answerHeaders(response.rawHeaders), swapped.scrub),
+      ['connection', 'Upgrade'],
+      ['upgrade', 'websocket'],
+    ],
     bodyless: false,
   });
   const frames = frameReader();
   const { windowBytes, fingerprintKey } = workings.settings();
-  const back = flowBack(upstream, socket, windowBytes);
+  const back = flowBack(upstream, socket, windowBytes, swapped.scrub);
   const close = (): void => {
     upstream.destroy();
     socket.destroy();

@@ -16,9 +16,7 @@ import type {
 export type Ask = Extract<ProxyMessage, { kind: 'ask' }>;
 export type Outcome = Extract<ProxyMessage, { kind: 'outcome' }>;
 export type Refusal = Extract<ProxyMessage, { kind: 'refused' }>;
-export type Script = (
-  ask: Ask,
-) => {
+export type Script = (ask: Ask) => {
   readonly result: 'ALLOW' | 'DENY';
   readonly message?: string;
   readonly swaps?: readonly Swap[];
