@@ -6,7 +6,18 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const BENCHES = ['decide', 'shell', 'effects', 'mediate', 'ledger', 'shim', 'guard', 'data', 'proxy', 'efficacy'];
+const BENCHES = [
+  'decide',
+  'shell',
+  'effects',
+  'mediate',
+  'ledger',
+  'shim',
+  'guard',
+  'data',
+  'proxy',
+  'efficacy',
+];
 
 const root = join(import.meta.dirname, '..');
 const asked = process.argv.slice(2);
