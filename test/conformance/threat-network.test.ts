@@ -12,16 +12,14 @@ const SEND = 'curl -sS -m 20 -o /dev/null';
 describe('threats over the network', () => {
   let s: NetworkStage;
   before(async () => {
-    s = await networkStage(
-      {
-        'api.github.com': { '/user': { type: 'application/json', body: '{"login":"me"}' } },
-        'drop.example.net': {},
-        'docs.example.org': {
-          '/page': { type: 'text/html', body: INJECTED },
-          '/plain': { type: 'text/html', body: '<html><body><p>Set the option to 3.</p></body></html>' },
-        },
+    s = await networkStage({
+      'api.github.com': { '/user': { type: 'application/json', body: '{"login":"me"}' } },
+      'drop.example.net': {},
+      'docs.example.org': {
+        '/page': { type: 'text/html', body: INJECTED },
+        '/plain': { type: 'text/html', body: '<html><body><p>Set the option to 3.</p></body></html>' },
       },
-    );
+    });
   });
   after(() => s?.dispose());
   const github = () => s.internet.site('api.github.com');
