@@ -1,4 +1,4 @@
-import type { Action } from '../core/action.ts';
+import type { Action, Assurance } from '../core/action.ts';
 import type { JsonObject, TimeMs } from '../core/brand.ts';
 import type { Command, Word } from '../core/command.ts';
 import { carriedFacts, type SendPlace } from '../core/data/carried.ts';
@@ -204,8 +204,10 @@ export function factsOf(
   action: Action,
   destinations: readonly DestinationRow[],
   now: TimeMs,
+  assurance: Assurance,
 ): CarriedFacts {
-  return carriedFacts({ ...carried, destinations, places: placesOf(action), now });
+  const metAgain = assurance !== 'cooperative' && action.surface !== 'http';
+  return carriedFacts({ ...carried, destinations, places: placesOf(action), now, metAgain });
 }
 
 /** Where an action sends to: what the proxy parsed, else what its words say. */
@@ -214,7 +216,8 @@ function placesOf(action: Action): readonly SendPlace[] {
   for (const { kind, object } of action.effects) {
     if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
     const host = hostOf(object.value).toLowerCase();
-    if (host === '' || places.has(host)) continue;
+    // A host of which a part is not known is no host: what it stands for is met again.
+    if (host === '' || host.includes('\uFFFC') || places.has(host)) continue;
     places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen: null });
   }
   return [...places.values()].slice(0, MAX_FILES);

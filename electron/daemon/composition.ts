@@ -262,7 +262,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     reading,
     carriedBy,
     carried: (session, action) =>
-      factsOf(carriedBy(session, action), action, armedNow()?.set.destinations ?? [], clock.now()),
+      factsOf(
+        carriedBy(session, action),
+        action,
+        armedNow()?.set.destinations ?? [],
+        clock.now(),
+        session.assurance,
+      ),
     appendEntry: (summary, kind, given, at) => {
       const body = redacts.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
