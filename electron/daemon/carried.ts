@@ -1,6 +1,6 @@
 import type { Action, Assurance } from '../core/action.ts';
 import type { JsonObject, TimeMs } from '../core/brand.ts';
-import type { Command, Word } from '../core/command.ts';
+import { type Command, UNKNOWN_TEXT, type Word } from '../core/command.ts';
 import { carriedFacts, type SendPlace } from '../core/data/carried.ts';
 import type { Classified } from '../core/data/classification.ts';
 import type { DestinationRow } from '../core/data/destination.ts';
@@ -217,7 +217,7 @@ function placesOf(action: Action): readonly SendPlace[] {
     if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
     const host = hostOf(object.value).toLowerCase();
     // A host of which a part is not known is no host: what it stands for is met again.
-    if (host === '' || host.includes('\uFFFC') || places.has(host)) continue;
+    if (host === '' || host.includes(UNKNOWN_TEXT) || places.has(host)) continue;
     places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen: null });
   }
   return [...places.values()].slice(0, MAX_FILES);
