@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSecretName, type KnownCredential } from '../../electron/wire/credential-table.ts';
 
@@ -109,7 +109,10 @@ export function placeholderEnvironment(
     Object.entries(environment).filter(([name]) => !name.startsWith('npmrc:')),
   );
   if (handed.npmrc === null) return variables;
-  const path = join(directory, 'npmrc');
+  // Among what the session trusts: every program of it may read that (docs/guard-protocol.md).
+  const folder = join(directory, 'trust');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'npmrc');
   writeFileSync(path, maskedNpmrc(handed.npmrc, environment), { mode: 0o600 });
   return { ...variables, NPM_CONFIG_USERCONFIG: path };
 }

@@ -109,7 +109,7 @@ suite('policy', () => {
       ])
         assert.match(stdout, new RegExp(`^[→ ] ${rank} `, 'm'));
       assert.match(stdout, /candidate rules: 1 of \d+ spoke/);
-      assert.match(stdout, /facts read\n {2}effects\[0\]\.labels +\["/);
+      assert.match(stdout, /facts read\n(?: {2}data\..*\n)* {2}effects\[0\]\.labels +\["/);
     });
 
     test('takes one word for a line as a shell reads it', async () => {

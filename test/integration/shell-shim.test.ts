@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { waitFor } from '../support/installation.ts';
 import { collect, openDouble, type SurfaceDouble, type Verdict } from './surface-double.ts';
 
 const open: SurfaceDouble[] = [];
@@ -309,6 +310,7 @@ describe('the session’s first process', () => {
     const s = await session();
     const done = await s.run(init(s, '/bin/sh', '-c', 'exit 42'));
     assert.equal(done.code, 42);
+    await waitFor(() => s.agent.length > 0);
     assert.deepEqual(s.agent.at(-1), { kind: 'ended', ending: { kind: 'exit', code: 42 } });
   });
 

@@ -55,6 +55,9 @@ const FLAG_PROGRAMS = /(?:^|\/)(?:curl|wget|http|https|xh)$/;
 const PASSWORD_PROGRAMS = /(?:^|\/)(?:mysql\w*|mariadb\w*|sshpass)$/;
 const NAME_ONLY = /^(?:bearer|basic|token|null|true|false|\$\{?\w+\}?)$/i;
 
+/** Lists of words of docs/vocabulary.md: `secret` beside another word is no name beside a value. */
+const OUR_WORDS = new Set(['labels', 'tags']);
+
 /**
  * Redacts every text within a value, by its shape and by what it stands under: a member, a header pair, the word after a flag
  * (T9). Numbers, names of members and our own ids stay.
@@ -99,8 +102,10 @@ export function redactJson<T extends Json>(value: T, find: FindSecrets = findSec
     if (Array.isArray(given)) return list(given as readonly Json[]);
     const out: Record<string, Json> = {};
     for (const [key, member] of Object.entries(given as JsonObject))
-      out[key] =
-        typeof member === 'string' && SECRET_NAME.test(key) ? whole(member, nameOf(key)) : walk(member);
+      if (OUR_WORDS.has(key) && Array.isArray(member)) out[key] = member.map((word: Json) => walk(word));
+      else
+        out[key] =
+          typeof member === 'string' && SECRET_NAME.test(key) ? whole(member, nameOf(key)) : walk(member);
     return out;
   };
   const shown = walk(value);

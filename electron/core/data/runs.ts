@@ -27,6 +27,8 @@ function alphabet(letters: string, between: string, also: string = letters): Int
 
 const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const BASE64 = `${UPPER}${UPPER.toLowerCase()}0123456789+/`;
+/** Characters of base32 without a digit from which on it is looked into. */
+const LONG_CAPITALS = 32;
 const BASE32 = `${UPPER}234567`;
 
 export const RUN_CODECS: readonly RunCodec[] = [
@@ -120,7 +122,9 @@ function couldBe(bytes: Uint8Array, start: number, last: number, { name }: RunCo
     else if (byte >= 0x61 && byte <= 0x7a) lower += 1;
     else if (byte >= 0x30 && byte <= 0x39) digits += 1;
   }
-  if (name === 'base32') return digits > 0 && (upper === 0 || lower === 0);
+  // A long run of capitals alone is no word: one in a hundred of short texts has no digit.
+  if (name === 'base32')
+    return (upper === 0 || lower === 0) && (digits > 0 || (lower === 0 && upper >= LONG_CAPITALS));
   return upper > 0 && lower + digits > 0;
 }
 

@@ -140,7 +140,7 @@ describe('after something restricted was read', () => {
   const line = (action: object): string =>
     JSON.stringify({ id: 'x', action: { kind: 'http', method: 'POST', body: 'x', ...action } });
   for (const [what, action, asked] of [
-    ['a request that was read whole', { url: 'https://x.example/' }, false],
+    ['a request to a host that nobody named', { url: 'https://x.example/' }, true],
     ['a request that was read in part', { url: 'https://x.example/', length: 1e7 }, true],
     ['a request to a model', { url: 'https://api.anthropic.com/v1/messages', length: 1e7 }, false],
     ['a request to this machine', { url: 'http://localhost:3000/', length: 1e7 }, false],
@@ -153,7 +153,12 @@ describe('after something restricted was read', () => {
 
 test('every rule about requests alone decides a row and leaves one alone', () => {
   const own = policy.set.rules.filter(
-    (rule) => rule.match.surfaces?.includes('http') === true && rule.id !== 'network.opaque-stream',
+    (
+      rule, // Streams have rows above; what is said of a placeholder needs a credential (unit/daemon/credential-service), of a statement a database (databases.test.ts).
+    ) =>
+      rule.match.surfaces?.includes('http') === true &&
+      rule.id !== 'network.opaque-stream' &&
+      !/^(credentials|databases)\./.test(rule.id),
   );
   assert.ok(own.length > 5);
   const attacks = linesOf('attack.jsonl').map((line) => judge(line));
