@@ -53,7 +53,7 @@ export async function networkStage(
       const opened = openLedgerReader(join(place.places.state, 'ledger'));
       if (!opened.ok) throw new Error(opened.error.message);
       try {
-        return opened.value.list({}, { limit: 1000, after: -1 });
+        return opened.value.list({}, { limit: 100_000, after: -1 });
       } finally {
         opened.value.close();
       }

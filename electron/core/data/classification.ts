@@ -2,6 +2,9 @@ import { LEVELS, type Level } from '../context.ts';
 import type { Effect } from '../effect.ts';
 import { type ClassifyRow, classifyRowsOf } from './destination.ts';
 
+/** Why something counts as RESTRICTED that nothing speaks about. */
+export const UNCLASSIFIED = 'nothing classifies it';
+
 /** What one read brought into the session: its level and what said so (AARM R2.b). */
 export interface Classified {
   readonly level: Level;
@@ -45,7 +48,7 @@ export function classifyRead(effect: Effect, policy: ClassifyRows | null = null)
   if (confidential !== undefined) return by('CONFIDENTIAL', `label ${confidential}`);
   const open = carries(PUBLIC);
   if (open !== undefined && object.known) return by('PUBLIC', `label ${open}`);
-  return by('RESTRICTED', 'nothing classifies it');
+  return by('RESTRICTED', UNCLASSIFIED);
 }
 
 function rowOf({ object }: Effect, policy: ClassifyRows | null): ClassifyRow | null {

@@ -6,6 +6,7 @@ import {
   LEVELS,
   type PriorAction,
 } from '../context.ts';
+import { UNCLASSIFIED } from '../data/classification.ts';
 import type { Hasher } from '../ports.ts';
 import { err, ok, type Result, unreachable } from '../result.ts';
 import { canonical, canonicalForm } from './canonical.ts';
@@ -204,7 +205,10 @@ export function advanceSummary(summary: ContextSummary, entry: ContextEntry): Co
       // What nothing classifies, or names in no level we know, counts as the highest (R2.c).
       const level = LEVELS.find((known) => known === named) ?? 'RESTRICTED';
       const classes = next.classes.includes(level) ? next.classes : [...next.classes, level];
-      return { ...next, classes, counts: count(next.counts, `class:${level}`) };
+      const counts = count(next.counts, `class:${level}`);
+      // Counted apart: a rule may ask whether something was known to be restricted, or merely not known.
+      const unsaid = text(entry.body, 'because') === UNCLASSIFIED;
+      return { ...next, classes, counts: unsaid ? count(counts, 'unclassified') : counts };
     }
     default:
       return unreachable(entry.kind);

@@ -56,7 +56,7 @@ function factsOf(line: string, partsFollow: boolean, classes: readonly Level[]):
       startedAt: 0,
       request: null,
       actionCount: 1,
-      counts: {},
+      counts: Object.fromEntries(classes.map((level) => [`class:${level}`, 1])),
       tools: [],
       entities: [],
       classes,

@@ -77,7 +77,8 @@ function rulesOf(action: Action, classes: readonly Level[] = []): Judged {
     at: 1,
     environment: [],
   });
-  const facts = { ...first, context: { ...first.context, classes } };
+  const counts = Object.fromEntries(classes.map((level) => [`class:${level}`, 1]));
+  const facts = { ...first, context: { ...first.context, classes, counts } };
   const decision = evaluateWith(policy, facts, {
     rule: (candidate, _subject, state) => {
       if (state === 'matched') rules.add(candidate.rule.id);
