@@ -53,7 +53,12 @@ export async function networkStage(
       const opened = openLedgerReader(join(place.places.state, 'ledger'));
       if (!opened.ok) throw new Error(opened.error.message);
       try {
-        return opened.value.list({}, { limit: 100_000, after: -1 });
+        const all: Receipt[] = [];
+        for (;;) {
+          const page = opened.value.list({}, { limit: 1000, after: all.length - 1 });
+          all.push(...page);
+          if (page.length < 1000) return all;
+        }
       } finally {
         opened.value.close();
       }
