@@ -8,6 +8,7 @@ import {
   codingsOf,
   decodeBody,
   holdBody,
+  isConversation,
   streamDecoder,
 } from '../../../electron/proxy/body-window.ts';
 import { makeChannel } from '../../../electron/proxy/channel.ts';
@@ -63,22 +64,31 @@ describe('a body that is held', () => {
   test('is slow when nothing comes for too long', async () => {
     const body = new PassThrough();
     body.write('a');
-    assert.equal((await holdBody(bodyReader(body), 10, 100, 30)).state, 'slow');
+    assert.equal((await holdBody(bodyReader(body), false, 100, 30)).state, 'slow');
   });
 
-  test('of no declared length is judged when the client waits for an answer', async () => {
+  test('of no declared length is judged when the client waits for an answer, where it is a conversation', async () => {
     const body = new PassThrough();
     body.write('first message');
-    const held = await holdBody(bodyReader(body), null, 100_000);
+    const held = await holdBody(bodyReader(body), isConversation('application/grpc+proto', null), 100_000);
     assert.equal(held.state, 'more');
     assert.equal(Buffer.concat(held.chunks).toString(), 'first message');
+  });
+
+  test('of no declared length is waited for where it is none, however it pauses', async () => {
+    const body = new PassThrough();
+    body.write('{');
+    setTimeout(() => body.end('"query":"mutation{deleteAll}"}'), 400);
+    const held = await holdBody(bodyReader(body), isConversation('application/json', null), 100_000);
+    assert.equal(held.state, 'end');
+    assert.equal(Buffer.concat(held.chunks).toString(), '{"query":"mutation{deleteAll}"}');
   });
 
   test('is gone when the client is', async () => {
     const body = new PassThrough();
     body.on('error', () => undefined);
     setTimeout(() => body.destroy(), 10);
-    assert.equal((await holdBody(bodyReader(body), 10, 100)).state, 'gone');
+    assert.equal((await holdBody(bodyReader(body), false, 100)).state, 'gone');
   });
 });
 
