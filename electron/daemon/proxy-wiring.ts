@@ -48,7 +48,13 @@ export interface RunningProxy {
   readonly pid: () => number | null;
   /** Waits a little for a proxy that is starting. */
   admit(session: Session, explicit: boolean): Promise<Way | null>;
-  wayFor(session: Session, host: string, port: number, scope: string | null): Promise<Way | null>;
+  wayFor(
+    session: Session,
+    host: string,
+    port: number,
+    scope: string | null,
+    by: 'ssh' | null,
+  ): Promise<Way | null>;
   /** Whether a usable credential names a database there. */
   isDatabase(host: string, port: number): boolean;
   /** Policy or credentials changed. */
@@ -138,9 +144,9 @@ export async function startProxy(
       await started();
       return door.admit(session, explicit);
     },
-    async wayFor(session, host, port, scope) {
+    async wayFor(session, host, port, scope, by) {
       await started();
-      return door.wayFor(session, host, port, scope);
+      return door.wayFor(session, host, port, scope, by);
     },
     isDatabase: (host, port) =>
       databasesOf(credentials).some((known) => known.host === host && known.port === port),

@@ -64,8 +64,8 @@ export function bodyReader(stream: Readable): BodyReader {
 export interface Held {
   readonly chunks: readonly Buffer[];
   readonly bytes: number;
-  /** `end`: that was all of it. `more`: the rest follows. */
-  readonly state: 'end' | 'more' | 'slow' | 'gone';
+  /** `end`: that was all of it. `more`: the rest follows. `full`: there is no room for more of it now. */
+  readonly state: 'end' | 'more' | 'slow' | 'gone' | 'full';
 }
 
 /** In a conversation, what is there is judged after so long without more: the client may wait for an answer to it. */
@@ -85,6 +85,7 @@ export async function holdBody(
   conversation: boolean,
   holdBytes: number,
   slowMs = 30_000,
+  room: (bytes: number) => boolean = () => true,
 ): Promise<Held> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -92,6 +93,7 @@ export async function holdBody(
     const mayWait = conversation && bytes > 0;
     const taken = await reader.take(mayWait ? CONVERSATION_MS : slowMs);
     if (taken.state === 'data') {
+      if (!room(taken.chunk.length)) return { chunks: [], bytes: 0, state: 'full' };
       chunks.push(taken.chunk);
       bytes += taken.chunk.length;
     } else if (taken.state === 'idle') {

@@ -4,6 +4,7 @@ import type { Swap } from '../wire/proxy-message.ts';
 import { denialText, makePage, type PageText } from './answer-page.ts';
 import { type BodyReader, bodyReader, type Held, holdBody, isConversation } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
+import type { Share } from './hold-budget.ts';
 import type { Workings } from './inspection.ts';
 import { judge, sentTarget, type Understood, understand } from './judging.ts';
 import type { ProxyAnswer } from './protocol-handler.ts';
@@ -14,22 +15,40 @@ import { type SendFault, type Sending, type Sent, send } from './sender.ts';
 import { resign } from './sigv4.ts';
 import { applySwaps, type Swapped, scrubsOf } from './swap.ts';
 
+/** Without a byte for so long a body is given up. */
+const SLOW_MS = 30_000;
+const CROWDED =
+  'too many bodies wait for their decision at a time; wait until some are through, and try again';
 const NOTHING: Held = { chunks: [], bytes: 0, state: 'end' };
 
 /** Carries one request through: read, understood, asked about, sent, answered, reported (docs/proxy-protocol.md, "One request"). Never rejects. */
 export async function forward(workings: Workings, exchange: Exchange): Promise<void> {
+  const share = workings.held.share(exchange.connection.route.session);
+  try {
+    await forwardWithin(workings, exchange, share);
+  } finally {
+    share.end();
+  }
+}
+
+async function forwardWithin(workings: Workings, exchange: Exchange, share: Share): Promise<void> {
   const settings = workings.settings();
   const reader = exchange.hasBody ? bodyReader(exchange.body) : null;
   const talks = isConversation(headerOf(exchange.headers, 'content-type'), exchange.length);
-  const held = reader === null ? NOTHING : await holdBody(reader, talks, settings.holdBytes);
+  const held =
+    reader === null ? NOTHING : await holdBody(reader, talks, settings.holdBytes, SLOW_MS, share.take);
   if (held.state === 'gone' || exchange.gone.aborted) return exchange.cut();
   if (held.state === 'slow') return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
+  if (held.state === 'full') return refuse(workings, exchange, 503, 'too-much-held', CROWDED);
   const understood = await understand(workings, exchange, held);
   if (!understood.ok) {
     const { status, code, reason } = understood.error;
     return refuse(workings, exchange, status, code, reason);
   }
   const what = understood.value;
+  // Unpacked it stands beside itself.
+  if (what.plain !== what.raw && !share.take(what.plain.length))
+    return refuse(workings, exchange, 503, 'too-much-held', CROWDED);
   const judged = await judge(workings, exchange, what);
   const startedAt = Date.now();
   for (const before of judged.before)

@@ -149,7 +149,14 @@ const question = z.discriminatedUnion('kind', [
     transaction: z.boolean().exactOptional(),
     searchPath: long.nullable().exactOptional(),
   }),
-  z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),
+  z.strictObject({
+    kind: z.literal('stream'),
+    host,
+    port,
+    protocol: text(128),
+    by: z.literal('ssh').exactOptional(),
+    payload,
+  }),
   z.strictObject({
     kind: z.literal('sign'),
     credential: short,

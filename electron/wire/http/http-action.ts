@@ -106,7 +106,7 @@ function sceneOf(submission: HttpSubmission, knowledge: Knowledge): Scene {
     knowledge,
     recognized,
     url: { ...url, labels: all },
-    tags: tagsOf(submission, all),
+    tags: [...tagsOf(submission, all), ...(isUnread(request, recognized) ? ['unread-call'] : [])],
   };
 }
 
@@ -132,6 +132,20 @@ function tagsOf({ request, address }: HttpSubmission, labels: readonly string[])
     tags.push('resolves-near');
   if ((scheme === 'http' || scheme === 'ws') && carriesCredential(request)) tags.push('credential-in-clear');
   return tags;
+}
+
+/**
+ * True for a call of a known service whose deed stands in the body, where that was not read: GraphQL that is none, or a text of fields of
+ * which a part was not looked at.
+ */
+function isUnread(request: HttpRequest, { family, call }: Recognized): boolean {
+  if (call?.verb?.kind === 'graphql' && request.body.kind !== 'graphql' && methodOf(request) === 'POST')
+    return true;
+  if (family === null || request.inspected !== 'part' || methodOf(request) !== 'POST') return false;
+  return (
+    call?.verb?.kind === 'graphql' ||
+    /[/+]json\b|x-www-form-urlencoded|graphql|xml\b|amz-json/.test(request.contentType ?? '')
+  );
 }
 
 function carriesCredential({ headers, target }: HttpRequest): boolean {
