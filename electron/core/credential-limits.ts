@@ -49,9 +49,22 @@ function isAddress(host: string): boolean {
 
 /** Headers, and parameters, by which a server is asked to take one method for another; CGI and its kin read `_` as `-`. */
 const OVERRIDES = new Set(['x-http-method-override', 'x-http-method', 'x-method-override', 'x-method']);
-const OVERRIDING_PARAMETERS = new Set(['_method', 'x-http-method-override', '$method', '_httpmethod', 'x-method-override']);
+const OVERRIDING_PARAMETERS = new Set([
+  '_method',
+  'x-http-method-override',
+  '$method',
+  '_httpmethod',
+  'x-method-override',
+]);
 /** Headers by which a server behind another is told which path was asked for. */
-const PATH_OVERRIDES = new Set(['x-original-url', 'x-rewrite-url', 'x-original-uri', 'x-override-url', 'x-forwarded-uri', 'x-forwarded-path']);
+const PATH_OVERRIDES = new Set([
+  'x-original-url',
+  'x-rewrite-url',
+  'x-original-uri',
+  'x-override-url',
+  'x-forwarded-uri',
+  'x-forwarded-path',
+]);
 const READS = ['GET', 'HEAD', 'OPTIONS'];
 /** What a proxy or server behind the one we see might read differently from us. */
 const AMBIGUOUS_PATH = /%2f|%5c|%2e|%25|%00|\\|\.\.;/i;

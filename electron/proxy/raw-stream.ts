@@ -78,11 +78,7 @@ export async function serveStream(
   const dialled = await dialAddress(found.value.address, stream.port, stream.host);
   if (!dialled.ok) return stop(dialled.error.message);
   const secured = stream.secure
-    ? await workings.upstream.secure(
-        dialled.value,
-        stream.host,
-        stream.alpn === null ? [] : [stream.alpn],
-      )
+    ? await workings.upstream.secure(dialled.value, stream.host, stream.alpn === null ? [] : [stream.alpn])
     : null;
   if (secured !== null && !secured.ok) {
     if (secured.error.code === 'bad-certificate')

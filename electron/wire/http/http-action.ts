@@ -14,7 +14,7 @@ import { actionDigest } from '../shell-action.ts';
 import { type Recognized, recognize, verbDeed, verbWords } from './families.ts';
 import { isNoObject } from './git-pack.ts';
 import { embeddedIpv4, isAddress, isNear } from './host.ts';
-import { methodOf } from './request.ts';
+import { methodOf, overrideOf } from './request.ts';
 import { isSecretName, shown, shownHeaders, shownUrl } from './shown.ts';
 
 /** One request that is about to leave, with what it carries; as a `request` question of the proxy says it. */
@@ -126,6 +126,8 @@ function tagsOf({ request, address }: HttpSubmission, labels: readonly string[])
   const tags = ['by-http'];
   for (const oddity of request.oddities) if (TRICKS.includes(oddity)) tags.push(oddity);
   if (request.oddities.includes('duplicate-key')) tags.push('ambiguous-body');
+  const override = overrideOf(request);
+  if (override !== null && override !== request.method.toUpperCase()) tags.push('method-override');
   if (request.inspected === 'part') tags.push('unseen-part');
   const { scheme, host } = request.target;
   if (address !== null && !isAddress(host) && isNear(address) && labels.includes('internet'))

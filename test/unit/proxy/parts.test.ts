@@ -14,6 +14,7 @@ import {
 import { makeChannel } from '../../../electron/proxy/channel.ts';
 import { passes } from '../../../electron/proxy/connect.ts';
 import { isNearAddress, saysNear } from '../../../electron/proxy/dial.ts';
+import { makeHoldBudget } from '../../../electron/proxy/hold-budget.ts';
 import { multipartParts } from '../../../electron/proxy/multipart.ts';
 import { makeRoutes } from '../../../electron/proxy/routes.ts';
 import { frameReader } from '../../../electron/proxy/websocket-frames.ts';
@@ -82,6 +83,23 @@ describe('a body that is held', () => {
     const held = await holdBody(bodyReader(body), isConversation('application/json', null), 100_000);
     assert.equal(held.state, 'end');
     assert.equal(Buffer.concat(held.chunks).toString(), '{"query":"mutation{deleteAll}"}');
+  });
+
+  test('is given up when there is no room for it, and others have theirs', async () => {
+    const budget = makeHoldBudget(100, 60);
+    const [mine, again, other, third] = ['a', 'a', 'b', 'c'].map((session) => budget.share(session));
+    assert.ok(mine?.take(40));
+    const body = new PassThrough();
+    body.end('x'.repeat(30));
+    const held = await holdBody(bodyReader(body), false, 1_000, 1_000, again?.take);
+    assert.deepEqual(held, { chunks: [], bytes: 0, state: 'full' });
+    assert.ok(other?.take(50), 'another session has its own');
+    assert.equal(third?.take(20), false, 'and all together have theirs');
+    mine?.end();
+    assert.ok(third?.take(20));
+    assert.ok(again?.take(60), 'what ended has given everything back');
+    mine?.end();
+    assert.equal(again?.take(1), false, 'once');
   });
 
   test('is gone when the client is', async () => {
