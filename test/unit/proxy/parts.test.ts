@@ -97,7 +97,7 @@ describe('a body that is held', () => {
     assert.equal(third?.take(20), false, 'and all together have theirs');
     mine?.end();
     assert.ok(third?.take(20));
-    assert.ok(again?.take(60), 'what ended has given everything back');
+    assert.ok(again?.take(30), 'what ended has given everything back');
     mine?.end();
     assert.equal(again?.take(1), false, 'once');
   });
