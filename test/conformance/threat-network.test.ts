@@ -140,7 +140,10 @@ print('answer', c.recv(10))`,
     assert.doesNotMatch(done.stdout, /answer b'[^']/);
     const asked = s
       .receipts()
-      .findLast((r) => JSON.stringify(r.receipt.body.action ?? '').includes('drop.example.net:22'));
+      .findLast(
+        ({ receipt: { body } }) =>
+          /:22"/.test(JSON.stringify(body.action ?? '')) && body.decision !== undefined,
+      );
     assert.match(JSON.stringify(asked?.receipt.body.decision), /network\.opaque-stream/);
   });
 
