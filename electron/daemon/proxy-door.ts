@@ -46,6 +46,8 @@ export interface ProxyDoor {
   replaced(): void;
   onReady(): void;
   onMessage(message: ProxyMessage): void;
+  /** A question that could not be read: denied, and on record. */
+  onUnread(id: number, why: string): void;
   onLost(reason: string): void;
 }
 
@@ -245,6 +247,12 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
         default:
           message satisfies never;
       }
+    },
+    onUnread(id, why) {
+      ports.refusals.refuse('proxy', 'unread_question', why);
+      const reason =
+        'this has more parts than the firewall looks at, so it cannot be judged; send less at a time';
+      ports.send(denyText(id, reason, null, null, null, null));
     },
     onLost(reason) {
       for (const id of [...pending.keys()]) onCancel(id);

@@ -113,6 +113,7 @@ export async function startProxy(
       for (const wake of waiting) wake();
     },
     onMessage: (message) => door.onMessage(message),
+    onUnread: (id, why) => door.onUnread(id, why),
     onLost: (reason) => {
       door.onLost(reason);
       wiring.refusals.refuse('proxy', 'proxy_lost', `the proxy ${reason}`);

@@ -70,7 +70,7 @@ const body = z.discriminatedUnion('kind', [
     operations: z
       .array(
         z.strictObject({
-          type: z.enum(['query', 'mutation', 'subscription']),
+          type: z.enum(['query', 'mutation', 'subscription', 'unknown']),
           name: long.nullable(),
           fields: z.array(long).max(4096),
         }),

@@ -198,4 +198,27 @@ print(c.recv(200))`,
     );
     assert.equal(github().seen().length, before);
   });
+
+  test('T9: a request that cannot be judged for its many parts is denied, and the proxy goes on for the others', async () => {
+    const done = await python(
+      'parts.py',
+      `def opened():
+  return ssl.create_default_context().wrap_socket(socket.create_connection(('api.github.com', 443)), server_hostname='api.github.com')
+def get(c, path):
+  c.settimeout(10)
+  c.send(b'GET ' + path + b' HTTP/1.1\\r\\nHost: api.github.com\\r\\n\\r\\n')
+  print(c.recv(2000).split(b'\\r\\n')[0])
+token = os.environ['GITHUB_TOKEN'].encode()
+one = opened()
+get(one, b'/user')
+get(opened(), b'/?' + b'&'.join(b'k%d=%s' % (i, token) for i in range(300)))
+get(opened(), b'/?' + b'n' * 6000 + b'=' + token)
+get(one, b'/user')`,
+    );
+    const lines = done.stdout.trim().split('\n');
+    assert.match(lines[0] ?? '', /200/, done.stderr);
+    assert.match(lines[1] ?? '', /403/);
+    assert.match(lines[2] ?? '', /403/);
+    assert.match(lines[3] ?? '', /200/, 'on the connection from before');
+  });
 });
