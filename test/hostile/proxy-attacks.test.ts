@@ -307,6 +307,25 @@ describe('headers over HTTP/2', () => {
   });
 });
 
+describe('a reason that somebody else wrote a part of', () => {
+  const message =
+    'the name `\u001b[2J\u009b31m\u202e<script>alert(1)</script>\r\nx-evil: 1\ud800` is not known';
+  for (const [name, headers] of [
+    ['text', {}],
+    ['JSON', { accept: 'application/json' }],
+    ['gRPC', { 'content-type': 'application/grpc' }],
+  ] as const)
+    test(`moves no cursor, adds no header and is no page: ${name}`, async () => {
+      proxy.script = () => ({ result: 'DENY', message });
+      const answer = await askEcho('/', headers);
+      assert.equal(requests.length, 0);
+      assert.ok([200, 403].includes(answer.status));
+      assert.equal(answer.headers['x-evil'], undefined);
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+      assert.doesNotMatch(answer.raw, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+    });
+});
+
 describe('a flood', () => {
   test('of connections that say nothing does not keep out those that do', async () => {
     const idle: Socket[] = [];
