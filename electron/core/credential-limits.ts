@@ -47,8 +47,24 @@ function isAddress(host: string): boolean {
   return host.includes(':') || /^[\d.]+$/.test(host);
 }
 
-/** Headers by which a server is asked to take one method for another. */
-const OVERRIDES = new Set(['x-http-method-override', 'x-http-method', 'x-method-override']);
+/** Headers, and parameters, by which a server is asked to take one method for another; CGI and its kin read `_` as `-`. */
+const OVERRIDES = new Set(['x-http-method-override', 'x-http-method', 'x-method-override', 'x-method']);
+const OVERRIDING_PARAMETERS = new Set([
+  '_method',
+  'x-http-method-override',
+  '$method',
+  '_httpmethod',
+  'x-method-override',
+]);
+/** Headers by which a server behind another is told which path was asked for. */
+const PATH_OVERRIDES = new Set([
+  'x-original-url',
+  'x-rewrite-url',
+  'x-original-uri',
+  'x-override-url',
+  'x-forwarded-uri',
+  'x-forwarded-path',
+]);
 const READS = ['GET', 'HEAD', 'OPTIONS'];
 /** What a proxy or server behind the one we see might read differently from us. */
 const AMBIGUOUS_PATH = /%2f|%5c|%2e|%25|%00|\\|\.\.;/i;
@@ -62,9 +78,9 @@ export function limitFault(limits: CredentialLimits, request: HttpRequest): stri
   const operations = request.body.kind === 'graphql' ? request.body.operations : null;
   const narrowed = methods !== null || graphql !== null;
   if (narrowed) {
-    const override = request.headers.find(([name]) => OVERRIDES.has(name));
-    if (override !== undefined)
-      return `it is limited to some methods, and \`${override[0]}\` asks the server to take this for another`;
+    const override = overrideOf(request);
+    if (override !== null)
+      return `it is limited to some methods, and \`${override}\` asks the server to take this for another`;
     if (request.protocol === 'websocket')
       return 'it is limited to some methods, and what goes through a WebSocket has none';
   }
@@ -85,12 +101,23 @@ export function limitFault(limits: CredentialLimits, request: HttpRequest): stri
       return `it is limited to ${allowed.join(', ')}, and this is a ${request.method}`;
   }
   if (paths !== null) {
+    const override = request.headers.find(([name]) => PATH_OVERRIDES.has(name.replaceAll('_', '-')));
+    if (override !== undefined)
+      return `it is limited to some paths, and \`${override[0]}\` asks the server to take this for another`;
     if (AMBIGUOUS_PATH.test(request.target.path))
       return 'it is limited to some paths, and this one can be read in two ways';
     if (!paths.some((pattern) => globMatches(request.target.path, pattern)))
       return `it is limited to \`${paths.join('`, `')}\`, not \`${request.target.path.slice(0, 200)}\``;
   }
   return null;
+}
+
+/** What asks for another method than the one that stands there; null when nothing does. */
+function overrideOf({ headers, target, body }: HttpRequest): string | null {
+  const header = headers.find(([name]) => OVERRIDES.has(name.replaceAll('_', '-')));
+  if (header !== undefined) return header[0];
+  const fields = [...target.query, ...(body.kind === 'form' ? body.fields : [])];
+  return fields.find(([name]) => OVERRIDING_PARAMETERS.has(name.toLowerCase()))?.[0] ?? null;
 }
 
 /** What an operation does beyond the limits: `mutation:addComment`. A limit `query` covers every query. */

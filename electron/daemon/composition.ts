@@ -448,7 +448,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
     programFor,
     signalName,
-    wayFor: (session, host, port, scope) => running.wayFor(session, host, port, scope),
+    wayFor: (session, host, port, scope, by) => running.wayFor(session, host, port, scope, by),
     isDatabase: (host, port) => running.isDatabase(host, port),
     helloMs: HELLO_MS,
     frameMs: LINE_MS,

@@ -135,12 +135,22 @@ async function wayAnswer(
   action: ActionId | null,
   own: ActionId | null,
 ): Promise<GuardAnswer> {
-  const way = to.kind === 'tcp' ? await ports.wayFor(session, to.host, to.port, asker.scope) : null;
+  const by = isRemoteShell(session, asker) ? 'ssh' : null;
+  const way = to.kind === 'tcp' ? await ports.wayFor(session, to.host, to.port, asker.scope, by) : null;
   if (way !== null)
     return { ...NOTHING, result: 'MODIFY', action, path: `via:127.0.0.1:${way.port}`, argv: [way.token] };
   const reason = 'nothing can leave now: the proxy of the firewall does not run; try again in a moment';
   if (own !== null) await takeNothing(ports.mediation, session, own, reason);
   return denied(reason);
+}
+
+/** The machine's own ssh, by what the kernel says that runs: what it carries was judged as the command that it is. A name in a folder of the session's says nothing. */
+function isRemoteShell(session: Session, { program }: ConnectQuestion['asker']): boolean {
+  return (
+    program.exact &&
+    /^\/(?:[^/]+\/)*ssh$/.test(program.text) &&
+    !writableBy(session).some((folder) => isBelow(program.text, folder))
+  );
 }
 
 /** Sends one action that the guard's link did not ask about through mediation; for what watches files (`LatePort`). */

@@ -41,6 +41,7 @@ export interface GuardDoorPorts {
     host: string,
     port: number,
     scope: string | null,
+    by: 'ssh' | null,
   ) => Promise<Way | null>;
   readonly helloMs: number;
   readonly frameMs: number;

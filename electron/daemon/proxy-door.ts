@@ -41,11 +41,13 @@ export interface ProxyDoor {
   /** Lets a session's connections through the proxy: `explicit` for one whose programs are told of it by their environment. */
   admit(session: Session, explicit: boolean): Way | null;
   /** A way for one connection that was allowed; null while the proxy is not there: the connection is then refused. */
-  wayFor(session: Session, host: string, port: number, scope: string | null): Way | null;
+  wayFor(session: Session, host: string, port: number, scope: string | null, by: 'ssh' | null): Way | null;
   /** Credentials changed: placeholders are told anew. */
   replaced(): void;
   onReady(): void;
   onMessage(message: ProxyMessage): void;
+  /** A question that could not be read: denied, and on record. */
+  onUnread(id: number, why: string): void;
   onLost(reason: string): void;
 }
 
@@ -200,8 +202,8 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
       }
       return explicit ? way(routes.explicit(session)) : null;
     },
-    wayFor(session, host, port, scope) {
-      return admitted.has(session) ? way(routes.guard(session, host, port, scope)) : null;
+    wayFor(session, host, port, scope, by) {
+      return admitted.has(session) ? way(routes.guard(session, host, port, scope, by)) : null;
     },
     replaced() {
       for (const session of admitted) tellPlaceholders(session);
@@ -245,6 +247,12 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
         default:
           message satisfies never;
       }
+    },
+    onUnread(id, why) {
+      ports.refusals.refuse('proxy', 'unread_question', why);
+      const reason =
+        'this has more parts than the firewall looks at, so it cannot be judged; send less at a time';
+      ports.send(denyText(id, reason, null, null, null, null));
     },
     onLost(reason) {
       for (const id of [...pending.keys()]) onCancel(id);

@@ -77,10 +77,10 @@ function buildStreamAction(
   knowledge: Knowledge,
   hasher: Hasher,
 ): Action {
-  const { host, port, protocol, payload } = question;
+  const { host, port, protocol, by, payload } = question;
   const connects = connectEffect(submission, host, port, ['opaque'], knowledge);
   const sends: Effect = { ...connects, kind: 'upload', reversible: 'no' };
-  const parameters = { host, port, protocol };
+  const parameters = { host, port, protocol, ...(by === undefined ? {} : { by }) };
   const effects = [connects, sends];
   const action = objectAction(
     submission,

@@ -7,7 +7,7 @@ export interface Routes {
   /** The route of a cooperative session's proxy variables; made once, good until the session ends. */
   explicit(session: Session): Route;
   /** A route for one connection that was allowed. */
-  guard(session: Session, host: string, port: number, scope: string | null): Route;
+  guard(session: Session, host: string, port: number, scope: string | null, by: 'ssh' | null): Route;
   /** What a proxy that starts anew must know. */
   standing(): readonly Route[];
   forget(session: string): void;
@@ -35,13 +35,14 @@ export function createRoutes(random: Random, clock: Clock): Routes {
       explicit.set(session.id, route);
       return route;
     },
-    guard: (session, host, port, scope) => ({
+    guard: (session, host, port, scope, by) => ({
       token: random.token(32),
       session: session.id,
       scope,
       kind: 'guard',
       host,
       port,
+      ...(by === null ? {} : { by }),
       expiresAt: clock.now() + GUARD_MS,
     }),
     standing: () => [...explicit.values()],

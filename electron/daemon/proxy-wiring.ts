@@ -48,7 +48,13 @@ export interface RunningProxy {
   readonly pid: () => number | null;
   /** Waits a little for a proxy that is starting. */
   admit(session: Session, explicit: boolean): Promise<Way | null>;
-  wayFor(session: Session, host: string, port: number, scope: string | null): Promise<Way | null>;
+  wayFor(
+    session: Session,
+    host: string,
+    port: number,
+    scope: string | null,
+    by: 'ssh' | null,
+  ): Promise<Way | null>;
   /** Whether a usable credential names a database there. */
   isDatabase(host: string, port: number): boolean;
   /** Policy or credentials changed. */
@@ -107,6 +113,7 @@ export async function startProxy(
       for (const wake of waiting) wake();
     },
     onMessage: (message) => door.onMessage(message),
+    onUnread: (id, why) => door.onUnread(id, why),
     onLost: (reason) => {
       door.onLost(reason);
       wiring.refusals.refuse('proxy', 'proxy_lost', `the proxy ${reason}`);
@@ -138,9 +145,9 @@ export async function startProxy(
       await started();
       return door.admit(session, explicit);
     },
-    async wayFor(session, host, port, scope) {
+    async wayFor(session, host, port, scope, by) {
       await started();
-      return door.wayFor(session, host, port, scope);
+      return door.wayFor(session, host, port, scope, by);
     },
     isDatabase: (host, port) =>
       databasesOf(credentials).some((known) => known.host === host && known.port === port),

@@ -9,6 +9,8 @@ export interface ProxyChildOptions {
   readonly settings: (port: number | null) => ProxySettings;
   readonly onReady: (port: number) => void;
   readonly onMessage: (message: ProxyMessage) => void;
+  /** It asked something that is not to be understood. What a session sends can cause that, so it ends the question and not the proxy, which others need. */
+  readonly onUnread: (id: number, why: string) => void;
   /** It is gone, or what it says is not to be believed: nothing that it asked for is answered any more. */
   readonly onLost: (reason: string) => void;
   readonly log: (line: string) => void;
@@ -101,7 +103,11 @@ export function startProxyChild(options: ProxyChildOptions): ProxyChild {
     current.on('message', (raw) => {
       if (gone) return;
       const parsed = parseProxyMessage(raw);
-      if (!parsed.ok) return lost(`said something that is not to be understood (${parsed.error.message})`);
+      if (!parsed.ok) {
+        const id = port === null ? null : questionId(raw);
+        if (id === null) return lost(`said something that is not to be understood (${parsed.error.message})`);
+        return options.onUnread(id, parsed.error.message);
+      }
       if (parsed.value.kind !== 'ready') {
         if (port === null) return lost('spoke before it was ready');
         return options.onMessage(parsed.value);
@@ -152,6 +158,13 @@ export function startProxyChild(options: ProxyChildOptions): ProxyChild {
       clearTimeout(hard);
     },
   };
+}
+
+/** Number of a question; null when it is none. */
+function questionId(raw: unknown): number | null {
+  if (typeof raw !== 'object' || raw === null || !('kind' in raw) || raw.kind !== 'ask' || !('id' in raw))
+    return null;
+  return typeof raw.id === 'number' && Number.isSafeInteger(raw.id) && raw.id >= 0 ? raw.id : null;
 }
 
 /** What a program needs to start and to say what it says in the person's language; nothing that could hold a secret or steer it. */

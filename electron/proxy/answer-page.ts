@@ -1,4 +1,5 @@
 import type { Header } from '../core/http.ts';
+import { visible } from '../wire/terminal-text.ts';
 import type { ResponseHead } from './exchange.ts';
 import { headerOf } from './exchange.ts';
 import type { ProxyAnswer } from './protocol-handler.ts';
@@ -47,6 +48,8 @@ export function makePage(text: PageText, requestHeaders: readonly Header[], meth
   const type = headerOf(requestHeaders, 'content-type') ?? '';
   const own: Header[] = [
     ['cache-control', 'no-store'],
+    // A browser must not take a reason for a page.
+    ['x-content-type-options', 'nosniff'],
     ['x-countersign', text.status === 403 ? 'denied' : 'failed'],
   ];
   if (text.receipt !== null) own.push(['x-countersign-receipt', oneLine(text.receipt)]);
@@ -54,14 +57,15 @@ export function makePage(text: PageText, requestHeaders: readonly Header[], meth
     const headers: Header[] = [
       ['content-type', 'application/grpc'],
       ['grpc-status', text.status === 403 ? '7' : '14'],
-      ['grpc-message', encodeURIComponent(`${text.title}: ${text.message}`)],
+      ['grpc-message', encodeURIComponent(`${text.title}: ${text.message}`.toWellFormed())],
       ...own,
     ];
     return { head: { status: 200, reason: 'OK', headers, bodyless: true }, body: Buffer.alloc(0) };
   }
   const git = /^(?:git|JGit|libgit2)\//i.test(agent);
   const json = !git && (/[/+]json\b/i.test(accept) || /^(?:npm|yarn|pnpm|bun)\//i.test(agent));
-  const why = `${text.title}: ${text.message}`;
+  // What an agent or a host wrote may stand in a reason, and the page is printed on terminals (T9).
+  const why = visible(`${text.title}: ${text.message}`.toWellFormed());
   const body = Buffer.from(
     json
       ? `${JSON.stringify({ error: why, message: why, status: text.status, rule: text.rule, receipt: text.receipt })}\n`

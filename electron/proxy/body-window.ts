@@ -64,30 +64,40 @@ export function bodyReader(stream: Readable): BodyReader {
 export interface Held {
   readonly chunks: readonly Buffer[];
   readonly bytes: number;
-  /** `end`: that was all of it. `more`: the rest follows. */
-  readonly state: 'end' | 'more' | 'slow' | 'gone';
+  /** `end`: that was all of it. `more`: the rest follows. `full`: there is no room for more of it now. */
+  readonly state: 'end' | 'more' | 'slow' | 'gone' | 'full';
 }
 
-/** A body whose length was not said may be a conversation (gRPC): after so long without more, what is there is judged. */
+/** In a conversation, what is there is judged after so long without more: the client may wait for an answer to it. */
 const CONVERSATION_MS = 200;
 
-/** Reads up to `holdBytes`; a body of declared length is waited for, `slowMs` without a byte is `slow`. */
+/** Types whose body is a row of messages that answers may come between (gRPC and Connect). */
+export function isConversation(contentType: string | null, length: number | null): boolean {
+  return length === null && /^application\/(?:grpc|connect\+)/i.test(contentType ?? '');
+}
+
+/**
+ * Reads up to `holdBytes`; `slowMs` without a byte is `slow`. Only a conversation is judged before its end: what any other body means may
+ * stand in its last byte, and a pause must not hide that.
+ */
 export async function holdBody(
   reader: BodyReader,
-  length: number | null,
+  conversation: boolean,
   holdBytes: number,
   slowMs = 30_000,
+  room: (bytes: number) => boolean = () => true,
 ): Promise<Held> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   while (bytes <= holdBytes) {
-    const conversation = length === null && bytes > 0;
-    const taken = await reader.take(conversation ? CONVERSATION_MS : slowMs);
+    const mayWait = conversation && bytes > 0;
+    const taken = await reader.take(mayWait ? CONVERSATION_MS : slowMs);
     if (taken.state === 'data') {
+      if (!room(taken.chunk.length)) return { chunks: [], bytes: 0, state: 'full' };
       chunks.push(taken.chunk);
       bytes += taken.chunk.length;
     } else if (taken.state === 'idle') {
-      return { chunks, bytes, state: conversation ? 'more' : 'slow' };
+      return { chunks, bytes, state: mayWait ? 'more' : 'slow' };
     } else {
       return { chunks, bytes, state: taken.state };
     }

@@ -61,7 +61,20 @@ async function serveAs(door: Door, socket: Duplex, place: Place, first: FirstByt
     case 'preamble':
     case 'other':
       return await raw(door, socket, place, 'unknown');
+    case 'unclear':
+      return turnAway(workings, socket, place);
   }
+}
+
+/** INVARIANT (no request goes as a stream): what may still become TLS or HTTP is never carried as bytes that nobody understands. */
+function turnAway(workings: Workings, socket: Duplex, place: Place): void {
+  workings.channel.refused(
+    place.route.session,
+    'unclear-start',
+    'a connection that begins like TLS or HTTP and cannot be read as that',
+    place.host,
+  );
+  socket.destroy();
 }
 
 /** A stream, unless it turns out to be something that is understood. */
@@ -118,10 +131,11 @@ async function serveWithin(
     return void door.http1.emit('connection', tls);
   }
   if (first.kind === 'h2') return void serveHttp2(workings, connection, tls);
+  if (first.kind === 'unclear') return turnAway(workings, tls, place);
   const protocol =
     first.kind === 'silent' ? 'tls+server-first' : first.kind === 'tls' ? 'tls+tls' : 'tls+unknown';
   const spoken = await serveStream(workings, tls, { ...place, protocol, secure: true, alpn });
-  if (spoken !== null && (spoken.kind === 'http' || spoken.kind === 'h2'))
+  if (spoken !== null && (spoken.kind === 'http' || spoken.kind === 'h2' || spoken.kind === 'unclear'))
     await serveWithin(door, tls, connection, place, spoken, alpn);
   else if (spoken !== null) tls.destroy();
 }

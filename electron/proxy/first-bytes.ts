@@ -20,11 +20,19 @@ export type FirstBytes =
   | { readonly kind: 'preamble' }
   | { readonly kind: 'silent' }
   | { readonly kind: 'other' }
+  /** It begins like TLS or HTTP and cannot be read as that, or stopped in the middle of what would tell: no stream, since it may go on as either. */
+  | { readonly kind: 'unclear' }
   | { readonly kind: 'closed' };
 
 const H2_PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const PREAMBLE = Buffer.from('CSN1 ');
-const METHOD = /^[A-Z][A-Z-]{0,23}(?: |$)/;
+const METHOD = /^[A-Z][A-Z-]{0,23} /;
+/** What some server takes for a request line, though no client of good faith writes it so; Node's parser refuses what is none. */
+const REQUEST = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,40}[ \t]+(?:[/*]|https?:|wss?:)/i;
+/** A beginning of such a line. */
+const WORD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,40}[ \t]*$/;
+/** Empty lines before a request are skipped by servers (RFC 9112, 2.2), blanks by some. */
+const MAX_BLANKS = 1_024;
 const POSTGRES_CODES = [80877103, 80877102, 80877104, 196608, 196610];
 
 /** What the bytes so far are; null: more of them must come before it can be said. */
@@ -33,9 +41,10 @@ export function classifyFirstBytes(bytes: Buffer): Exclude<FirstBytes, { kind: '
   if (bytes[0] === 0x16) {
     if (bytes.length > 1 && bytes[1] !== 3) return { kind: 'other' };
     const hello = parseClientHello(bytes);
-    if (hello === 'more') return bytes.length < MAX_HELLO ? null : { kind: 'other' };
-    return hello === 'other' ? { kind: 'other' } : { kind: 'tls', hello };
+    if (hello === 'more') return bytes.length < MAX_HELLO ? null : { kind: 'unclear' };
+    return hello === 'other' ? { kind: 'unclear' } : { kind: 'tls', hello };
   }
+  if (isOldHello(bytes)) return bytes.length < 4 ? null : { kind: 'unclear' };
   if (startsAlike(bytes, PREAMBLE)) return bytes.length < PREAMBLE.length ? null : { kind: 'preamble' };
   if (startsAlike(bytes, H2_PREFACE) && bytes.length >= 4)
     return bytes.length < H2_PREFACE.length ? null : { kind: 'h2' };
@@ -44,12 +53,23 @@ export function classifyFirstBytes(bytes: Buffer): Exclude<FirstBytes, { kind: '
     const length = bytes.readUInt32BE(0);
     return length >= 8 && length <= 10_000 ? { kind: 'postgres' } : { kind: 'other' };
   }
-  const word = bytes.toString('latin1', 0, 25);
-  if (METHOD.test(word)) return word.includes(' ') ? { kind: 'http' } : null;
-  // A client may send an empty line before its request (RFC 9112, 2.2): the parser decides.
-  if (/^\r?\n?$/.test(word)) return null;
-  if (/^\r\n[A-Z]/.test(word)) return { kind: 'http' };
-  return { kind: 'other' };
+  return classifyText(bytes);
+}
+
+/** Of a first line: HTTP as anybody may read it, in whatever case and behind whatever blanks (T4). */
+function classifyText(bytes: Buffer): { readonly kind: 'http' | 'other' | 'unclear' } | null {
+  const text = bytes.toString('latin1', 0, MAX_HELLO).replace(/^[ \t\r\n\v\f]+/, '');
+  if (text === '') return bytes.length < MAX_BLANKS ? null : { kind: 'unclear' };
+  if (METHOD.test(text) || REQUEST.test(text)) return { kind: 'http' };
+  const end = text.indexOf('\n');
+  if (end >= 0) return { kind: /\bHTTP\/\d/i.test(text.slice(0, end)) ? 'http' : 'other' };
+  return WORD.test(text) ? null : { kind: 'other' };
+}
+
+/** The ClientHello in the clothes of SSL 2 that servers still take: a length, the type 1, a version of TLS. Also when it may become one. */
+function isOldHello(bytes: Buffer): boolean {
+  const [length = 0, , type = 1, version = 3] = bytes;
+  return length >= 0x80 && length < 0xc0 && type === 1 && version === 3;
 }
 
 /** True when one is the beginning of the other. */
@@ -114,7 +134,7 @@ function readHello(hello: Buffer): ClientHello | 'other' {
 
 /**
  * Waits for enough bytes to tell what a connection speaks, and puts them back. `silenceMs` null: waits until `limitMs` for the first byte.
- * Once bytes came that are not enough to tell, `limitMs` more are given, after which it is `other`.
+ * Once bytes came that are not enough to tell, `limitMs` more are given, after which it is `unclear`: the rest could make it a request.
  */
 export function readFirstBytes(
   socket: Duplex,
@@ -132,7 +152,7 @@ export function readFirstBytes(
       if (seen.length > 0) socket.unshift(seen);
       settle(what);
     };
-    const late = (): void => done(seen.length === 0 ? { kind: 'silent' } : { kind: 'other' });
+    const late = (): void => done(seen.length === 0 ? { kind: 'silent' } : { kind: 'unclear' });
     let timer = setTimeout(late, silenceMs ?? limitMs);
     const gone = (): void => done(seen.length === 0 ? { kind: 'closed' } : { kind: 'other' });
     const look = (): void => {

@@ -2,10 +2,11 @@ import type { HttpRequest, HttpTarget } from '../core/http.ts';
 import { nodeHasher } from '../edge/hasher.ts';
 import type { Swap } from '../wire/proxy-message.ts';
 import { denialText, makePage, type PageText } from './answer-page.ts';
-import { type BodyReader, bodyReader, type Held, holdBody } from './body-window.ts';
+import { type BodyReader, bodyReader, type Held, holdBody, isConversation } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
+import type { Share } from './hold-budget.ts';
 import type { Workings } from './inspection.ts';
-import { judge, type Understood, understand } from './judging.ts';
+import { judge, sentTarget, type Understood, understand } from './judging.ts';
 import type { ProxyAnswer } from './protocol-handler.ts';
 import { type Relayed, relay } from './relay.ts';
 import { failed, lookAt, owe } from './reporting.ts';
@@ -14,21 +15,40 @@ import { type SendFault, type Sending, type Sent, send } from './sender.ts';
 import { resign } from './sigv4.ts';
 import { applySwaps, type Swapped, scrubsOf } from './swap.ts';
 
+/** Without a byte for so long a body is given up. */
+const SLOW_MS = 30_000;
+const CROWDED =
+  'too many bodies wait for their decision at a time; wait until some are through, and try again';
 const NOTHING: Held = { chunks: [], bytes: 0, state: 'end' };
 
 /** Carries one request through: read, understood, asked about, sent, answered, reported (docs/proxy-protocol.md, "One request"). Never rejects. */
 export async function forward(workings: Workings, exchange: Exchange): Promise<void> {
+  const share = workings.held.share(exchange.connection.route.session);
+  try {
+    await forwardWithin(workings, exchange, share);
+  } finally {
+    share.end();
+  }
+}
+
+async function forwardWithin(workings: Workings, exchange: Exchange, share: Share): Promise<void> {
   const settings = workings.settings();
   const reader = exchange.hasBody ? bodyReader(exchange.body) : null;
-  const held = reader === null ? NOTHING : await holdBody(reader, exchange.length, settings.holdBytes);
+  const talks = isConversation(headerOf(exchange.headers, 'content-type'), exchange.length);
+  const held =
+    reader === null ? NOTHING : await holdBody(reader, talks, settings.holdBytes, SLOW_MS, share.take);
   if (held.state === 'gone' || exchange.gone.aborted) return exchange.cut();
   if (held.state === 'slow') return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
+  if (held.state === 'full') return refuse(workings, exchange, 503, 'too-much-held', CROWDED);
   const understood = await understand(workings, exchange, held);
   if (!understood.ok) {
     const { status, code, reason } = understood.error;
     return refuse(workings, exchange, status, code, reason);
   }
   const what = understood.value;
+  // Unpacked it stands beside itself.
+  if (what.plain !== what.raw && !share.take(what.plain.length))
+    return refuse(workings, exchange, 503, 'too-much-held', CROWDED);
   const judged = await judge(workings, exchange, what);
   const startedAt = Date.now();
   for (const before of judged.before)
@@ -163,14 +183,6 @@ export function authorityOf(target: HttpTarget): string {
   return target.port === usual ? host : `${host}:${target.port}`;
 }
 
-/** Path and query as they were judged, not as the client wrote them: two readers of `/a/../b` may differ. */
-function sentTarget(rawTarget: string, target: HttpTarget): string {
-  if (rawTarget === '*') return '*';
-  const found = /^[a-z]+:\/\/[^/?#]*([^#]*)/.exec(target.url);
-  const rest = found?.[1] ?? '';
-  return rest.startsWith('/') ? rest : `/${rest}`;
-}
-
 /** Puts credentials in their places; an error sends nothing. */
 export async function swap(
   carried: Pick<Carried, 'exchange' | 'what' | 'answer'>,
@@ -229,12 +241,15 @@ export async function swap(
     swapped = {
       ...swapped,
       headers: [
-        ...swapped.headers.filter(([name]) => name !== 'accept-encoding'),
+        ...swapped.headers.filter(([name]) => !MAKES_UNREADABLE.has(name)),
         ['accept-encoding', 'identity'],
       ],
     };
   return swapped;
 }
+
+/** Packed, or in pieces of a client's choice, a secret that is echoed would not be found in an answer. */
+const MAKES_UNREADABLE = new Set(['accept-encoding', 'range', 'if-range']);
 
 /** Of a signature nothing but the session's token is sent; the key itself never. */
 function sigv4Scrubs(one: Swap): Swapped['scrub'] {

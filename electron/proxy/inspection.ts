@@ -4,6 +4,7 @@ import type { Result } from '../core/result.ts';
 import type { RequestFault, RequestInput } from '../wire/http/request.ts';
 import type { ProxySettings, UntrustedSignal } from '../wire/proxy-message.ts';
 import type { Channel } from './channel.ts';
+import type { HoldBudget } from './hold-budget.ts';
 import type { ServePostgres } from './protocol-handler.ts';
 import type { Routes } from './routes.ts';
 import type { Upstream } from './upstream.ts';
@@ -22,6 +23,7 @@ export interface Workings {
   readonly routes: Routes;
   readonly upstream: Upstream;
   readonly inspection: Inspection;
+  readonly held: HoldBudget;
   readonly servePostgres: ServePostgres | null;
   settings(): ProxySettings;
 }

@@ -1,5 +1,5 @@
 import type { Payload } from '../core/data/payload.ts';
-import type { HttpRequest } from '../core/http.ts';
+import type { HttpRequest, HttpTarget } from '../core/http.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { codingsOf, decodeBody, type Held } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
@@ -26,17 +26,16 @@ export interface UnderstandFault {
   readonly reason: string;
 }
 
-/** Headers that say nothing of what is carried: everything else is looked at as the body is. */
-const PLAIN_HEADERS = new Set([
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'cache-control',
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'user-agent',
-]);
+/** A label of a host name that is as long as this may carry something: a server of names hears it. */
+const CARRYING_LABEL = 25;
+
+/** Path and query as they were judged, not as the client wrote them: two readers of `/a/../b` may differ. */
+export function sentTarget(rawTarget: string, target: HttpTarget): string {
+  if (rawTarget === '*') return '*';
+  const found = /^[a-z]+:\/\/[^/?#]*([^#]*)/.exec(target.url);
+  const rest = found?.[1] ?? '';
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
 
 /** Says what a request means and what it carries; a fault refuses it before anybody is asked. */
 export async function understand(
@@ -75,10 +74,12 @@ export async function understand(
     multipart: raw.length === 0 ? null : await multipartParts(plain, contentType),
   });
   if (!described.ok) return err({ status: 400, ...described.error });
-  const said: string[] = [exchange.rawTarget];
+  // Whatever reaches the other end can carry something, and a header has whatever name its sender likes.
+  const labels = described.value.target.host.split('.').filter((label) => label.length >= CARRYING_LABEL);
+  const said: string[] = [exchange.rawTarget, ...labels];
   const values = workings.routes.placeholders(connection.route.session);
   for (const [name, value] of headers)
-    if (!PLAIN_HEADERS.has(name)) said.push(`${name}: ${withoutPlaceholders(value, values)}`);
+    if (name !== 'content-length') said.push(`${name}: ${withoutPlaceholders(value, values)}`);
   if (ended) for (const [name, value] of exchange.requestTrailers()) said.push(`${name}: ${value}`);
   const head = Buffer.from(said.join('\n'));
   // What stands behind the end of a packed body is no part of it for its reader, but it would leave.
@@ -91,8 +92,10 @@ export async function understand(
   return ok({
     request: described.value,
     payload,
-    placeholders: findPlaceholders(workings.routes.placeholders(connection.route.session), {
+    placeholders: findPlaceholders(values, {
       target: exchange.rawTarget,
+      // As it is sent, an encoding that hid a placeholder may be gone.
+      sentAs: sentTarget(exchange.rawTarget, described.value.target),
       headers,
       body: plain,
       contentType,

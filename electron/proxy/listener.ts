@@ -11,6 +11,7 @@ import type { Workings } from './inspection.ts';
 import { serveWebSocket } from './websocket.ts';
 
 const MAX_CONNECTIONS = 4_096;
+const MAX_UNNAMED = 512;
 /** `CSN1 `, a token of 43 characters and the line's end, with room. */
 const MAX_PREAMBLE = 128;
 const FIRST_MS = 10_000;
@@ -32,9 +33,15 @@ export async function openListener(
     },
   });
   const door: Door = { workings, http1, connections, authority };
+  let unnamed = 0;
   const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined);
-    admit(door, socket).catch(() => socket.destroy());
+    // Whoever has not said yet whose connection it is must not keep out those who have.
+    if (unnamed >= MAX_UNNAMED) return void socket.destroy();
+    unnamed += 1;
+    admit(door, socket, () => {
+      unnamed -= 1;
+    }).catch(() => socket.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
   const listen = (port: number): Promise<number> =>
@@ -53,14 +60,15 @@ export async function openListener(
 }
 
 /** Lets in a guard's connection by its token, and what speaks HTTP to be asked for one; everything else is closed. */
-async function admit(door: Door, socket: Socket): Promise<void> {
+async function admit(door: Door, socket: Socket, named: () => void): Promise<void> {
   const { workings } = door;
   const first = await readFirstBytes(socket, null, FIRST_MS);
+  const token = first.kind === 'preamble' ? await readPreamble(socket) : null;
+  named();
   if (first.kind === 'http') return void door.http1.emit('connection', socket);
   if (first.kind === 'closed') return void socket.destroy();
   if (first.kind !== 'preamble')
     return turnAway(workings, socket, 'no-token', 'a connection without a token');
-  const token = await readPreamble(socket);
   const route = token === null ? null : await workings.routes.claim(token);
   if (route === null || route.host === null || route.port === null)
     return turnAway(
@@ -70,13 +78,18 @@ async function admit(door: Door, socket: Socket): Promise<void> {
       'a connection with a token that is not known, used or too old',
     );
   if (socket.destroyed) return;
-  workings.routes.hold(route.session, socket);
+  if (!workings.routes.hold(route.session, socket)) return crowded(workings, socket, route.session);
   await serveConnection(door, socket, placeOf(route, route.host, route.port));
 }
 
 function placeOf(route: Route, host: string, port: number): Place {
   return {
-    route: { session: route.session, scope: route.scope, kind: route.kind },
+    route: {
+      session: route.session,
+      scope: route.scope,
+      kind: route.kind,
+      ...(route.by === undefined ? {} : { by: route.by }),
+    },
     host: host.toLowerCase(),
     port,
   };
@@ -84,6 +97,16 @@ function placeOf(route: Route, host: string, port: number): Place {
 
 function turnAway(workings: Workings, socket: Duplex, code: string, reason: string): void {
   workings.channel.refused(null, code, reason, null);
+  socket.destroy();
+}
+
+function crowded(workings: Workings, socket: Duplex, session: string): void {
+  workings.channel.refused(
+    session,
+    'too-many-connections',
+    'a session with too many connections at a time',
+    null,
+  );
   socket.destroy();
 }
 
@@ -142,7 +165,10 @@ function explicitRoute(workings: Workings, socket: Duplex, request: IncomingMess
   );
   if (route === null)
     turnAway(workings, socket, 'unknown-token', 'a request with a token that is not known or too old');
-  else workings.routes.hold(route.session, socket);
+  else if (!workings.routes.hold(route.session, socket)) {
+    crowded(workings, socket, route.session);
+    return null;
+  }
   return route;
 }
 

@@ -7,6 +7,7 @@ import type { DaemonToProxy, ProxySettings } from '../wire/proxy-message.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { makeChannel } from './channel.ts';
 import { upstreamRoots } from './dial.ts';
+import { makeHoldBudget } from './hold-budget.ts';
 import type { Inspection, Workings } from './inspection.ts';
 import { openListener } from './listener.ts';
 import type { ServePostgres } from './protocol-handler.ts';
@@ -90,6 +91,7 @@ function main(): void {
       routes,
       upstream,
       inspection,
+      held: makeHoldBudget(),
       servePostgres,
       settings: () => running.settings,
     };

@@ -32,7 +32,7 @@ export interface Dialled<S extends Duplex> {
 }
 
 /** Where a connection comes from and which session pays for it. */
-export type ConnectionRoute = Pick<Route, 'session' | 'scope' | 'kind'>;
+export type ConnectionRoute = Pick<Route, 'session' | 'scope' | 'kind' | 'by'>;
 
 /** What a handler of one protocol (PostgreSQL) may use. It never decides: it asks, and does what the answer says. */
 export interface ProtocolContext {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { ProxyOutcome, ProxyQuestion } from '../wire/proxy-message.ts';
 import { flowBack } from './back-flow.ts';
 import { bodyReader } from './body-window.ts';
-import { saysNear } from './dial.ts';
+import { dialAddress, saysNear } from './dial.ts';
 import { type FirstBytes, readFirstBytes } from './first-bytes.ts';
 import type { Workings } from './inspection.ts';
 import type { ConnectionRoute, ProxyAnswer } from './protocol-handler.ts';
@@ -54,6 +54,7 @@ export async function serveStream(
       host,
       port: stream.port,
       protocol: stream.protocol,
+      ...(stream.route.by === undefined ? {} : { by: stream.route.by }),
       payload: { ...carried, inspected: 'part' },
     };
     return workings.channel.ask(stream.route, question, placeholders, gone.signal);
@@ -73,21 +74,18 @@ export async function serveStream(
     answer = await ask(found.value.address);
     if (answer.result !== 'ALLOW') return stop('denied');
   }
-  const dialled = await workings.upstream.dial(stream.route.session, stream.host, stream.port);
+  // INVARIANT (what was judged is dialled): while a person thought about it, the name may have come to lead elsewhere.
+  const dialled = await dialAddress(found.value.address, stream.port, stream.host);
   if (!dialled.ok) return stop(dialled.error.message);
   const secured = stream.secure
-    ? await workings.upstream.secure(
-        dialled.value.socket,
-        stream.host,
-        stream.alpn === null ? [] : [stream.alpn],
-      )
+    ? await workings.upstream.secure(dialled.value, stream.host, stream.alpn === null ? [] : [stream.alpn])
     : null;
   if (secured !== null && !secured.ok) {
     if (secured.error.code === 'bad-certificate')
       workings.channel.refused(stream.route.session, 'bad-certificate', secured.error.message, stream.host);
     return stop(secured.error.message);
   }
-  const upstream: Duplex = secured?.value ?? dialled.value.socket;
+  const upstream: Duplex = secured?.value ?? dialled.value;
   if (socket.destroyed) {
     upstream.destroy();
     return stop('the client is gone');

@@ -5,7 +5,7 @@ import type { Header } from '../core/http.ts';
 import { codingsOf } from './body-window.ts';
 import { type Exchange, headerOf } from './exchange.ts';
 import type { Answered } from './sender.ts';
-import { makeScrubber, type Scrub, scrubHeaders } from './swap.ts';
+import { makeScrubber, type Scrub, scrubHeaders, scrubText } from './swap.ts';
 
 /** What came back, as far as it was looked at. */
 export interface Relayed {
@@ -46,7 +46,7 @@ export function relay(
     headers = headers.filter(([name]) => name !== 'content-length' && name !== 'content-encoding');
   const out = exchange.respond({
     status: answered.status,
-    reason: answered.reason,
+    reason: scrubText(answered.reason, scrubs),
     headers,
     bodyless,
   });

@@ -13,13 +13,15 @@ export interface Routes {
   explicit(session: string, token: string): Route | null;
   setPlaceholders(session: string, values: readonly string[]): void;
   placeholders(session: string): readonly string[];
-  /** Counts a socket to a session, which `forget` destroys. */
-  hold(session: string, socket: Duplex): void;
+  /** Counts a socket to a session, which `forget` destroys; false when it has too many already, so that none takes them all. */
+  hold(session: string, socket: Duplex): boolean;
   forget(session: string): void;
 }
 
 /** How many connections may wait for a route at a time; more are refused. */
 const MAX_WAITING = 256;
+/** Connections of one session at a time. */
+const MAX_OF_SESSION = 1_536;
 
 /** Makes an empty table. `now` is in milliseconds since the epoch. */
 export function makeRoutes(now: () => number = Date.now, waitMs: number = ROUTE_WAIT_MS): Routes {
@@ -80,12 +82,14 @@ export function makeRoutes(now: () => number = Date.now, waitMs: number = ROUTE_
     hold: (session, socket) => {
       const held = sockets.get(session) ?? new Set();
       sockets.set(session, held);
-      if (held.has(socket)) return;
+      if (held.has(socket)) return true;
+      if (held.size >= MAX_OF_SESSION) return false;
       held.add(socket);
       socket.once('close', () => {
         held.delete(socket);
         if (held.size === 0 && sockets.get(session) === held) sockets.delete(session);
       });
+      return true;
     },
     forget: (session) => {
       for (const [token, route] of byToken) if (route.session === session) byToken.delete(token);

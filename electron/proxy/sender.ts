@@ -120,26 +120,23 @@ function sendHttp1(carrier: Extract<Carrier, { kind: 'h1' }>, sending: Sending):
   };
 }
 
+/** Headers of which Node's HTTP/2 takes one alone; servers in the wild say some of them twice. */
+const SINGLE =
+  'access-control-allow-credentials access-control-max-age access-control-request-method age authorization content-encoding content-language content-length content-location content-md5 content-range content-type date dnt etag expires from if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location max-forwards range referer retry-after tk upgrade-insecure-requests user-agent x-content-type-options'.split(
+    ' ',
+  );
+
 /** Headers as HTTP/2 of Node wants them: repeated ones in a list. */
 export function http2Headers(headers: readonly Header[]): OutgoingHttpHeaders {
-  const all: Record<string, string | string[]> = {};
+  // Without a prototype: a header may be called `constructor`.
+  const all = Object.create(null) as Record<string, string | string[]>;
   for (const [name, value] of headers) {
     const before = all[name];
     if (before === undefined) all[name] = value;
     else if (Array.isArray(before)) before.push(value);
     else all[name] = [before, value];
   }
-  for (const single of [
-    'content-type',
-    'content-length',
-    'user-agent',
-    'authorization',
-    'location',
-    'etag',
-    'age',
-    'date',
-  ])
-    if (Array.isArray(all[single])) all[single] = all[single][0] ?? '';
+  for (const single of SINGLE) if (Array.isArray(all[single])) all[single] = all[single][0] ?? '';
   return all;
 }
 

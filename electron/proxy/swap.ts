@@ -6,6 +6,8 @@ import type { PlaceholderUse } from './protocol-handler.ts';
 /** What of a request may hold placeholders. */
 export interface Swappable {
   readonly target: string;
+  /** The target as it will be sent, where it may differ. */
+  readonly sentAs?: string;
   readonly headers: readonly Header[];
   /** The held body, content-decoded. */
   readonly body: Buffer;
@@ -33,18 +35,27 @@ export function findPlaceholders(values: readonly string[], on: Swappable): read
   const uses: PlaceholderUse[] = [];
   for (const value of values) {
     if (value === '') continue;
-    const query = on.target.indexOf('?');
-    const path = query < 0 ? on.target : on.target.slice(0, query);
-    if (path.includes(value)) uses.push({ value, where: 'path' });
-    if (query >= 0)
-      for (const pair of on.target.slice(query + 1).split('&'))
-        if (pair.includes(value)) uses.push({ value, where: `query:${pair.split('=', 1)[0] ?? ''}` });
+    const places = new Set([...placesIn(on.target, value), ...placesIn(on.sentAs ?? on.target, value)]);
+    for (const where of places) uses.push({ value, where });
     for (const [name, text] of on.headers)
       if (text.includes(value) || basicText(text)?.includes(value) === true)
         uses.push({ value, where: `header:${name}` });
     if (on.body.includes(value)) uses.push({ value, where: 'body' });
   }
   return uses;
+}
+
+/** Where a value stands in a target: `path`, `query:NAME`. */
+function placesIn(target: string, value: string): readonly string[] {
+  const query = target.indexOf('?');
+  const path = query < 0 ? target : target.slice(0, query);
+  const places = path.includes(value) ? ['path'] : [];
+  if (query < 0) return places;
+  const pairs = target.slice(query + 1).split('&');
+  return [
+    ...places,
+    ...pairs.filter((pair) => pair.includes(value)).map((pair) => `query:${pair.split('=', 1)[0] ?? ''}`),
+  ];
 }
 
 export interface SwapFault {
@@ -128,8 +139,19 @@ export function scrubsOf(secret: string, placeholder: string): readonly Scrub[] 
     JSON.stringify(secret).slice(1, -1),
     Buffer.from(secret).toString('base64'),
     Buffer.from(secret).toString('base64url'),
+    ...insideBase64(secret),
   ]);
   return [...shapes].map((shape) => ({ secret: Buffer.from(shape), placeholder: Buffer.from(placeholder) }));
+}
+
+/** What stands of a secret in the Base64 of a longer text, wherever it begins there; the characters at its ends, which hold something of its neighbours, are left out. */
+function insideBase64(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret);
+  return [0, 1, 2].flatMap((shift) => {
+    const from = (3 - shift) % 3;
+    const whole = bytes.subarray(from, from + Math.floor((bytes.length - from) / 3) * 3);
+    return whole.length < 9 ? [] : [whole.toString('base64'), whole.toString('base64url')];
+  });
 }
 
 function inBody(secret: string, contentType: string | null): string {
@@ -193,10 +215,19 @@ export function makeScrubber(scrubs: readonly Scrub[]): Scrubber {
 /** Headers without secrets. */
 export function scrubHeaders(headers: readonly Header[], scrubs: readonly Scrub[]): readonly Header[] {
   if (scrubs.length === 0) return headers;
-  return headers.map(([name, value]): Header => {
-    let now = value;
-    for (const { secret, placeholder } of scrubs)
-      now = now.replaceAll(secret.toString('latin1'), () => placeholder.toString('latin1'));
-    return [name, now];
-  });
+  return headers.map(([name, value]): Header => [scrubName(name, scrubs), scrubText(value, scrubs)]);
+}
+
+/** A name of a header, which is lower case by now, without secrets. */
+function scrubName(name: string, scrubs: readonly Scrub[]): string {
+  const holds = scrubs.some(({ secret }) => name.includes(secret.toString('latin1').toLowerCase()));
+  return holds ? 'x-countersign-removed' : name;
+}
+
+/** A line of text without secrets. */
+export function scrubText(text: string, scrubs: readonly Scrub[]): string {
+  let now = text;
+  for (const { secret, placeholder } of scrubs)
+    now = now.replaceAll(secret.toString('latin1'), () => placeholder.toString('latin1'));
+  return now;
 }

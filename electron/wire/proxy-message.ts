@@ -18,6 +18,8 @@ export interface Route {
   /** What the guard was asked to connect to; null for `explicit`, where each request says. */
   readonly host: string | null;
   readonly port: number | null;
+  /** Set where the guard's kernel says that the remote shell of this machine makes the connection; told again in the question of a stream. */
+  readonly by?: 'ssh';
   /** Milliseconds since the epoch after which an unused one is forgotten. */
   readonly expiresAt: number;
 }
@@ -106,6 +108,8 @@ export type ProxyQuestion =
       readonly host: string;
       readonly port: number;
       readonly protocol: string;
+      /** As the route says it. */
+      readonly by?: 'ssh';
       readonly payload: Payload;
     }
   | {

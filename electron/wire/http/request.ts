@@ -51,7 +51,7 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 /** Headers that some servers obey in the method's place. */
-const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override'];
+const OVERRIDES = ['x-http-method-override', 'x-http-method', 'x-method-override', 'x-method'];
 /** Headers of which a second one with another value is read differently by different servers. */
 const SINGLE = new Set([
   'host',
@@ -81,7 +81,8 @@ export function describeRequest(input: RequestInput, hasher?: Hasher): Result<Ht
   const read = readBody(input, typed, target);
   const oddities = new Set([...place.value.oddities, ...read.oddities]);
   if (method !== method.toUpperCase()) oddities.add('odd-method');
-  if (OVERRIDES.some((name) => headerOf(input.headers, name) !== null)) oddities.add('method-override');
+  if (input.headers.some(([name]) => OVERRIDES.includes(name.replaceAll('_', '-'))))
+    oddities.add('method-override');
   return ok({
     method,
     target,
@@ -110,13 +111,27 @@ export function headerOf(headers: readonly Header[], name: string): string | nul
   return headers.find(([key]) => key === name)?.[1] ?? null;
 }
 
-/** The method that a server may act by: the overriding header's, else the request's; upper case. */
+/**
+ * The method that a server may act by, upper case: the overriding header's where that is the worse one. A server that knows no such header
+ * does what the request line says, so an override never makes less of a request.
+ */
 export function methodOf(request: Pick<HttpRequest, 'method' | 'headers'>): string {
-  for (const name of OVERRIDES) {
-    const value = headerOf(request.headers, name)?.trim();
-    if (value !== undefined && METHOD.test(value)) return value.toUpperCase();
-  }
-  return request.method.toUpperCase();
+  const method = request.method.toUpperCase();
+  const override = overrideOf(request);
+  return override !== null && weight(override) > weight(method) ? override : method;
+}
+
+/** The method that an overriding header asks for, upper case; null when none does. CGI and its kin read `_` in a name as `-`. */
+export function overrideOf({ headers }: Pick<HttpRequest, 'headers'>): string | null {
+  for (const [name, value] of headers)
+    if (OVERRIDES.includes(name.replaceAll('_', '-')) && METHOD.test(value.trim()))
+      return value.trim().toUpperCase();
+  return null;
+}
+
+function weight(method: string): number {
+  if (method === 'DELETE') return 2;
+  return /^(?:GET|HEAD|OPTIONS|TRACE|PROPFIND|REPORT|SEARCH|QUERY)$/.test(method) ? 0 : 1;
 }
 
 function headerFault(headers: readonly Header[]): string | null {

@@ -27,19 +27,21 @@ function settings(what: string, port: number | null): ProxySettings {
 function start(behaviour: () => string, readyMs = 10_000) {
   const heard: ProxyMessage[] = [];
   const lost: string[] = [];
+  const unread: number[] = [];
   const ports: number[] = [];
   const child = startProxyChild({
     program: PROGRAM,
     settings: (port) => settings(behaviour(), port),
     onReady: (port) => void ports.push(port),
     onMessage: (message) => void heard.push(message),
+    onUnread: (id) => void unread.push(id),
     onLost: (reason) => void lost.push(reason),
     log: () => undefined,
     backoffMs: 20,
     readyMs,
   });
   running.push(child);
-  return { child, heard, lost, ports };
+  return { child, heard, lost, ports, unread };
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -101,6 +103,14 @@ for (const [behaviour, reason] of [
     await until(() => ports.length === 1);
     assert.equal(child.fault, null);
   });
+
+test('a question that is not to be understood ends nothing but itself: a session can cause one', async () => {
+  const { child, lost, ports, unread } = start(() => 'mumbler');
+  await until(() => unread.length === 1);
+  assert.deepEqual(unread, [7]);
+  assert.deepEqual(lost, []);
+  assert.equal(child.port, ports[0]);
+});
 
 test('stopped, it stays stopped', async () => {
   const { child, lost, ports } = start(() => 'plain');

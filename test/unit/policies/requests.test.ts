@@ -101,7 +101,7 @@ for (const file of ['benign.jsonl', 'attack.jsonl'])
   });
 
 describe('bytes of an unknown protocol', () => {
-  const judged = (host: string, port: number, protocol: string): ReadonlySet<string> => {
+  const judged = (host: string, port: number, protocol: string, by?: string): ReadonlySet<string> => {
     const place = { cwd: null, home: HOME, workspace: WORKSPACE, user: 'user' };
     const text = hostAndPort(host, port);
     const word = { text, raw: text, known: true, glob: false };
@@ -112,7 +112,7 @@ describe('bytes of an unknown protocol', () => {
       {
         tool: 'network',
         operation: 'stream',
-        parameters: { host, port, protocol },
+        parameters: { host, port, protocol, ...(by === undefined ? {} : { by }) },
         effects: [
           effectOn('connect', object, ['opaque'], 'unknown'),
           effectOn('upload', object, ['opaque'], 'no'),
@@ -123,17 +123,18 @@ describe('bytes of an unknown protocol', () => {
     );
     return rulesOf({ ...action, surface: 'http' }).rules;
   };
-  for (const [host, port, protocol, asked] of [
+  for (const [host, port, protocol, asked, by] of [
     ['x.example', 4444, 'unknown', true],
     ['8.8.8.8', 25, 'server-first', true],
     ['x.example', 443, 'tls+unknown', true],
     ['x.example', 443, 'tls', false],
-    ['github.com', 22, 'server-first', false],
+    ['github.com', 22, 'server-first', true],
+    ['github.com', 22, 'server-first', false, 'ssh'],
     ['127.0.0.1', 5432, 'unknown', false],
     ['10.0.0.7', 9092, 'unknown', false],
   ] as const)
-    test(`to ${host}:${port} (${protocol}) are ${asked ? 'asked about' : 'let through'}`, () => {
-      assert.equal(judged(host, port, protocol).has('network.opaque-stream'), asked);
+    test(`to ${host}:${port} (${protocol}${by === undefined ? '' : `, by ${by}`}) are ${asked ? 'asked about' : 'let through'}`, () => {
+      assert.equal(judged(host, port, protocol, by).has('network.opaque-stream'), asked);
     });
 });
 
@@ -154,12 +155,11 @@ describe('after something restricted was read', () => {
 
 test('every rule about requests alone decides a row and leaves one alone', () => {
   const own = policy.set.rules.filter(
-    (
-      rule, // Streams have rows above; what is said of a placeholder needs a credential (unit/daemon/credential-service), of a statement a database (databases.test.ts).
-    ) =>
+    (rule) =>
       rule.match.surfaces?.includes('http') === true &&
       rule.id !== 'network.opaque-stream' &&
-      !/^(credentials|databases)\./.test(rule.id),
+      // These speak about placeholders and statements, which no row holds: test/integration has them.
+      !/^(?:credentials|databases)\./.test(rule.id),
   );
   assert.ok(own.length > 5);
   const attacks = linesOf('attack.jsonl').map((line) => judge(line));

@@ -44,7 +44,24 @@ describe('what a connection begins with', () => {
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'h2'],
     ['a guard', 'CSN1 abc\n', 'preamble'],
     ['an SSH client', 'SSH-2.0-OpenSSH_9.2\r\n', 'other'],
-    ['words in lower case', 'get / http/1.1\r\n', 'other'],
+    ['a request behind many empty lines', '\n\n\r\n\nGET / HTTP/1.1\r\n', 'http'],
+    ['a request behind blanks', ' \tGET / HTTP/1.1\r\n', 'http'],
+    ['a request in lower case', 'get / http/1.1\r\n', 'http'],
+    ['a request with an unusual method', 'M-SEARCH1 /x HTTP/1.1\r\n', 'http'],
+    ['a request parted by tabs', 'DELETE\t/x HTTP/1.1\r\n', 'http'],
+    ['a request with a target that is none', 'delete ?x HTTP/1.1\r\n', 'http'],
+    ['a line that only names HTTP', 'hello HTTP/1.1\r\n', 'http'],
+    ['words in lower case', 'get key\r\n', 'other'],
+    ['a TLS record that is no ClientHello', '\x16\x03\x01\x00\x04\x02\x00\x00\x00', 'unclear'],
+    [
+      'a ClientHello that is too long',
+      `\x16\x03\x01\x40\x00\x01\x00\x50\x00${'\0'.repeat(20_000)}`,
+      'unclear',
+    ],
+    ['the ClientHello of SSL 2', '\x80\x2e\x01\x03\x03\x00', 'unclear'],
+    ['a blank without end', ' '.repeat(2_000), 'unclear'],
+    ['options of telnet', '\xff\xfd\x01', 'other'],
+    ['an AMQP client', 'AMQP\0\0\x09\x01', 'other'],
     ['a record that is no TLS', '\x16\x09\x01', 'other'],
   ] as const)
     test(`tells ${name}`, () => {
@@ -62,7 +79,19 @@ describe('what a connection begins with', () => {
   });
 
   test('waits for more while it cannot be told', () => {
-    for (const bytes of ['G', 'GET', 'PRI * HT', 'CSN', '\r', '\x00\x00\x00\x08', '\x16\x03\x01\x02'])
+    for (const bytes of [
+      'G',
+      'GET',
+      'get',
+      '\n\n',
+      'get ',
+      '\x80',
+      'PRI * HT',
+      'CSN',
+      '\r',
+      '\x00\x00\x00\x08',
+      '\x16\x03\x01\x02',
+    ])
       assert.equal(classifyFirstBytes(Buffer.from(bytes, 'latin1')), null, JSON.stringify(bytes));
   });
 

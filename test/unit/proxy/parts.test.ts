@@ -8,11 +8,13 @@ import {
   codingsOf,
   decodeBody,
   holdBody,
+  isConversation,
   streamDecoder,
 } from '../../../electron/proxy/body-window.ts';
 import { makeChannel } from '../../../electron/proxy/channel.ts';
 import { passes } from '../../../electron/proxy/connect.ts';
 import { isNearAddress, saysNear } from '../../../electron/proxy/dial.ts';
+import { makeHoldBudget } from '../../../electron/proxy/hold-budget.ts';
 import { multipartParts } from '../../../electron/proxy/multipart.ts';
 import { makeRoutes } from '../../../electron/proxy/routes.ts';
 import { frameReader } from '../../../electron/proxy/websocket-frames.ts';
@@ -63,22 +65,48 @@ describe('a body that is held', () => {
   test('is slow when nothing comes for too long', async () => {
     const body = new PassThrough();
     body.write('a');
-    assert.equal((await holdBody(bodyReader(body), 10, 100, 30)).state, 'slow');
+    assert.equal((await holdBody(bodyReader(body), false, 100, 30)).state, 'slow');
   });
 
-  test('of no declared length is judged when the client waits for an answer', async () => {
+  test('of no declared length is judged when the client waits for an answer, where it is a conversation', async () => {
     const body = new PassThrough();
     body.write('first message');
-    const held = await holdBody(bodyReader(body), null, 100_000);
+    const held = await holdBody(bodyReader(body), isConversation('application/grpc+proto', null), 100_000);
     assert.equal(held.state, 'more');
     assert.equal(Buffer.concat(held.chunks).toString(), 'first message');
+  });
+
+  test('of no declared length is waited for where it is none, however it pauses', async () => {
+    const body = new PassThrough();
+    body.write('{');
+    setTimeout(() => body.end('"query":"mutation{deleteAll}"}'), 400);
+    const held = await holdBody(bodyReader(body), isConversation('application/json', null), 100_000);
+    assert.equal(held.state, 'end');
+    assert.equal(Buffer.concat(held.chunks).toString(), '{"query":"mutation{deleteAll}"}');
+  });
+
+  test('is given up when there is no room for it, and others have theirs', async () => {
+    const budget = makeHoldBudget(100, 60);
+    const [mine, again, other, third] = ['a', 'a', 'b', 'c'].map((session) => budget.share(session));
+    assert.ok(mine?.take(40));
+    const body = new PassThrough();
+    body.end('x'.repeat(30));
+    const held = await holdBody(bodyReader(body), false, 1_000, 1_000, again?.take);
+    assert.deepEqual(held, { chunks: [], bytes: 0, state: 'full' });
+    assert.ok(other?.take(50), 'another session has its own');
+    assert.equal(third?.take(20), false, 'and all together have theirs');
+    mine?.end();
+    assert.ok(third?.take(20));
+    assert.ok(again?.take(30), 'what ended has given everything back');
+    mine?.end();
+    assert.equal(again?.take(1), false, 'once');
   });
 
   test('is gone when the client is', async () => {
     const body = new PassThrough();
     body.on('error', () => undefined);
     setTimeout(() => body.destroy(), 10);
-    assert.equal((await holdBody(bodyReader(body), 10, 100)).state, 'gone');
+    assert.equal((await holdBody(bodyReader(body), false, 100)).state, 'gone');
   });
 });
 
