@@ -114,12 +114,8 @@ function familiesOf({ object, tags }: Effect): readonly string[] {
 /** `repo delete o/r` says which; `infrastructure` is all that the tool manages, and what an interface takes in its body nobody sees in the URL. */
 function named(said: Effect, value: string): boolean {
   if (!said.object.labels.includes('code-host') || said.kind !== 'delete') return true;
-  const names = said.object.value.split(/[\s/]+/).filter((word) => word.length > 1);
-  const last = value
-    .split(/[/?]/)
-    .filter((word) => word !== '')
-    .at(-1);
-  return last !== undefined && names.includes(last);
+  const place = value.replace(/[/?]+$/, '');
+  return said.object.value.split(/\s+/).some((word) => place === word || place.endsWith(`/${word}`));
 }
 
 function sameHost(a: string, b: string): boolean {
