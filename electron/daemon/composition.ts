@@ -622,11 +622,11 @@ function householdOf(options: DaemonOptions): Household {
 
 /** What "allow for this session" would cover: only when exactly one command was spoken about. */
 function sessionPattern(action: Action, decision: Decision): CommandPattern | null {
-  if (action.commands.length === 0) return objectPatternFor(action, decision.rule);
+  // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
+  const reach = decision.risk === 'low' || decision.risk === 'medium' ? 'free' : 'fixed';
+  if (action.commands.length === 0) return objectPatternFor(action, decision.rule, reach);
   const index = decision.commands[0];
   const command = index === undefined ? undefined : action.commands[index];
   if (command === undefined || decision.commands.length !== 1 || decision.rule === null) return null;
-  // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
-  const wide = decision.risk === 'low' || decision.risk === 'medium';
-  return patternFor(command, decision.rule, command.cwd, wide ? 'free' : 'fixed');
+  return patternFor(command, decision.rule, command.cwd, reach);
 }
