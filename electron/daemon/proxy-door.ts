@@ -7,7 +7,7 @@ import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
 import { sshAgentOf } from './mint-ssh.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
-import { type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
+import { hostOfQuestion, type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
 import type { ReturnPort } from './proxy-ports.ts';
 import type { Routes } from './proxy-routes.ts';
 import type { RefusalRecorder } from './refusals.ts';
@@ -276,8 +276,4 @@ function runningFor(session: Session, question: ProxyQuestion, action: Action): 
       ) || isSaidElsewhere(footprint, action),
   );
   return fitting.at(-1)?.[0] ?? null;
-}
-
-function hostOfQuestion(question: ProxyQuestion): string {
-  return question.kind === 'request' ? question.request.target.host : question.host;
 }

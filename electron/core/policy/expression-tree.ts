@@ -10,7 +10,6 @@ import {
   joinAbsent,
   unknownAt,
   type Value,
-  type ValueObject,
 } from './fact-value.ts';
 import type { FactView } from './fact-view.ts';
 import { LIST_STEPS } from './list-operation.ts';
@@ -26,8 +25,8 @@ export const MAX_STEPS = 100_000;
 /** What one evaluation of a predicate reads. Made per evaluation; nothing outlives it. */
 export interface Scope {
   readonly view: FactView;
-  readonly command: ValueObject | null;
-  readonly effect: ValueObject | null;
+  readonly command: Value;
+  readonly effect: Value;
   /** Where relative paths start from. */
   readonly around: Surroundings;
   /** Values of the variables of `exists`, `all` …, by slot. */
