@@ -1,6 +1,6 @@
-import type { Action } from '../core/action.ts';
+import type { Action, Assurance } from '../core/action.ts';
 import type { JsonObject, TimeMs } from '../core/brand.ts';
-import type { Command, Word } from '../core/command.ts';
+import { type Command, UNKNOWN_TEXT, type Word } from '../core/command.ts';
 import { carriedFacts, type SendPlace } from '../core/data/carried.ts';
 import type { Classified } from '../core/data/classification.ts';
 import type { DestinationRow } from '../core/data/destination.ts';
@@ -207,9 +207,11 @@ export function factsOf(
   action: Action,
   destinations: readonly DestinationRow[],
   now: TimeMs,
+  assurance: Assurance,
   isSeen: ((host: string) => boolean) | null = null,
 ): CarriedFacts {
-  return carriedFacts({ ...carried, destinations, places: placesOf(action, isSeen), now });
+  const metAgain = assurance !== 'cooperative' && action.surface !== 'http';
+  return carriedFacts({ ...carried, destinations, places: placesOf(action, isSeen), now, metAgain });
 }
 
 /** Where an action sends to: what the proxy parsed, else what its words say. */
@@ -218,7 +220,8 @@ function placesOf(action: Action, isSeen: ((host: string) => boolean) | null): r
   for (const { kind, object } of action.effects) {
     if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
     const host = hostOf(object.value).toLowerCase();
-    if (host === '' || places.has(host)) continue;
+    // A host of which a part is not known is no host: what it stands for is met again.
+    if (host === '' || host.includes(UNKNOWN_TEXT) || places.has(host)) continue;
     const firstSeen = isSeen === null ? null : !isSeen(host);
     places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen });
   }

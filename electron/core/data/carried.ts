@@ -26,6 +26,8 @@ export interface CarriedInput {
   readonly now: TimeMs;
   /** Something in it has not been looked at yet: that there are no flows is then not known. */
   readonly late?: boolean;
+  /** Where it goes is not known here, but it is met again where it is (the proxy of a guarded session): what the place accepts is said then. */
+  readonly metAgain?: boolean;
 }
 
 /** Short-lived and bound to the service that gave it: a session's own, which goes back with each request. */
@@ -85,6 +87,7 @@ export function carriedFacts(input: CarriedInput): {
     null,
   );
   const known = input.late !== true || refused.length > 0;
+  const judgedLater = input.metAgain === true && places.length === 0;
   return {
     data: {
       ...(payload === null
@@ -106,7 +109,7 @@ export function carriedFacts(input: CarriedInput): {
               age_ms: Math.max(0, now - source.at),
               matches,
             })),
-            flow_level: level,
+            flow_level: judgedLater ? null : level,
             flow_matches: refused.reduce(
               (sum, { source, matches }) => sum + (source.level === level ? matches : 0),
               0,

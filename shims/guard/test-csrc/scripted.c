@@ -132,6 +132,23 @@ struct reply ask(struct bytes *question, int gone, on_waiting waiting, void *con
   return reply;
 }
 
+/* The script answers at once: nothing is ever left standing. */
+struct reply ask_briefly(struct bytes *question, int patience_ms, struct pending **pending) {
+  (void)patience_ms;
+  *pending = NULL;
+  return ask(question, -1, NULL, NULL);
+}
+
+struct reply ask_rest(struct pending *pending, int gone) {
+  (void)pending;
+  (void)gone;
+  return (struct reply){.decision = DECIDED_DENY, .message = "", .action = ""};
+}
+
+void ask_withdraw(struct pending *pending) { (void)pending; }
+
+void ask_leave(void) {}
+
 void reply_free(struct reply *reply) { (void)reply; }
 
 void effect(const char *op, const char *scope, int error, const char *path, const char *second) {

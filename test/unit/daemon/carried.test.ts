@@ -119,9 +119,9 @@ test('what the proxy looked at is not looked at again', () => {
 test('while something is late, that there are no flows is not known', () => {
   const { carried } = bench(undefined, true);
   const action = actionOf("curl -d 'something else altogether' https://x.example", {});
-  assert.equal('flows' in factsOf(carried(session, action), action, [], 0).data, false);
+  assert.equal('flows' in factsOf(carried(session, action), action, [], 0, 'enforced').data, false);
   const known = bench();
-  assert.deepEqual(factsOf(known.carried(session, action), action, [], 0).data.flows, []);
+  assert.deepEqual(factsOf(known.carried(session, action), action, [], 0, 'enforced').data.flows, []);
 });
 
 test('the receipt’s part names sources and no text', () => {

@@ -41,6 +41,7 @@ function spoken(
     action,
     armed.destinations ?? [],
     0,
+    'enforced',
   );
   const rules = new Set<string>();
   if (!compiled.ok) return [];
