@@ -66,7 +66,14 @@ export function openData(
       reading,
       carriedBy,
       carried: (session, action) =>
-        factsOf(carriedBy(session, action), action, policy()?.set.destinations ?? [], clock.now(), hosts.has),
+        factsOf(
+          carriedBy(session, action),
+          action,
+          policy()?.set.destinations ?? [],
+          clock.now(),
+          session.assurance,
+          hosts.has,
+        ),
       noteHost: hosts.add,
     },
     close: async () => {

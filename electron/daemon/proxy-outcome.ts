@@ -21,7 +21,7 @@ export interface Owed {
 
 /** Takes what became of something that was let out: its own outcome receipt, or a count in the outcome that it is part of (AARM R5.g). */
 export async function settleOutcome(ports: MediationPorts, owed: Owed, outcome: ProxyOutcome): Promise<void> {
-  if (outcome.result === 'succeeded') ports.noteHost?.(hostOfQuestion(owed.question));
+  if (outcome.sent > 0 || outcome.status !== null) ports.noteHost?.(hostOfQuestion(owed.question));
   const running = runningOf(owed);
   if (running === undefined) return;
   for (const minted of outcome.used) countEffect(running.effects, ports.hasher, 'credential', minted);
