@@ -70,6 +70,7 @@ export function daemonStatus(wiring: StatusWiring): DaemonStatus {
       workspace: session.workspace,
       actions: session.context.actionCount,
       waiting: approvals.pending().filter((view) => view.session === session.id).length,
+      notes: (session.notes ?? []).map((note) => redactor.text(note)),
     })),
     waiting: approvals.pending().length,
     queue: { depth: scheduler.depth, refused: scheduler.refused },

@@ -47,6 +47,8 @@ export interface Session {
   readonly endings: Set<(why: string) => void>;
   /** Of a preview: what its process tree tried outside of it and did not get, in words; bounded. */
   readonly attempts?: Set<string>;
+  /** What `status` says of it. */
+  readonly notes?: readonly string[];
   /** What must be settled before the session is over; run once, while its identity still holds. */
   readonly farewells: Set<() => Promise<void>>;
 }
