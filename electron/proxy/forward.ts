@@ -22,7 +22,14 @@ export async function forward(workings: Workings, exchange: Exchange): Promise<v
   const reader = exchange.hasBody ? bodyReader(exchange.body) : null;
   const held = reader === null ? NOTHING : await holdBody(reader, exchange.length, settings.holdBytes);
   if (held.state === 'gone' || exchange.gone.aborted) return exchange.cut();
-  if (held.state === 'slow') return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
+  if (held.state === 'slow')
+    return refuse(
+      workings,
+      exchange,
+      408,
+      'slow-body',
+      'the body did not arrive in time, so it could not be looked at; send it again',
+    );
   const understood = await understand(workings, exchange, held);
   if (!understood.ok) {
     const { status, code, reason } = understood.error;
