@@ -254,8 +254,13 @@ describe('the file shim in Node', () => {
             receipt.kind === 'decision' || receipt.kind === 'approval' || receipt.kind === 'deferral',
         )
         .map((receipt) => (receipt.body.decision as { result?: string } | undefined)?.result);
-      const asked = receiptsOf(place).filter(({ receipt }) => (receipt.body.decision as { result?: string } | undefined)?.result === 'DENY');
-      assert.deepEqual(asked.map(({ receipt }) => [receipt.kind, receipt.body.action, receipt.body.decision]), []);
+      const asked = receiptsOf(place).filter(
+        ({ receipt }) => (receipt.body.decision as { result?: string } | undefined)?.result === 'DENY',
+      );
+      assert.deepEqual(
+        asked.map(({ receipt }) => [receipt.kind, receipt.body.action, receipt.body.decision]),
+        [],
+      );
       assert.deepEqual([...new Set(decided)], ['ALLOW']);
     } finally {
       await place.dispose();
