@@ -19,6 +19,30 @@ export interface CommandPattern {
   readonly cwd?: string | null;
   /** What was allowed is no command but this: the same is done to the same object (`file read /home/u/.netrc`). Absent: a command. */
   readonly object?: { readonly tool: string; readonly operation: string; readonly value: string };
+  /** What was allowed is a request or a statement. Absent: it is neither. */
+  readonly request?: RequestPattern;
+  /** Where what it carried was read (`path:/home/u/x`); a grant never covers what was read elsewhere. Absent: it carried nothing. */
+  readonly flows?: readonly string[];
+}
+
+/** A request or a database statement, generalised by its meaning: everything here must be the same. */
+export interface RequestPattern {
+  readonly tool: 'http' | 'database';
+  /** Of the family of the host (`merge`, `publish`), else the method; a statement's verb. */
+  readonly operation: string;
+  /** Empty for a statement. */
+  readonly method: string;
+  /** `https://host:port`, or `host:port/database`. */
+  readonly place: string;
+  /** The path, `*` for what names one of many; the tables. */
+  readonly what: string;
+  /** What an interface with one address was asked to do; who a statement is made as. */
+  readonly says: readonly string[];
+  /** Names in the query. */
+  readonly query: readonly string[];
+  readonly deeds: readonly string[];
+  /** The very address and body, where it is bound to them; null where it is not. */
+  readonly exact: string | null;
 }
 
 export type ApprovalState =

@@ -81,3 +81,22 @@ export interface HttpRequest {
   /** SHA-256 of the body's window, so that an approval is bound to the very bytes; absent where nobody hashed it. */
   readonly bodyDigest?: Digest;
 }
+
+/** Headers whose values policy and people see: they say what is done, not who does it. */
+export const SHOWN_HEADERS: ReadonlySet<string> = new Set([
+  'accept',
+  'origin',
+  'referer',
+  'user-agent',
+  'x-amz-target',
+  'x-amz-acl',
+  'x-amz-copy-source',
+  'x-goog-acl',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-forwarded-host',
+  'content-encoding',
+  'if-match',
+  'range',
+]);

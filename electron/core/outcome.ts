@@ -5,6 +5,8 @@ export interface Outcome {
   readonly result: 'succeeded' | 'failed' | 'not_executed' | 'unknown';
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** What a service answered with: an HTTP status, an SQLSTATE; absent or null where there is none. */
+  readonly status?: string | null;
   readonly error: string | null;
   readonly outputHash: Digest | null;
   readonly bytes: number | null;

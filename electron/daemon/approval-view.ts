@@ -1,4 +1,4 @@
-import type { Approval, CommandPattern } from '../core/approval.ts';
+import type { Approval, CommandPattern, RequestPattern } from '../core/approval.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ApprovalView } from '../wire/control.ts';
 import type { Carried } from './carried.ts';
@@ -123,10 +123,33 @@ function questionFor(decision: Decision): string {
 
 /** What "allow for this session" would cover, in words. */
 export function patternText(pattern: CommandPattern): string {
+  const flows = pattern.flows ?? [];
+  const carrying =
+    flows.length === 0 ? '' : `, carrying nothing classified but what was read from ${flows.join(', ')}`;
+  return `${coveredText(pattern)}${carrying}`;
+}
+
+function coveredText(pattern: CommandPattern): string {
+  if (pattern.request !== undefined) return requestText(pattern.request);
   if (pattern.object !== undefined)
     return `${pattern.object.tool} ${pattern.object.operation} of ${pattern.object.value}`;
   const flags = pattern.flags.length > 0 ? ` with exactly ${pattern.flags.join(' ')}` : ' without flags';
   const operands =
     pattern.operands === null ? ' on anything' : ` on ${pattern.operands.join(' ') || 'nothing else'}`;
   return `${pattern.program}${pattern.subcommand ? ` ${pattern.subcommand}` : ''}${flags}${operands}`;
+}
+
+function requestText({ tool, operation, method, place, what, says, exact }: RequestPattern): string {
+  if (tool === 'database') {
+    const tables = what === '' ? '' : ` on ${what}`;
+    const which = exact === null ? 'any' : 'this very';
+    return `${which} \`${operation}\` statement${tables} in ${place}`;
+  }
+  const named = operation === method.toLowerCase() ? '' : ` (${operation})`;
+  const asked = says.length === 0 ? '' : ` asking for ${says.join(', ')}`;
+  const usual = place.replace(/^(https?:\/\/.*?):(443|80)$/, (whole, host: string, port: string) =>
+    (port === '443') === host.startsWith('https:') ? host : whole,
+  );
+  if (exact !== null) return `this very ${method} request${named} to ${usual}${what}${asked}, again`;
+  return `${method} requests${named} to ${usual}${what}${asked}, whatever they say`;
 }

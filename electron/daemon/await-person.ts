@@ -1,9 +1,10 @@
-import type { Approval } from '../core/approval.ts';
+import type { Approval, CommandPattern } from '../core/approval.ts';
 import type { ApprovalId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { unreachable } from '../core/result.ts';
 import type { FinalApprovalState } from './approval-service.ts';
 import { approvalView } from './approval-view.ts';
+import type { Carried } from './carried.ts';
 import { finish, originalOf, rebuild, type Trail } from './finish.ts';
 import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
 import { approvalPart } from './record.ts';
@@ -64,7 +65,7 @@ export async function waitForPerson(
     return denial(action.id, `denied because it could not be recorded: ${asked.error}`, null, trail.decided);
   const deadline = ports.clock.now() + (decision.timeoutMs ?? ports.limits.approvalMs);
   const approval = openApproval(ports, passage, decision, 'step_up', deadline);
-  const pattern = ports.patternFor(action, decision);
+  const pattern = withFlows(ports.patternFor(action, decision), carried ?? null);
   const view = approvalView(policy, passage, decision, approval, freshHandle(ports), pattern, carried);
   passage.onCancel(() => ports.approvals.withdraw(approval.id, 'the surface went away'));
   passage.notify({
@@ -82,6 +83,14 @@ export async function waitForPerson(
     extra: { ...trail.extra, decision_receipt: asked.value.id },
   };
   return settle(ports, passage, decision, { ...approval, state }, state, next);
+}
+
+/** What it carries belongs to what is allowed; what may still turn out to be in it cannot be shown, and nobody allows that for a session. */
+function withFlows(pattern: CommandPattern | null, carried: Carried | null): CommandPattern | null {
+  if (pattern === null || carried === null) return pattern;
+  if (carried.late) return null;
+  const flows = carried.flows.map(({ source }) => source.name);
+  return flows.length === 0 ? pattern : { ...pattern, flows };
 }
 
 /** Turns a person's final answer into what the surface must do, checking identity and policy again first (R4.s5). */

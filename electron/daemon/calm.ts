@@ -4,26 +4,24 @@ import type { ActionId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { fitsSubject } from '../core/policy/match.ts';
 import type { Rule } from '../core/policy/rule.ts';
+import { factsRead, isAboutCarried } from '../core/policy/rule-reading.ts';
 import type { Hasher } from '../core/ports.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { BLOCK_DEVICE, HIDDEN, MASQUERADE } from '../core/semantic/paths.ts';
 import { type Calm, NOTHING_CALM } from '../wire/calm.ts';
 import { buildFileAction, type FileSubmission } from '../wire/file-action.ts';
 import { exactly } from '../wire/octets.ts';
-import { isAboutCarried } from './guard-tables.ts';
 import type { ArmedPolicy } from './mediation.ts';
 import type { Session } from './session-store.ts';
 
 const CHANGES = ['write', 'delete', 'move', 'permission'] as const;
 const READS = ['read', 'upload'] as const;
 /** What a rule may ask of a nameless file without its answer depending on anything but the place that was probed. */
-const LOCAL_WORDS =
-  /^(?:effect\.(?:known|recursive|object_kind|labels|tags|many|reversible|force|kind)|action\.parts_follow|has_any|size|true|false)$/;
+const LOCAL_FACT =
+  /^(?:effect\.(?:known|recursive|object_kind|labels|tags|many|reversible|force|kind)|action\.parts_follow)(?:\[\])?$/;
+const CARRIED_FACT = /^(?:data\.(?:flows|flow_level|flow_matches|payload)|destination)\b/;
 /** `hooks` is made of two other labels (core/semantic/paths.ts). */
 const MADE_OF: Readonly<Record<string, string>> = { hooks: 'vcs-internal' };
-
-const SENT_WORDS =
-  /^(?:has|data\.(?:flows|flow_level|flow_matches|payload)(?:\.\w+)*|destination(?:\.\w+)*)$/;
 
 /**
  * Says where an ordinary file's change is so surely ALLOW that the file shim needs not ask (cooperative sessions only): it evaluates
@@ -95,9 +93,9 @@ function looksFurther(rule: Rule, action: Action): boolean {
   );
   if (!fits || isAboutCarried(rule)) return false;
   if (rule.parameters.length > 0) return true;
-  const words = (rule.when ?? '').replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '').match(/[a-z_][\w.]*/gi);
   // What leaves with an action, and where to, is nothing for one that sends nothing, whatever the session did.
-  return (words ?? []).some((word) => !LOCAL_WORDS.test(word) && !SENT_WORDS.test(word));
+  const read = factsRead(rule);
+  return read === null || read.some((path) => !LOCAL_FACT.test(path) && !CARRIED_FACT.test(path));
 }
 
 /** Places that tools fill with files of their own: the workspace, folders for temporary files, caches. */

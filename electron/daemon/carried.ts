@@ -198,27 +198,32 @@ function joined(payloads: readonly Payload[], whole: boolean): Payload {
   };
 }
 
-/** The facts `data` and `destination` of what is carried (docs/policy-format.md), by what policy says of where it goes. */
+/**
+ * The facts `data` and `destination` of what is carried (docs/policy-format.md), by what policy says of where it goes. `isSeen`: whether
+ * anything was ever sent to a host; null where nobody remembers.
+ */
 export function factsOf(
   carried: Carried,
   action: Action,
   destinations: readonly DestinationRow[],
   now: TimeMs,
   assurance: Assurance,
+  isSeen: ((host: string) => boolean) | null = null,
 ): CarriedFacts {
   const metAgain = assurance !== 'cooperative' && action.surface !== 'http';
-  return carriedFacts({ ...carried, destinations, places: placesOf(action), now, metAgain });
+  return carriedFacts({ ...carried, destinations, places: placesOf(action, isSeen), now, metAgain });
 }
 
 /** Where an action sends to: what the proxy parsed, else what its words say. */
-function placesOf(action: Action): readonly SendPlace[] {
+function placesOf(action: Action, isSeen: ((host: string) => boolean) | null): readonly SendPlace[] {
   const places = new Map<string, SendPlace>();
   for (const { kind, object } of action.effects) {
     if (!SENDS.has(kind) || (object.kind !== 'host' && object.kind !== 'url')) continue;
     const host = hostOf(object.value).toLowerCase();
     // A host of which a part is not known is no host: what it stands for is met again.
     if (host === '' || host.includes(UNKNOWN_TEXT) || places.has(host)) continue;
-    places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen: null });
+    const firstSeen = isSeen === null ? null : !isSeen(host);
+    places.set(host, { host, port: portOf(object.value), labels: object.labels, firstSeen });
   }
   return [...places.values()].slice(0, MAX_FILES);
 }

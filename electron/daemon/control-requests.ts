@@ -334,6 +334,8 @@ function onAnswer(
     case 'edit':
       if (request.command_line === null || request.command_line.trim() === '')
         return fault(request, 'bad_answer', 'an edit needs the command line to run instead');
+      if (found.view.action.commands.length === 0)
+        return fault(request, 'bad_answer', 'only a command can be edited; allow this or deny it');
       state = { kind: 'edited', approver, at, note: request.note, commandLine: request.command_line };
       break;
     case 'allow': {

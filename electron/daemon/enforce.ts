@@ -4,8 +4,10 @@ import type { Decision } from '../core/decision.ts';
 import { unseenByParts } from '../core/parts.ts';
 import { redirectionOf, transformWithin } from '../core/policy/transform.ts';
 import { err, type Result, unreachable } from '../core/result.ts';
+import { hostAndPort } from '../wire/network-action.ts';
 import { waitForFacts } from './await-facts.ts';
 import { waitForPerson } from './await-person.ts';
+import { rulesOf } from './effect-within.ts';
 import { finish, freshTrail, originalOf, rebuild, type Trail } from './finish.ts';
 import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
 import { redirect } from './redirect.ts';
@@ -25,7 +27,9 @@ export async function enforce(
     return finish(ports, passage, allowed, 'ALLOW', { ...trail, decided: decision.result });
   }
   if (decision.result !== 'DENY' && decision.result !== 'ALLOW' && passage.action.partsFollow) {
-    const beyond = beyondTheParts(ports, policy, passage);
+    const beyond = isConnection(passage.action)
+      ? beyondTheRequests(ports, policy, passage, decision)
+      : beyondTheParts(ports, policy, passage);
     if (beyond === null)
       return finish(ports, passage, leftToTheParts(decision, passage.action), 'ALLOW', {
         ...trail,
@@ -107,13 +111,38 @@ function isConnection(action: Action): boolean {
  */
 function beyondTheParts(ports: MediationPorts, policy: ArmedPolicy, passage: Passage): Decision | null {
   const { action, session } = passage;
-  if (isConnection(action)) return null;
   const effects = unseenByParts(action);
   if (effects.length === 0) return null;
   const decision = evaluateNow(ports, policy, session, { ...action, effects });
   return decision.result === 'ALLOW' || (decision.result === 'DEFER' && decision.rule === null)
     ? null
     : decision;
+}
+
+/**
+ * What is asked about a connection and would not be about any request on it: a rule that names the tool, the surface or the program never
+ * speaks of a request. INVARIANT (no question is lost): null, left to the requests, only where each of them would be asked about it too.
+ */
+function beyondTheRequests(
+  ports: MediationPorts,
+  policy: ArmedPolicy,
+  { action, session }: Passage,
+  decision: Decision,
+): Decision | null {
+  const { host, port } = action.parameters;
+  if (typeof host !== 'string' || typeof port !== 'number') return decision;
+  const plainest: Action = {
+    ...action,
+    surface: 'http',
+    tool: 'http',
+    operation: 'get',
+    parameters: { url: `https://${hostAndPort(host, port)}/`, method: 'GET', host, port, inspected: 'whole' },
+    partsFollow: false,
+  };
+  const later = evaluateNow(ports, policy, session, plainest);
+  const there = rulesOf(later);
+  const again = later.result !== 'ALLOW' && rulesOf(decision).every((rule) => there.includes(rule));
+  return again ? null : decision;
 }
 
 /** The decision of an action that stands behind a parked one. */

@@ -15,8 +15,8 @@ import type {
   Redirection,
 } from './mediation.ts';
 import { effectsPart, identityPart } from './record.ts';
-import { MAX_RUNNING } from './session-store.ts';
-import { accumulate, denial, noteReads, receiptBody, record } from './stages.ts';
+import { MAX_RUNNING, type Session } from './session-store.ts';
+import { accumulate, denial, factsNow, noteReads, receiptBody, record } from './stages.ts';
 
 /** What happened to an action before the decision at hand. */
 export interface Trail {
@@ -96,8 +96,10 @@ export async function finish(
       redirection?.release();
       return abandoned(ports, passage, answer);
     }
-    const asked = trail.decided === 'STEP_UP' || trail.decided === 'DEFER';
-    startRunning(ports, passage, recorded.value.id, asked, redirection);
+    const answered = trail.extra.approval !== undefined;
+    const settled = answered ? decision.missing.map(({ path }) => path) : [];
+    const asked = answered || isGranted(ports, session, action, decision);
+    startRunning(ports, passage, recorded.value.id, asked, settled, redirection);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     noteReads(ports, session, action, action.id);
   }
@@ -121,12 +123,21 @@ function abandoned(ports: MediationPorts, passage: Passage, answer: Answer): Ans
   return denial(passage.action.id, 'the surface went away', answer.receipt, answer.decided);
 }
 
-/** Opens the mandate of an action that was let through; `asked`: a person or a missing fact settled it. */
+/** Whether nobody was asked because a person had answered for the session: then it was asked about all the same. */
+function isGranted(ports: MediationPorts, session: Session, action: Action, decision: Decision): boolean {
+  const policy = ports.policy();
+  if (session.grants.length === 0 || decision.result !== 'ALLOW' || policy === null) return false;
+  const facts = { ...factsNow(ports, session, action), grants: [] };
+  return ports.evaluate(policy.compiled, facts).result === 'STEP_UP';
+}
+
+/** Opens the mandate of an action that was let through; `asked`: a person answered for it. */
 function startRunning(
   ports: MediationPorts,
   passage: Passage,
   receipt: string,
   asked: boolean,
+  settled: readonly string[],
   redirection: Redirection | null,
 ): void {
   const { session, action } = passage;
@@ -136,6 +147,7 @@ function startRunning(
     effects: new Map(),
     footprint: footprintOf(action, asked),
     asked,
+    settled,
     redirection,
   });
   if (session.running.size > MAX_RUNNING) {

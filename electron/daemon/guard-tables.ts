@@ -1,5 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { PolicySet, Rule } from '../core/policy/rule.ts';
+import { isAboutCarried, readsContext } from '../core/policy/rule-reading.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
 import { lateFolderPatterns, latePatterns } from '../core/semantic/late-files.ts';
 import type { PathEntry } from '../core/semantic/path-index.ts';
@@ -101,9 +102,6 @@ const PROBES: readonly (readonly [string, readonly FileOperation[]])[] = [
   ['c', ['mkdir', 'symlink']],
   ['m', ['mode', 'owner']],
 ];
-const CONTEXT =
-  /\b(?:history|data|request|alignment|environment|destination|identity|now)\b|\bsession\.(?:action_count|age_ms|velocity)\b/;
-
 /**
  * Compiles what the kernel guard may decide by itself (docs/guard-protocol.md, `tables`): pure. Whatever policy might not simply allow stays a
  * question; where two rows match, the first wins.
@@ -144,7 +142,7 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
   // It is the program's alone: what stands for the session stands for every program in it.
   if (effects.some(({ tags }) => tags.includes('own-use'))) return false;
   return !policy.rules.some((rule) => {
-    const { match, when } = rule;
+    const { match } = rule;
     if (rule.class === 'allow' || match.programs !== undefined || !speaksToGuard(rule)) return false;
     const fitting = effects.some(
       ({ kind, object }) =>
@@ -152,7 +150,7 @@ export function standsForSession(policy: PolicySet, action: Action): boolean {
         (match.labels?.some((label) => object.labels.includes(label)) ?? true),
     );
     if (!fitting) return false;
-    if (match.tags === undefined) return when !== null && CONTEXT.test(when);
+    if (match.tags === undefined) return readsContext(rule);
     return match.tags.some((tag) => HOW.has(tag));
   });
 }
@@ -209,18 +207,11 @@ function isAboutAnyStart(rule: Rule): boolean {
   );
 }
 
-const ONLY_CARRIED =
-  /^\s*has\((?:data\.(?:flow_level|flow_matches|flows|payload|placeholder)|destination\.\w+)\)\s*&&/;
-
-/** True for a rule about what leaves and nothing else: a change of a file carries nothing anywhere. */
-export function isAboutCarried({ when }: Pick<Rule, 'when'>): boolean {
-  return when !== null && ONLY_CARRIED.test(when) && !when.includes('||');
-}
-
-function speaksToGuard({ match, when }: Rule): boolean {
+function speaksToGuard(rule: Rule): boolean {
+  const { match } = rule;
   const mine = ['file', 'network'];
   return (
-    !isAboutCarried({ when }) &&
+    !isAboutCarried(rule) &&
     (match.surfaces?.includes('guard') ?? true) &&
     (match.tools?.some((tool) => mine.includes(tool)) ?? true)
   );
@@ -293,9 +284,7 @@ function askedNames(
   );
   const named = new Set(restricting.flatMap(({ match }) => [...(match.labels ?? []), ...(match.tags ?? [])]));
   const contextual = new Set(
-    restricting.flatMap(({ match, when }) =>
-      when !== null && CONTEXT.test(when) ? (match.labels ?? []) : [],
-    ),
+    restricting.flatMap((rule) => (readsContext(rule) ? (rule.match.labels ?? []) : [])),
   );
   const rows = new Map<string, FileRow>();
   const ask = (entry: PathEntry, name: string, pattern: string) => {
@@ -327,8 +316,7 @@ function genericOperations(terms: TableTerms, places: readonly string[]): string
       (rule.match.labels === undefined || rule.match.labels.includes('workspace')) &&
       rule.match.tags === undefined &&
       speaksToGuard(rule) &&
-      rule.when !== null &&
-      CONTEXT.test(rule.when) &&
+      readsContext(rule) &&
       (rule.match.effects?.some((kind) => ['write', 'delete', 'move', 'permission'].includes(kind)) ?? true),
   );
   return PROBES.filter(

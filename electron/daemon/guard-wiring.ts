@@ -1,10 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
+import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
+import { readScriptText } from '../edge/program-path.ts';
+import { NONCE_BYTES } from '../wire/guard-frame.ts';
 import type { GuardTables } from '../wire/guard-message.ts';
+import { createGate, GUARD_GATE_LIMITS } from './gate.ts';
 import { judgeGiven, type LatePort } from './guard-ask.ts';
-import { tablesOf } from './guard-world.ts';
+import type { GuardDoorPorts } from './guard-door.ts';
+import { programFor, signalName, tablesOf } from './guard-world.ts';
 import { createLateWrites } from './late-writes.ts';
 import type { MediationPorts } from './mediation.ts';
+import type { RunningProxy } from './proxy-wiring.ts';
 import { identityPart } from './record.ts';
 import type { Session } from './session-store.ts';
 import { record } from './stages.ts';
@@ -95,5 +102,44 @@ export function tableMaker(
     }
     const sockets = tables.sockets.map((path) => path.replace(PLACEHOLDER, directory));
     return { ...tables, sockets };
+  };
+}
+
+/** How long a guard may take to say who it is, and over one frame: whoever takes longer does not mean it to end. */
+const GUARD_WAIT_MS = 5_000;
+
+export interface GuardDoorWiring
+  extends GuardWiring,
+    Pick<GuardDoorPorts, 'sessions' | 'refusals' | 'guards' | 'tablesFor'> {
+  /** Where sessions keep what is theirs. */
+  readonly sessionsDirectory: string;
+  readonly proxy: Pick<RunningProxy, 'wayFor' | 'isDatabase'>;
+}
+
+/** What the kernel guard's door needs, joined from the kernel's view of processes, the proxy and the watch over late files. */
+export function guardDoorPorts(wiring: GuardDoorWiring): GuardDoorPorts {
+  const { mediation, sessions, refusals, guards, tablesFor, proxy } = wiring;
+  return {
+    mediation,
+    sessions,
+    refusals,
+    guards,
+    tablesFor,
+    gate: createGate(GUARD_GATE_LIMITS),
+    nonce: () => Uint8Array.from(randomBytes(NONCE_BYTES)),
+    processes: {
+      startTicks: (pid) => readProcess(pid)?.startTicks ?? null,
+      environmentNames,
+      isSealed,
+    },
+    ownPrograms: (session) => `${wiring.sessionsDirectory}/${session.id}`,
+    late: lateWritesFor(wiring),
+    readScript: (operand, cwd) => (operand === null ? null : readScriptText(operand, cwd)),
+    programFor,
+    signalName,
+    wayFor: proxy.wayFor,
+    isDatabase: proxy.isDatabase,
+    helloMs: GUARD_WAIT_MS,
+    frameMs: GUARD_WAIT_MS,
   };
 }

@@ -6,7 +6,8 @@ import { runInNewContext } from 'node:vm';
 import { canSeeProcesses, isMarked } from '../edge/process-tree.ts';
 import { placesFrom } from '../wire/places.ts';
 import { VERSION } from '../wire/version.ts';
-import { type RunningDaemon, startDaemon } from './composition.ts';
+import { startDaemon } from './composition.ts';
+import type { RunningDaemon } from './daemon-options.ts';
 
 /** How long questions wait, when the person set it: between one second and one day, anything else is ignored and said. */
 function durationFrom(

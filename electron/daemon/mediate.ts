@@ -14,7 +14,7 @@ export interface Submission {
   readonly session: Session;
   readonly envelope: Envelope;
   /** The running action that this was met under, when the surface knows: what it covers is an effect of it. */
-  readonly scope?: ActionId | null;
+  readonly scope?: ActionId | null | ((action: Action) => ActionId | null);
   readonly notify: (notice: WaitingNotice) => void;
   readonly cancelled: () => boolean;
   readonly onCancel: (callback: () => void) => void;
@@ -70,7 +70,9 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   // a second interception of what was just decided is an effect of it
   const mandated = takeMandate(ports, session, action, envelope);
   if (mandated !== null) return mandated;
-  const effect = effectWithin(ports, policy, session, submission.scope ?? null, action);
+  const { scope = null } = submission;
+  const within = typeof scope === 'function' ? scope(action) : scope;
+  const effect = effectWithin(ports, policy, session, within, action);
   if (effect !== null) return effect;
 
   // What the session is reading just now belongs to what it is judged by.

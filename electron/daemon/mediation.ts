@@ -103,6 +103,8 @@ export interface MediationPorts {
   readonly reading?: Reading;
   /** Takes secrets out of what surfaces are told; absent: nothing is taken out. */
   readonly redactor?: Redactor;
+  /** Remembers a host that something was sent to (`destination.first_seen`); absent: nothing is remembered. */
+  readonly noteHost?: (host: string) => void;
   readonly evaluate: (policy: CompiledPolicy, facts: FactSet) => Decision;
   readonly patternFor: (action: Action, decision: Decision) => CommandPattern | null;
   readonly appendEntry: (

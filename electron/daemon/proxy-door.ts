@@ -7,10 +7,11 @@ import { mediate } from './mediate.ts';
 import type { MediationPorts, WaitingNotice } from './mediation.ts';
 import { sshAgentOf } from './mint-ssh.ts';
 import { allowText, denyText, type ProxyReply, waitText } from './proxy-answer.ts';
-import { type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
+import { hostOfQuestion, type Owed, settleOutcome, settleUnknown, takeBack } from './proxy-outcome.ts';
 import type { ReturnPort } from './proxy-ports.ts';
 import type { Routes } from './proxy-routes.ts';
 import type { RefusalRecorder } from './refusals.ts';
+import { isRemote, isSaidElsewhere } from './remote-footprint.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Session, SessionStore } from './session-store.ts';
 
@@ -131,7 +132,7 @@ export function createProxyDoor(ports: ProxyDoorPorts): ProxyDoor {
     const answered = await mediate(mediation, {
       session,
       envelope: { surface: 'http', question, ...(data === null ? {} : { data }) },
-      scope: (ask.scope as ActionId | null) ?? runningFor(session, question),
+      scope: (action) => (ask.scope as ActionId | null) ?? runningFor(session, question, action),
       notify: (notice: WaitingNotice) => {
         if (!entry.cancelled && pending.get(id) === entry)
           ports.send(waitText(id, notice, mediation.clock.now()));
@@ -271,17 +272,16 @@ type Ask = Extract<ProxyMessage, { readonly kind: 'ask' }> & {
 
 /**
  * The running action that a question of a cooperative session belongs to, where no kernel says so: the newest one that was judged to talk
- * to this host. Whether it covers the question is for `effectWithin`.
+ * to this host, or to do this. Whether it covers the question is for `effectWithin`.
  */
-function runningFor(session: Session, question: ProxyQuestion): ActionId | null {
+function runningFor(session: Session, question: ProxyQuestion, action: Action): ActionId | null {
   if (session.guard !== null) return null;
   const host = hostOfQuestion(question);
-  const fitting = [...session.running].filter(([, { footprint }]) =>
-    footprint.some(({ object }) => object.kind !== 'path' && hostOf(object.value) === host),
+  const fitting = [...session.running].filter(
+    ([, { footprint }]) =>
+      footprint.some(
+        (said) => !isRemote(said) && said.object.kind !== 'path' && hostOf(said.object.value) === host,
+      ) || isSaidElsewhere(footprint, action),
   );
   return fitting.at(-1)?.[0] ?? null;
-}
-
-function hostOfQuestion(question: ProxyQuestion): string {
-  return question.kind === 'request' ? question.request.target.host : question.host;
 }

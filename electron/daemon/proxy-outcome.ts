@@ -21,6 +21,7 @@ export interface Owed {
 
 /** Takes what became of something that was let out: its own outcome receipt, or a count in the outcome that it is part of (AARM R5.g). */
 export async function settleOutcome(ports: MediationPorts, owed: Owed, outcome: ProxyOutcome): Promise<void> {
+  if (outcome.sent > 0 || outcome.status !== null) ports.noteHost?.(hostOfQuestion(owed.question));
   const running = runningOf(owed);
   if (running === undefined) return;
   for (const minted of outcome.used) countEffect(running.effects, ports.hasher, 'credential', minted);
@@ -38,13 +39,19 @@ export async function settleOutcome(ports: MediationPorts, owed: Owed, outcome: 
     result: outcome.result,
     exitCode: null,
     signal: null,
-    error: outcome.error ?? (outcome.result === 'succeeded' ? null : outcome.status),
+    status: outcome.status,
+    error: outcome.error,
     outputHash: outcome.digest as Digest | null,
     bytes: outcome.received,
     startedAt: Math.round(outcome.startedAt),
     endedAt: Math.round(outcome.endedAt),
     effects: [],
   });
+}
+
+/** Where a question would send something. */
+export function hostOfQuestion(question: ProxyQuestion): string {
+  return question.kind === 'request' ? question.request.target.host : question.host;
 }
 
 /** Records that the end of something that was let out will not be told. */

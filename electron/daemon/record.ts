@@ -216,6 +216,7 @@ export function outcomePart(outcome: Outcome): JsonObject {
     result: outcome.result,
     exit_code: outcome.exitCode,
     signal: outcome.signal,
+    ...(outcome.status === undefined || outcome.status === null ? {} : { status: outcome.status }),
     error: outcome.error,
     output_hash: outcome.outputHash,
     bytes: outcome.bytes,

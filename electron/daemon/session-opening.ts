@@ -82,6 +82,7 @@ export async function openSession(
     effects: new Map(),
     endings: new Set(),
     ...(request.guard?.preview === true ? { attempts: new Set<string>() } : {}),
+    notes: request.notes ?? [],
     farewells: new Set(),
   };
   accumulate(ports, session, 'session', {

@@ -47,6 +47,8 @@ export interface Session {
   readonly endings: Set<(why: string) => void>;
   /** Of a preview: what its process tree tried outside of it and did not get, in words; bounded. */
   readonly attempts?: Set<string>;
+  /** What `status` says of it. */
+  readonly notes?: readonly string[];
   /** What must be settled before the session is over; run once, while its identity still holds. */
   readonly farewells: Set<() => Promise<void>>;
 }
@@ -59,8 +61,10 @@ export interface RunningAction {
   readonly effects: EffectTallies;
   /** What it said it would do, when it was judged: doing that is not judged again. */
   readonly footprint: readonly Effect[];
-  /** A person, or a fact that was missing, settled it. */
+  /** A person answered for it, now or for the session. */
   readonly asked: boolean;
+  /** Facts that nobody knew, and that a person answered without (R4.d1). */
+  readonly settled: readonly string[];
   /** What was made for a change that is carried out elsewhere; taken back when it was not carried out. */
   readonly redirection: Redirection | null;
 }

@@ -59,6 +59,8 @@ export function factsNow(ports: MediationPorts, session: Session, action: Action
         (a, b) => (a === null ? b : higherLevel(a, b)),
         null,
       ),
+      // Only a request can hold one, and then it says so.
+      ...(carried === undefined ? {} : { placeholder: null }),
       ...carried?.data,
       ...action.data,
     },

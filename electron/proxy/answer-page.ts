@@ -24,10 +24,19 @@ export function denialText(answer: ProxyAnswer): PageText {
   return {
     status: 403,
     title: 'Denied by Countersign',
-    message: answer.message,
+    message: plainly(answer.message),
     rule: answer.rule,
     receipt: answer.receipt,
   };
+}
+
+/** The words of every surface without the name in front, which the page's title says already. */
+function plainly(message: string): string {
+  return message
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.replace(/^countersign: (?:denied: )?/, ''))
+    .join('\n');
 }
 
 /** One line of printable ASCII, for a reason phrase: pip and others show nothing else. */
@@ -69,7 +78,7 @@ export function makePage(text: PageText, requestHeaders: readonly Header[], meth
   const body = Buffer.from(
     json
       ? `${JSON.stringify({ error: why, message: why, status: text.status, rule: text.rule, receipt: text.receipt })}\n`
-      : `${why}\n${text.rule === null ? '' : `rule: ${text.rule}\n`}${text.receipt === null ? '' : `receipt: ${text.receipt}\n`}`,
+      : `${why}\n${text.rule === null || why.includes(text.rule) ? '' : `rule: ${text.rule}\n`}${text.receipt === null ? '' : `more for the person: countersign receipts show ${text.receipt}\n`}`,
   );
   const headers: Header[] = [
     ['content-type', json ? 'application/json' : 'text/plain; charset=utf-8'],

@@ -166,7 +166,10 @@ export async function decodeBody(
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       return code === 'ERR_BUFFER_TOO_LARGE'
-        ? err({ code: 'bomb', reason: `the body is more than ${maxBytes} bytes once it is unpacked` })
+        ? err({
+            code: 'bomb',
+            reason: `the body is more than ${maxBytes} bytes once it is unpacked, too many to be looked at; send it in parts`,
+          })
         : err({ code: 'bad-encoding', reason: `the body is not the \`${coding}\` that it claims to be` });
     }
     if (now.length > RATIO_FREE_BYTES && now.length > before * MAX_RATIO)

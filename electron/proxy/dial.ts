@@ -149,7 +149,7 @@ function tlsFault(host: string, error: NodeJS.ErrnoException): DialFault {
   return CERTIFICATE.test(code) && !code.startsWith('ERR_SSL')
     ? {
         code: 'bad-certificate',
-        message: `the certificate of \`${host}\` is not good (${CERTIFICATE_WORDS[code] ?? code}); nothing was sent`,
+        message: `the certificate of \`${host}\` is not good (${CERTIFICATE_WORDS[code] ?? code}), so somebody else may have answered; nothing was sent. Where this is the right server, the person adds its authority to COUNTERSIGN_EXTRA_ROOTS and starts the daemon again`,
       }
     : { code: 'tls', message: `TLS with \`${host}\` failed (${code}); nothing was sent` };
 }

@@ -38,7 +38,14 @@ async function forwardWithin(workings: Workings, exchange: Exchange, share: Shar
   const held =
     reader === null ? NOTHING : await holdBody(reader, talks, settings.holdBytes, SLOW_MS, share.take);
   if (held.state === 'gone' || exchange.gone.aborted) return exchange.cut();
-  if (held.state === 'slow') return refuse(workings, exchange, 408, 'slow-body', 'the body came too slowly');
+  if (held.state === 'slow')
+    return refuse(
+      workings,
+      exchange,
+      408,
+      'slow-body',
+      'the body did not arrive in time, so it could not be looked at; send it again',
+    );
   if (held.state === 'full') return refuse(workings, exchange, 503, 'too-much-held', CROWDED);
   const understood = await understand(workings, exchange, held);
   if (!understood.ok) {

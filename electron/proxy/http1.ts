@@ -104,10 +104,18 @@ export function makeHttp1(workings: Workings, hooks: Http1Hooks): Server {
 function parserFault(error: NodeJS.ErrnoException): HeadFault | null {
   const code = error.code ?? '';
   if (code === 'HPE_HEADER_OVERFLOW')
-    return { code: 'head-too-large', reason: `the head is larger than ${MAX_HEAD_BYTES} bytes` };
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'bad-head', reason: 'the head came too slowly' };
+    return {
+      code: 'head-too-large',
+      reason: `the head of the request is larger than ${MAX_HEAD_BYTES} bytes; send fewer or shorter headers`,
+    };
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return { code: 'bad-head', reason: 'the head of the request did not arrive in time; send it again' };
   if (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE')
-    return { code: 'bad-head', reason: 'the request is not HTTP as it must be written' };
+    return {
+      code: 'bad-head',
+      reason:
+        'the request is not written as HTTP has to be, so nobody could say what it does; nothing was sent',
+    };
   return null;
 }
 

@@ -152,8 +152,11 @@ function explicitRoute(workings: Workings, socket: Duplex, request: IncomingMess
   if (coded === undefined) {
     workings.channel.refused(null, 'no-token', 'a request to the proxy without a token', null);
     // Some clients send their credentials only once they were asked for them.
-    socket.end(
-      'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="countersign"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n',
+    answerPlainly(
+      socket,
+      '407 Proxy Authentication Required',
+      ['proxy-authenticate: Basic realm="countersign"'],
+      'Refused by Countersign: this proxy serves sessions only, and the request does not say which; use the proxy address that the session has in HTTPS_PROXY',
     );
     return null;
   }
@@ -163,13 +166,36 @@ function explicitRoute(workings: Workings, socket: Duplex, request: IncomingMess
     decodeURIComponentSafely(text.slice(0, colon)),
     text.slice(colon + 1),
   );
-  if (route === null)
-    turnAway(workings, socket, 'unknown-token', 'a request with a token that is not known or too old');
-  else if (!workings.routes.hold(route.session, socket)) {
+  if (route === null) {
+    workings.channel.refused(
+      null,
+      'unknown-token',
+      'a request with a token that is not known or too old',
+      null,
+    );
+    answerPlainly(
+      socket,
+      '403 Forbidden',
+      [],
+      'Refused by Countersign: the session that this proxy address belongs to is over; start the program again with `countersign run`',
+    );
+  } else if (!workings.routes.hold(route.session, socket)) {
     crowded(workings, socket, route.session);
     return null;
   }
   return route;
+}
+
+/** Answers with one line of text, and ends the connection. */
+function answerPlainly(socket: Duplex, status: string, headers: readonly string[], message: string): void {
+  const body = `${message}\n`;
+  const head = [
+    `HTTP/1.1 ${status}`,
+    ...headers,
+    'content-type: text/plain',
+    `content-length: ${body.length}`,
+  ];
+  socket.end(`${[...head, 'x-countersign: failed', 'connection: close'].join('\r\n')}\r\n\r\n${body}`);
 }
 
 function decodeURIComponentSafely(text: string): string {
@@ -205,7 +231,9 @@ async function serveConnect(
   const port = Number(target?.[2]);
   if (target === null || port < 1 || port > 65_535) {
     workings.channel.refused(route.session, 'bad-target', 'CONNECT to what is no host and port', null);
-    return void socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    const message =
+      'Refused by Countersign: CONNECT needs a host name or address and a port, as in `example.org:443`';
+    return answerPlainly(socket, '400 Bad Request', [], message);
   }
   const host = (target[1] ?? '').replace(/^\[|\]$/g, '');
   socket.write('HTTP/1.1 200 Connection established\r\n\r\n');

@@ -40,7 +40,10 @@ export function approvalLines(
     `${style.bold(`[${view.handle}] ${kind}`)}  ${view.risk} risk, ${left} s until it is denied`,
     '',
     ...quoted(view, style, extent),
-    `  in ${visibleLine(view.action.cwd ?? 'an unknown directory')}`,
+    // A request comes from no directory.
+    ...(view.action.surface === 'http' && view.action.cwd === null
+      ? []
+      : [`  in ${visibleLine(view.action.cwd ?? 'an unknown directory')}`]),
     '',
     `${style.bold('Why')}      ${visibleLine(view.policy.reason)}`,
   ];

@@ -95,6 +95,8 @@ export const controlRequestSchema = z.discriminatedUnion('type', [
      */
     secrets: z.array(handedSecretSchema).max(256).optional(),
     secret_settings: z.record(z.string().max(128), short).optional(),
+    /** What the launcher has to say of this session; `status` shows it. */
+    notes: z.array(z.string().max(1000)).max(16).optional(),
   }),
   /** What a preview would do, and what became of it: a receipt each (R5). The reply says what it tried outside and did not get. */
   z.strictObject({
@@ -233,6 +235,8 @@ export const sessionViewSchema = z.strictObject({
   workspace: z.string().nullable(),
   actions: z.number(),
   waiting: z.number(),
+  /** What is worth knowing of it: a weaker guard, variables that look like secrets, how many were replaced. */
+  notes: z.array(z.string()),
 });
 
 export const sessionOpenedSchema = z.strictObject({

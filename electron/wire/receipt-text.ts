@@ -112,7 +112,10 @@ function actionLines(action: JsonObject, style: TextStyle): readonly string[] {
         'seen by',
         `${jsonLine(action.surface)}, tool ${jsonLine(action.tool)}, ${jsonLine(action.operation)}`,
       ),
-      row('in', shownText(action, 'cwd') ?? 'an unknown directory'),
+      // A request comes from no directory.
+      action.surface === 'http' && textAt(action, 'cwd') === null
+        ? null
+        : row('in', shownText(action, 'cwd') ?? 'an unknown directory'),
       ...parameters.map(([name, value]) => row(visibleLine(name), jsonLine(value))),
       row('digest', shownText(action, 'digest')),
       row('made from', shownText(action, 'modified_from')),
@@ -272,6 +275,7 @@ function outcomeLines(outcome: JsonObject, from: Receipt, { style, clock }: Scre
     'Outcome',
     [
       row('result', `${jsonLine(outcome.result)} (${visibleLine(outcomeText(outcome))})`),
+      row('status', shownText(outcome, 'status')),
       row('error', shownText(outcome, 'error')),
       row('output', shownText(outcome, 'output_hash')),
       row('bytes', typeof outcome.bytes === 'number' ? String(outcome.bytes) : null),

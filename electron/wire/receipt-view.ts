@@ -88,6 +88,8 @@ export function outcomeText(outcome: JsonObject): string {
   if (result === 'not_executed') return 'not run';
   if (signal !== null) return signal;
   if (typeof code === 'number') return `exit ${code}`;
+  const status = textAt(outcome, 'status');
+  if (status !== null) return status;
   return result ?? 'unknown';
 }
 

@@ -277,7 +277,7 @@ async function inbox(connection: ControlConnection): Promise<number> {
       `\n\u0007${approvalLines(next, Date.now(), ANSI_STYLE, { whole: false, columns: terminalColumns() }).join('\n')}\n\n`,
     );
     process.stdout.write(
-      `[d] deny  [a] allow once${session}${next.preview ? '  [p] preview' : ''}  [e] edit  [n] deny with a note  [q] quit${more}\n`,
+      `[d] deny  [a] allow once${session}${next.preview ? '  [p] preview' : ''}${isEditable(next) ? '  [e] edit' : ''}  [n] deny with a note  [q] quit${more}\n`,
     );
   };
   connection.onApproval((view) => {
@@ -334,7 +334,7 @@ async function inbox(connection: ControlConnection): Promise<number> {
           shownAt,
         );
       else if (key === 'p' && view.preview) await showPreview(view);
-      else if (key === 'e') {
+      else if (key === 'e' && isEditable(view)) {
         const commandLine = await ask('run instead: ');
         if (commandLine.trim() !== '')
           await send(connection, view, { answer: 'edit', ...once, commandLine }, shownAt);
@@ -357,4 +357,9 @@ async function inbox(connection: ControlConnection): Promise<number> {
   process.stdin.setRawMode(false);
   process.stdin.pause();
   return code;
+}
+
+/** Only a command can be run in other words: an edit of anything else would deny it. */
+function isEditable(view: ApprovalView): boolean {
+  return view.action.commands.length > 0;
 }

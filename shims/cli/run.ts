@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, delimiter, isAbsolute, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { loadCredentialTable } from '../../electron/edge/credential-table.ts';
 import { sessionOpenedSchema } from '../../electron/wire/control.ts';
@@ -13,12 +11,12 @@ import { openSurface, type SurfaceHost } from '../shell/surface-host.ts';
 import { agentEnvironment } from './agent-environment.ts';
 import { mintAgentKey } from './agent-key.ts';
 import { type AgentEnd, type AgentProcess, runOnTerminal, runPlain } from './agent-process.ts';
+import { findOnPath, hashOf } from './agent-program.ts';
 import { type ControlConnection, callFor } from './control-client.ts';
 import { reachDaemon } from './daemon-process.ts';
 import { EXIT } from './exit-codes.ts';
 import {
   configuredHosts,
-  type GuardChoice,
   type GuardPlan,
   layoutWorld,
   makeTemp,
@@ -29,11 +27,13 @@ import {
   writeGuardConfig,
 } from './guard-launch.ts';
 import { layoutOf, stateOfAgent } from './guard-layout.ts';
-import { findSecrets, placeholderEnvironment, unknownSecretsNotice } from './handed-secrets.ts';
+import { findSecrets, placeholderEnvironment } from './handed-secrets.ts';
 import { findInstallation } from './installation.ts';
 import { makePreviewFolder, removePreviewFolder } from './preview-folder.ts';
-import { type PreviewChoice, settlePreview } from './preview-settle.ts';
+import { settlePreview } from './preview-settle.ts';
+import { type RunRequest, readArguments } from './run-request.ts';
 import { makeSessionDir } from './session-dir.ts';
+import { CLASSIFIED_NAMES, openingLines, sessionNotes } from './session-notes.ts';
 import { createSubmitClient } from './submit-client.ts';
 import { writeTrust } from './trust-environment.ts';
 
@@ -58,16 +58,6 @@ export const HELP = `countersign run — start an agent under the firewall
 
 Ends as the agent ended: same exit code, same signal. Before it started: 1 refused, 2 wrong use, 3 no daemon,
 126 cannot be run, 127 no such program. A denied command ends with 126 inside the session.`;
-
-interface RunRequest {
-  readonly intent: string | null;
-  readonly workspace: string;
-  readonly guard: GuardChoice;
-  readonly verbose: boolean;
-  /** null: no preview. */
-  readonly preview: { readonly choice: PreviewChoice; readonly json: boolean } | null;
-  readonly command: readonly string[];
-}
 
 const DRAIN_MS = 2000;
 
@@ -177,6 +167,7 @@ async function runSession(
     return table;
   }
   const handed = findSecrets(process.env, home, table.value);
+  const notes = sessionNotes(plan, handed);
   const opened = await callFor(
     control,
     {
@@ -205,6 +196,7 @@ async function runSession(
             },
       secrets: [...handed.secrets, ...handed.exposed],
       secret_settings: { ...handed.settings },
+      notes: [...notes],
     },
     sessionOpenedSchema,
   );
@@ -253,8 +245,9 @@ async function runSession(
     return closing(surface);
   }
   const placeholders = placeholderEnvironment(dir.value.path, handed, session.environment);
-  const exposed = unknownSecretsNotice(handed.unknown);
-  announce(session, plan, exposed, onTerminal || request.verbose, say);
+  // Without a terminal standard error may be somebody's log: `countersign status` says it all.
+  if (onTerminal || request.verbose)
+    for (const line of openingLines({ ...session, notes, verbose: request.verbose })) say(visibleLine(line));
   const command =
     plan.mode === null || before === null || installation.guard === null
       ? request.command
@@ -335,49 +328,6 @@ async function runSession(
   }
 }
 
-/** Names of files in a workspace whose content is classified: that they were read is told. */
-const CLASSIFIED_NAMES: readonly string[] = [
-  '.env',
-  '.env.*',
-  '*.env',
-  '*.pem',
-  '*.key',
-  '*.p12',
-  '*.pfx',
-  '*.jks',
-  '*.keystore',
-  '*.kdbx',
-  'id_rsa*',
-  'id_ed25519*',
-  'id_ecdsa*',
-  'credentials*',
-  'secrets.*',
-  '.npmrc',
-  '.pypirc',
-  '.netrc',
-  '*.tfvars',
-  '*.tfstate',
-  'kubeconfig*',
-  'service-account*.json',
-];
-
-function announce(
-  session: { readonly session: string; readonly assurance: string; readonly warnings: readonly string[] },
-  plan: GuardPlan,
-  exposed: string | null,
-  wanted: boolean,
-  say: (line: string) => void,
-): void {
-  // Without a terminal standard error may be somebody's log: `countersign status` says it all.
-  if (!wanted) return;
-  for (const warning of session.warnings) say(visibleLine(warning));
-  if (plan.notice !== null) say(visibleLine(plan.notice));
-  if (exposed !== null) say(visibleLine(exposed));
-  say(
-    `session ${session.session}, assurance ${session.assurance}; receipts: countersign receipts list --session ${session.session}`,
-  );
-}
-
 async function askIntent(): Promise<string | null> {
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -387,84 +337,6 @@ async function askIntent(): Promise<string | null> {
     return null;
   } finally {
     asking.close();
-  }
-}
-
-function readArguments(argv: readonly string[]): Result<RunRequest, string> {
-  let intent: string | null = null;
-  let workspace = process.cwd();
-  let guard: GuardChoice = 'auto';
-  let verbose = false;
-  let preview = false;
-  let json = false;
-  let choice: PreviewChoice = 'ask';
-  let at = 0;
-  for (; at < argv.length; at += 1) {
-    const word = argv[at] ?? '';
-    if (word === '--') {
-      at += 1;
-      break;
-    }
-    if (!word.startsWith('-')) break;
-    const [name = word, inline] = word.startsWith('--') ? splitOption(word) : [word, undefined];
-    if (name === '--help' || name === '-h') return err('help');
-    if (name === '--verbose') verbose = true;
-    else if (name === '--preview') preview = true;
-    else if (name === '--json') json = true;
-    else if (name === '--commit' || name === '--discard') {
-      if (choice !== 'ask') return err('`--commit` and `--discard` answer the same question');
-      choice = name === '--commit' ? 'commit' : 'discard';
-    } else if (name === '--intent' || name === '--workspace' || name === '--guard') {
-      const value = inline ?? argv[at + 1];
-      if (value === undefined) return err(`\`${name}\` needs a value`);
-      if (inline === undefined) at += 1;
-      if (name === '--intent') intent = value;
-      else if (name === '--workspace') workspace = resolve(value);
-      else if (isGuardChoice(value)) guard = value;
-      else return err(`\`--guard\` is auto, full, nested, landlock or off, not \`${visibleLine(value)}\``);
-    } else return err(`unknown option \`${visibleLine(word)}\``);
-  }
-  const command = argv.slice(at);
-  if (command.length === 0 || command[0] === '') return err('nothing to run');
-  if (guard !== 'off' && workspace === '/') return err('the workspace cannot be the whole file system');
-  if (!preview && (json || choice !== 'ask'))
-    return err('`--json`, `--commit` and `--discard` belong to `--preview`');
-  return ok({ intent, workspace, guard, verbose, preview: preview ? { choice, json } : null, command });
-}
-
-function isGuardChoice(text: string): text is GuardChoice {
-  return ['auto', 'off', 'full', 'nested', 'landlock'].includes(text);
-}
-
-function splitOption(word: string): [string, string | undefined] {
-  const equals = word.indexOf('=');
-  return equals < 0 ? [word, undefined] : [word.slice(0, equals), word.slice(equals + 1)];
-}
-
-function findOnPath(name: string): string | null {
-  const candidates = name.includes('/')
-    ? [isAbsolute(name) ? name : resolve(name)]
-    : (process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin')
-        .split(delimiter)
-        .map((d) => join(d || '.', name));
-  for (const candidate of candidates) {
-    try {
-      if (name !== '' && statSync(candidate).isFile()) return realpathSync(candidate);
-    } catch {
-      // Not there: the next directory.
-    }
-  }
-  return null;
-}
-
-/** SHA-256 of the program's file; null when it cannot be read. */
-async function hashOf(path: string): Promise<string | null> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(createReadStream(path), hash);
-    return hash.digest('hex');
-  } catch {
-    return null;
   }
 }
 

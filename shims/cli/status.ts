@@ -60,12 +60,12 @@ function statusLines(s: DaemonStatus, now: number): readonly string[] {
     `waiting for you: ${s.waiting}${s.waiting > 0 ? ' (countersign approve)' : ''}`,
     ...(s.queue.refused > 0 ? [`refused because too many came at once: ${s.queue.refused}`] : []),
     s.sessions.length === 0 ? 'sessions: none' : 'sessions:',
-    ...s.sessions.map(
-      (session) =>
-        `  ${session.id}  ${visibleLine(session.product)}  ${session.assurance}  ${session.actions} actions  ${duration(
-          now - session.started_at,
-        )}${session.request === null ? '' : `  "${clip(visibleLine(session.request), 60)}"`}`,
-    ),
+    ...s.sessions.flatMap((session) => [
+      `  ${session.id}  ${visibleLine(session.product)}  ${session.assurance}  ${session.actions} actions  ${duration(
+        now - session.started_at,
+      )}${session.request === null ? '' : `  "${clip(visibleLine(session.request), 60)}"`}`,
+      ...session.notes.map((note) => `    · ${visibleLine(note)}`),
+    ]),
   ];
 }
 

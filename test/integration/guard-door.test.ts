@@ -34,6 +34,14 @@ rules:
     subject: effect
     match: {effects: [write], labels: [ci]}
     when: effect.known && has_any(effect.labels, ["workspace"])
+  - id: own.connection
+    title: Connects where nobody should
+    why: the test says so
+    class: step_up
+    risk: low
+    subject: action
+    match: {tools: [network], operations: [connect]}
+    when: action.parameters.host == "named.example"
 `,
   );
   daemon = await place.startDaemon({ COUNTERSIGN_APPROVAL_MS: '6000' });
@@ -101,7 +109,8 @@ test('tables come at once and hold what the session was opened with', async () =
   const session = await guarded('tables');
   const tables = session.tables();
   assert.ok(tables.programs.includes('git') && tables.programs.includes('python3'));
-  assert.deepEqual(tables.hosts, [], 'no connection passes without a way through the proxy');
+  // A connection that the guard let pass by itself would go round the proxy.
+  assert.deepEqual(tables.hosts, []);
   const deny = tables.rows.findIndex((r) => r.verdict === 'deny' && r.pattern === place.places.state);
   const allow = tables.rows.findIndex((r) => r.verdict === 'allow' && r.pattern === place.work);
   assert.ok(deny >= 0 && allow > deny);
@@ -279,7 +288,8 @@ test('a veiled file is read after a person said so, for the session, without a s
   assert.deepEqual(session.watch.heard[1], { kind: 'grant', path });
   const second = await session.ask.ask({ kind: 'read', asker: asker(null, '/usr/bin/git'), path });
   assert.equal(second.result, 'ALLOW');
-  assert.ok(second.remember);
+  // The guard asks on, and nobody is: once something that wants to steer the agent was read, a rule speaks of reading secrets.
+  assert.equal(second.remember, false);
   const settled = about(session.id, 'approval');
   assert.equal(settled.length, 1);
 });
@@ -394,8 +404,22 @@ test('connects: a metadata address is denied, another host is an action', async 
     asker: by,
     to: { kind: 'tcp', host: 'example.org', port: 443 },
   });
+  // It goes through the proxy, which asks about what it sends.
   assert.equal(host.result, 'MODIFY');
   assert.match(host.path ?? '', /^via:127\.0\.0\.1:\d+$/);
+});
+
+test('a question about connections that no request on them would be asked is asked before they open', async () => {
+  const session = await guarded('tool-named');
+  const by = asker(null, '/usr/bin/curl');
+  const connect = (host: string) =>
+    session.ask.ask({ kind: 'connect', asker: by, to: { kind: 'tcp', host, port: 443 } });
+  const asked = connect('named.example');
+  const waiting = await session.ask.message(0);
+  assert.equal(waiting.kind, 'waiting');
+  // Nobody is there: it ends as a denial, not as a way to the proxy.
+  assert.equal((await asked).result, 'DENY');
+  assert.equal((await connect('other.example')).result, 'MODIFY');
 });
 
 test('a scope that is not running makes nothing an effect', async () => {

@@ -225,7 +225,7 @@ describe('countersign run, with the real daemon', () => {
     try {
       await terminal.see(/OUTER> $/);
       terminal.type(`'${process.execPath}' '${MAIN}' run --intent x -- cat\r`);
-      await terminal.see(/receipts: .*\r\n/);
+      await terminal.see(/countersign: session .*\r\n/);
       terminal.type('hello\r');
       await terminal.see(/hello\r\nhello\r\n/);
       terminal.type('\x1a');

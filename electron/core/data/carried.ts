@@ -33,6 +33,16 @@ export interface CarriedInput {
 /** Short-lived and bound to the service that gave it: a session's own, which goes back with each request. */
 const OWN_SECRETS = new Set(['json-web-token']);
 
+/** Of what sends nothing: not applicable, which is not the same as not known. */
+const NOWHERE: JsonObject = {
+  host: null,
+  port: null,
+  category: null,
+  first_seen: false,
+  accepts: null,
+  labels: [],
+};
+
 /** The level that findings alone give a payload: a secret RESTRICTED, something about people CONFIDENTIAL. */
 export function payloadLevel({ findings }: Payload): Level {
   return findings.reduce<Level>(
@@ -109,7 +119,9 @@ export function carriedFacts(input: CarriedInput): {
     },
     destination:
       strictest === null
-        ? {}
+        ? payload === null
+          ? NOWHERE
+          : {}
         : {
             host: strictest.place.host,
             port: strictest.place.port,

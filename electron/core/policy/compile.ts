@@ -3,7 +3,9 @@ import { type CompiledConstraint, compileConstraint } from './constraint.ts';
 import { compileExpression, type Predicate } from './expression.ts';
 import { isCompositionalPath } from './fact-schema.ts';
 import { type PolicyFault, type PolicyFaultCode, policyFault } from './fault.ts';
+import { parameterNamed, parametersOf } from './parameter.ts';
 import type { PolicySet, Posture, Rule, Subject } from './rule.ts';
+import { nearest } from './suggestion.ts';
 
 /** A rule ready to be evaluated. */
 export interface CompiledRule {
@@ -101,10 +103,30 @@ function ruleFaults(rule: Rule): readonly PolicyFault[] {
   return faults;
 }
 
+/** What a rule reads of parameters that none of the tools it names ever has: it would never match, and nobody would know. */
+function parameterFaults(rule: Rule, predicate: Predicate | null): readonly PolicyFault[] {
+  const { tools } = rule.match;
+  const known = tools === undefined ? null : parametersOf(tools);
+  if (tools === undefined || known === null) return [];
+  const faults: PolicyFault[] = [];
+  const look = (name: string | null, field: readonly (string | number)[]): void => {
+    if (name === null || known.includes(name)) return;
+    const message = `${tools.map((tool) => `\`${tool}\``).join(' and ')} never has a parameter \`${name}\`; there are ${known.join(', ')}`;
+    faults.push(
+      policyFault('bad_value', message, { rule: rule.id, field, suggestion: nearest(name, known) }),
+    );
+  };
+  for (const name of new Set((predicate?.paths ?? []).map(parameterNamed))) look(name, ['when']);
+  rule.parameters.forEach(({ path }, index) => {
+    look(path.split('.')[0] ?? null, ['parameters', index, 'path']);
+  });
+  return faults;
+}
+
 /** Checks one rule and makes it ready; all of its faults at once. */
 export function compileRule(rule: Rule): Result<CompiledRule, readonly PolicyFault[]> {
   const faults = [...ruleFaults(rule)];
-  const predicate = rule.when === null ? null : compileExpression(rule.when, rule.subject);
+  const predicate = rule.when === null ? null : compileExpression(rule.when, rule.subject, rule.match.tools);
   if (predicate !== null && !predicate.ok) {
     const { message, at, suggestion } = predicate.error;
     faults.push(policyFault('expression', message, { rule: rule.id, field: ['when'], at, suggestion }));
@@ -115,6 +137,7 @@ export function compileRule(rule: Rule): Result<CompiledRule, readonly PolicyFau
     if (compiled.ok) constraints.push(compiled.value);
     else faults.push(...compiled.error);
   });
+  faults.push(...parameterFaults(rule, predicate?.ok === true ? predicate.value : null));
   if (faults.length > 0) return err(faults);
   const checked = predicate?.ok === true ? predicate.value : null;
   return ok({ rule, predicate: checked, constraints, rank: rankOf(rule, checked) });

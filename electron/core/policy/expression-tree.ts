@@ -10,11 +10,11 @@ import {
   joinAbsent,
   unknownAt,
   type Value,
-  type ValueObject,
 } from './fact-value.ts';
 import type { FactView } from './fact-view.ts';
 import { LIST_STEPS } from './list-operation.ts';
 import { FUNCTIONS, METHODS, OPERATORS, type Operation, readIndex, type Surroundings } from './operation.ts';
+import { absentParameter } from './parameter.ts';
 import { compilePattern } from './pattern.ts';
 import type { Subject } from './rule.ts';
 import { nearest } from './suggestion.ts';
@@ -25,8 +25,8 @@ export const MAX_STEPS = 100_000;
 /** What one evaluation of a predicate reads. Made per evaluation; nothing outlives it. */
 export interface Scope {
   readonly view: FactView;
-  readonly command: ValueObject | null;
-  readonly effect: ValueObject | null;
+  readonly command: Value;
+  readonly effect: Value;
   /** Where relative paths start from. */
   readonly around: Surroundings;
   /** Values of the variables of `exists`, `all` …, by slot. */
@@ -71,6 +71,8 @@ interface Variable {
 /** What the walk knows: whose rule it is, which variables are bound here, and which facts were seen so far. */
 export interface Compiling {
   readonly subject: Subject;
+  /** Tools that the rule names; empty: it is about any. */
+  readonly tools: readonly string[];
   readonly variables: readonly Variable[];
   readonly paths: Set<string>;
 }
@@ -145,15 +147,18 @@ function identifier(node: ASTNode & { op: 'id' }, to: Compiling, reading: Readin
   return read(rootReader(root), FACT_ROOTS[root], root, reading, to);
 }
 
+type WhenMissing = (scope: Scope, within: Value) => Value;
+
 /**
- * What stands for a key that is not there. A parameter that was not given is known not to be given; a counter that
- * never counted is zero; anything else has not arrived.
+ * What stands for a key that is not there. A parameter that was not given is known not to be given, where that is certain (parameter.ts);
+ * a counter that never counted is zero; anything else has not arrived.
  */
-function whenMissing(path: string | null): Value {
-  if (path === null) return fault('no such key');
-  if (path.startsWith('action.parameters')) return null;
-  if (path.startsWith('history.counts.')) return 0;
-  return unknownAt(path);
+function whenMissing(path: string | null, key: string, to: Compiling): WhenMissing {
+  const value =
+    path === null ? fault('no such key') : path.startsWith('history.counts.') ? 0 : unknownAt(path);
+  if (path === null || !path.startsWith('action.parameters')) return () => value;
+  return (scope, within) =>
+    isObject(within) ? absentParameter(path, key, within, scope.view.facts.action, to.tools) : null;
 }
 
 function member(node: ASTNode & { op: '.' }, to: Compiling, reading: Reading): Typed {
@@ -166,13 +171,13 @@ function member(node: ASTNode & { op: '.' }, to: Compiling, reading: Reading): T
   if (/^(list<|string$|bool$)/.test(of.type))
     refuse(node, `\`${of.path ?? of.type}\` has no \`${key}\`; it is of type ${of.type}`, null, at);
   const path = of.path === null ? null : `${of.path}.${key}`;
-  const missing = whenMissing(path);
+  const missing = whenMissing(path, key, to);
   const run: Run = (scope) => {
     const object = of.run(scope);
     // A field of something not applicable is not applicable.
     if (object === null || isAbsent(object)) return object;
     if (!isObject(object)) return fault(`\`${key}\` is read from something that has no fields`);
-    return Object.hasOwn(object, key) ? (object[key] ?? null) : missing;
+    return Object.hasOwn(object, key) ? (object[key] ?? null) : missing(scope, object);
   };
   return read(run, fields?.[key] ?? elementType(of.type), path, reading, to);
 }
@@ -181,14 +186,14 @@ function indexed(node: ASTNode & { op: '[]' }, to: Compiling, reading: Reading):
   const [receiver, indexNode] = node.args;
   const of = compileNode(receiver, to, 'inner');
   const index = compileNode(indexNode, to, 'outer');
-  const key = indexNode.op === 'value' && typeof indexNode.args === 'string' ? `.${indexNode.args}` : '[]';
-  const path = of.path === null ? null : `${of.path}${key}`;
-  const missing = whenMissing(path);
+  const written = indexNode.op === 'value' && typeof indexNode.args === 'string' ? indexNode.args : null;
+  const path = of.path === null ? null : `${of.path}${written === null ? '[]' : `.${written}`}`;
+  const missing = whenMissing(path, written ?? '', to);
   const run: Run = (scope) => {
     const value = of.run(scope);
     if (isAbsent(value)) return value;
     const at = index.run(scope);
-    return isAbsent(at) ? at : readIndex(value, at, missing);
+    return isAbsent(at) ? at : readIndex(value, at, missing(scope, value));
   };
   return read(run, elementType(of.type), path, reading, to);
 }

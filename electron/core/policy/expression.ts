@@ -51,9 +51,13 @@ function parseTree(source: string): Result<ASTNode, ExpressionFault> {
 
 /**
  * Parses and checks a predicate for a rule about `subject`: unknown facts, fields, functions and mismatched types are
- * refused here, so that evaluation never meets them (R3.j).
+ * refused here, so that evaluation never meets them (R3.j). `tools`: those that the rule names, empty for any.
  */
-export function compileExpression(source: string, subject: Subject): Result<Predicate, ExpressionFault> {
+export function compileExpression(
+  source: string,
+  subject: Subject,
+  tools: readonly string[] = [],
+): Result<Predicate, ExpressionFault> {
   if (source.length > EXPRESSION_LIMITS.length) {
     return err({
       message: `the predicate is longer than ${EXPRESSION_LIMITS.length} characters`,
@@ -65,7 +69,7 @@ export function compileExpression(source: string, subject: Subject): Result<Pred
   if (!tree.ok) return tree;
   const paths = new Set<string>();
   try {
-    const { run, type } = compileNode(tree.value, { subject, variables: [], paths }, 'outer');
+    const { run, type } = compileNode(tree.value, { subject, tools, variables: [], paths }, 'outer');
     const checked = CEL.check(source);
     if (!checked.valid) return err({ ...celMessage(checked.error), suggestion: null });
     if (checked.type !== 'bool' && checked.type !== 'dyn')

@@ -5,6 +5,7 @@ import type { FactSet } from '../facts.ts';
 import { unreachable } from '../result.ts';
 import type { FactRoot } from './fact-schema.ts';
 import { type Unknown, unknownAt, type Value, type ValueObject } from './fact-value.ts';
+import { readParameters } from './parameter.ts';
 
 /** Velocity counts the actions of this long (docs/policy-format.md). */
 export const VELOCITY_WINDOW_MS = 60_000;
@@ -146,7 +147,7 @@ function buildRoot(name: Exclude<FactRoot, 'command' | 'effect'>, facts: FactSet
       return {
         tool: action.tool,
         operation: action.operation,
-        parameters: action.parameters,
+        parameters: readParameters(action),
         cwd: action.cwd,
         surface: action.surface,
         parts_follow: action.partsFollow,

@@ -1,6 +1,9 @@
 import type { Action } from '../action.ts';
 import type { CommandPattern } from '../approval.ts';
+import type { Json } from '../brand.ts';
 import type { Command, Word } from '../command.ts';
+import type { FactSet } from '../facts.ts';
+import { requestCovers, requestPatternOf } from './request-grant.ts';
 
 /** Words split by what they mean: sorted flags as written, operands in order; null when any word is not known. */
 interface Shape {
@@ -81,8 +84,8 @@ export function patternFor(
  * equal unless free, every word known, and nothing brought along that the pattern cannot show.
  */
 export function grantCovers(pattern: CommandPattern, command: Command, cwd: string | null): boolean {
-  if (pattern.object !== undefined || pattern.program !== command.program || carriesMore(command))
-    return false;
+  if (pattern.object !== undefined || pattern.request !== undefined) return false;
+  if (pattern.program !== command.program || carriesMore(command)) return false;
   const shape = shapeOf(command);
   if (shape === null || shape.subcommand !== pattern.subcommand) return false;
   if (!equalLists(shape.flags, pattern.flags)) return false;
@@ -91,10 +94,20 @@ export function grantCovers(pattern: CommandPattern, command: Command, cwd: stri
 }
 
 /**
- * Generalises an approved action that is no command (R4): the same is done to the same objects, by whatever program. Null for a command, and
- * where an object is not known.
+ * Generalises an approved action that is no command (R4): the same is done to the same objects, by whatever program; a request or a statement
+ * by its meaning (request-grant.ts), `fixed` to the very one. Null for a command, and where an object is not known.
  */
-export function objectPatternFor(action: Action, rule: string | null): CommandPattern | null {
+export function objectPatternFor(
+  action: Action,
+  rule: string | null,
+  reach: 'fixed' | 'free' = 'fixed',
+): CommandPattern | null {
+  if (action.tool === 'http' || action.tool === 'database') {
+    const request = requestPatternOf(action, reach);
+    return request === null
+      ? null
+      : { program: '', subcommand: null, flags: [], operands: null, rule, request };
+  }
   const value = objectsText(action);
   if (value === null) return null;
   const { tool, operation } = action;
@@ -104,7 +117,8 @@ export function objectPatternFor(action: Action, rule: string | null): CommandPa
 
 /** Whether a session grant covers an action that is no command: the same tool, operation and objects. */
 export function objectGrantCovers(pattern: CommandPattern, action: Action): boolean {
-  const { object } = pattern;
+  const { object, request } = pattern;
+  if (request !== undefined) return requestCovers(request, action);
   if (object === undefined || object.tool !== action.tool || object.operation !== action.operation)
     return false;
   return object.value === objectsText(action);
@@ -114,4 +128,20 @@ function objectsText(action: Action): string | null {
   if (action.commands.length > 0 || action.effects.length === 0 || action.gaps.length > 0) return null;
   if (action.effects.some(({ object }) => !object.known || object.many)) return null;
   return action.effects.map(({ object }) => object.value).join(' \u2192 ');
+}
+
+/**
+ * Whether what an action carries is what the grant was given with: text of a classified source that was not in it then is a new question
+ * (T3). `ofData`: the rule that asks is itself about what is carried, so that the workspace's own text counts, too.
+ */
+export function flowsCovered(pattern: CommandPattern, facts: FactSet, ofData: boolean): boolean {
+  const { payload, flows } = facts.data;
+  if (flows === undefined) return payload === undefined || payload === null;
+  const given = pattern.flows ?? [];
+  return (Array.isArray(flows) ? (flows as readonly Json[]) : []).every((flow) => {
+    if (typeof flow !== 'object' || flow === null || !('source' in flow)) return false;
+    const { source, level } = flow as { readonly source: Json; readonly level: Json };
+    const counts = level === 'CONFIDENTIAL' || level === 'RESTRICTED' || (ofData && level !== 'PUBLIC');
+    return !counts || (typeof source === 'string' && given.includes(source));
+  });
 }

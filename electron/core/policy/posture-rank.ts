@@ -1,6 +1,6 @@
 import type { FactSet } from '../facts.ts';
 import { commandCwd } from './fact-view.ts';
-import { grantCovers, objectGrantCovers } from './grant.ts';
+import { flowsCovered, grantCovers, objectGrantCovers } from './grant.ts';
 import type { Outcome } from './outcome.ts';
 import type { Posture } from './rule.ts';
 import { missingFacts } from './static-rank.ts';
@@ -53,14 +53,16 @@ export function uncoveredLeaves(facts: FactSet, spoken: ReadonlySet<string>): re
 
 /** True when a person already allowed, for this session, what the posture would ask about. */
 export function grantedByPerson(facts: FactSet, index: number | null): boolean {
-  const command = index === null ? undefined : facts.action.commands[index];
+  const grants = (facts.grants ?? []).filter(
+    (grant) => grant.rule === null && flowsCovered(grant, facts, false),
+  );
+  if (grants.length === 0) return false;
   if (facts.action.commands.length === 0)
-    return (facts.grants ?? []).some(
-      (grant) => grant.rule === null && objectGrantCovers(grant, facts.action),
-    );
+    return grants.some((grant) => objectGrantCovers(grant, facts.action));
+  const command = index === null ? undefined : facts.action.commands[index];
   if (command === undefined) return false;
   const cwd = commandCwd(command, facts);
-  return (facts.grants ?? []).some((grant) => grant.rule === null && grantCovers(grant, command, cwd));
+  return grants.some((grant) => grantCovers(grant, command, cwd));
 }
 
 /** Rank 7: the documented default for what no rule decided; null when rules decided everything. */

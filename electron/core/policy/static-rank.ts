@@ -5,7 +5,7 @@ import { resolversFor } from './fact-schema.ts';
 import { isUnknown } from './fact-value.ts';
 import { commandCwd } from './fact-view.ts';
 import type { Finding } from './finding.ts';
-import { grantCovers, objectGrantCovers } from './grant.ts';
+import { flowsCovered, grantCovers, objectGrantCovers } from './grant.ts';
 import type { Rule } from './rule.ts';
 
 /** How restrictive each result is: DENY > DEFER > STEP_UP > MODIFY > ALLOW. */
@@ -93,22 +93,20 @@ export function statement(rule: Rule): string {
   return `${rule.title}: ${rule.why}`;
 }
 
-function grantedCommand(facts: FactSet, finding: Finding): boolean {
-  const grants = facts.grants ?? [];
+function grantedCommand(facts: FactSet, { compiled, subject }: Finding): boolean {
+  const ofData = compiled.predicate?.paths.some((path) => path.startsWith('data')) ?? false;
+  const grants = (facts.grants ?? []).filter(
+    (grant) => grant.rule === compiled.rule.id && flowsCovered(grant, facts, ofData),
+  );
   const { action } = facts;
-  if (grants.length > 0 && action.commands.length === 0)
-    return grants.some(
-      (grant) => grant.rule === finding.compiled.rule.id && objectGrantCovers(grant, action),
-    );
-  if (grants.length === 0 || finding.subject.kind === 'action') return false;
-  const index =
-    finding.subject.kind === 'command'
-      ? finding.subject.index
-      : (action.effects[finding.subject.index]?.command ?? null);
+  if (grants.length === 0) return false;
+  if (action.commands.length === 0) return grants.some((grant) => objectGrantCovers(grant, action));
+  if (subject.kind === 'action') return false;
+  const index = subject.kind === 'command' ? subject.index : (action.effects[subject.index]?.command ?? null);
   const command = index === null ? undefined : action.commands[index];
   if (command === undefined) return false;
   const cwd = commandCwd(command, facts);
-  return grants.some((grant) => grant.rule === finding.compiled.rule.id && grantCovers(grant, command, cwd));
+  return grants.some((grant) => grantCovers(grant, command, cwd));
 }
 
 function voiceOf(finding: Finding, facts: FactSet): Voice {

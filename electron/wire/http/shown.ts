@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../core/brand.ts';
-import type { Header, HttpBody, HttpTarget } from '../../core/http.ts';
+import { type Header, type HttpBody, type HttpTarget, SHOWN_HEADERS } from '../../core/http.ts';
 import { unreachable } from '../../core/result.ts';
 
 /**
@@ -14,23 +14,6 @@ const SECRET_NAME =
 /** Shapes of well-known credentials and long runs that no prose holds. DATA's detectors look properly; these only keep receipts clean. */
 const SECRET_VALUE =
   /(?:\b(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|glpat|npm|pypi|xox[abpres]|shpat|dop_v1|hf|AKIA|ASIA|AIza|ya29|whsec)[-_.]?[A-Za-z0-9_-]{14,}|\bgithub_pat_\w{20,}|\beyJ[\w-]{10,}\.[\w-]{5,}|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?=[A-Za-z0-9+/_-]*\d)(?=[A-Za-z0-9+/_-]*[A-Z])(?=[A-Za-z0-9+/_-]*[a-z])[A-Za-z0-9+/_-]{32,}={0,2})/;
-const SHOWN_HEADERS = new Set([
-  'accept',
-  'origin',
-  'referer',
-  'user-agent',
-  'x-amz-target',
-  'x-amz-acl',
-  'x-amz-copy-source',
-  'x-goog-acl',
-  'x-http-method-override',
-  'x-http-method',
-  'x-method-override',
-  'x-forwarded-host',
-  'content-encoding',
-  'if-match',
-  'range',
-]);
 const MAX_TEXT = 200;
 const MAX_KEYS = 40;
 const MAX_ITEMS = 10;

@@ -124,6 +124,25 @@ test('while something is late, that there are no flows is not known', () => {
   assert.deepEqual(factsOf(known.carried(session, action), action, [], 0, 'enforced').data.flows, []);
 });
 
+test('a host is new until something was sent there; what sends nothing has none', () => {
+  const { carried } = bench();
+  const seen = (host: string) => host === 'known.example';
+  const of = (line: string) => {
+    const action = actionOf(line, {});
+    return factsOf(carried(session, action), action, [], 0, 'enforced', seen).destination;
+  };
+  assert.equal(of('curl -d x https://new.example').first_seen, true);
+  assert.equal(of('curl -d x https://known.example').first_seen, false);
+  assert.deepEqual(of('ls'), {
+    host: null,
+    port: null,
+    category: null,
+    first_seen: false,
+    accepts: null,
+    labels: [],
+  });
+});
+
 test('the receipt’s part names sources and no text', () => {
   const { carried } = bench();
   const part = JSON.stringify(dataPart(carried(session, actionOf(LINES['a word'] ?? '', {}))));

@@ -13,7 +13,7 @@ import { evaluate } from '../../../../electron/core/policy/evaluate.ts';
 import { nodeHasher } from '../../../../electron/edge/hasher.ts';
 import { parsePolicyFile } from '../../../../electron/wire/policy-file.ts';
 import { assemblePolicySet } from '../../../../electron/wire/policy-set.ts';
-import { facts } from '../../policy/fixture.ts';
+import { facts, policyFrom } from '../../policy/fixture.ts';
 
 const packs = join(import.meta.dirname, '../../../../resources/policies');
 const files = ['base', 'exfiltration'].map((name) => {
@@ -195,4 +195,15 @@ test('rows are part of the hash of the set, and their order is not', () => {
   };
   assert.equal(hashOf(`destinations:\n${a}${b}`), hashOf(`destinations:\n${b}${a}`));
   assert.notEqual(hashOf(`destinations:\n${a}${b}`), hashOf(`destinations:\n${a}`));
+});
+
+test('a rule about new hosts is decided for what sends nothing: it does not match, and waits for nobody', () => {
+  const rules = policyFrom(
+    '  - {id: a.new, title: t, why: w, class: step_up, subject: action, when: destination.first_seen}\n',
+  );
+  const judged = (input: CarriedInput) => evaluate(rules, { ...facts(), ...carriedFacts(input) }).result;
+  const nothing: CarriedInput = { payload: null, flows: [], destinations: [], places: [], now: 1 };
+  assert.equal(judged(nothing), 'ALLOW');
+  assert.equal(judged(to('new.example', [])), 'STEP_UP');
+  assert.equal(judged({ ...to('new.example', []), places: [] }), 'DEFER');
 });

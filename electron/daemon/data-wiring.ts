@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { classifyRead } from '../core/data/classification.ts';
+import { marksOf, scanPayload } from '../core/data/scan.ts';
+import type { Effect } from '../core/effect.ts';
+import type { Clock } from '../core/ports.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import { readCommonText } from '../edge/common-text.ts';
+import { openFingerprintStore } from '../edge/fingerprint-store.ts';
+import { openHostStore } from '../edge/host-store.ts';
+import { inflate } from '../edge/inflate.ts';
+import { createReadScanner } from '../edge/read-scan.ts';
+import { scanRead } from '../edge/read-scan-text.ts';
+import { createCarried, factsOf } from './carried.ts';
+import type { ArmedPolicy, MediationPorts } from './mediation.ts';
+import { createReading } from './reading.ts';
+import type { Session } from './session-store.ts';
+import { classifyRowsFor } from './stages.ts';
+import type { Timers } from './timer.ts';
+
+export interface DataWiring {
+  /** Directory of the installation's data, below the state. */
+  readonly directory: string;
+  readonly fingerprintKey: Uint8Array;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly policy: () => ArmedPolicy | null;
+  readonly log: (line: string) => void;
+}
+
+/** What this installation remembers of what was read and where something was sent, as mediation asks for it. */
+export interface DataParts {
+  readonly ports: Required<Pick<MediationPorts, 'reading' | 'carriedBy' | 'carried' | 'noteHost'>>;
+  close(): Promise<void>;
+}
+
+/** Opens what is remembered of data (AARM R2.b, T3): fingerprints of what was read, hosts that were sent to. */
+export function openData(
+  wiring: DataWiring,
+): Result<DataParts, { readonly code: string; readonly message: string }> {
+  const { clock, timers, fingerprintKey: key, policy, directory } = wiring;
+  const common = readCommonText();
+  const opened = openFingerprintStore({ directory, key, common: common.digest, say: wiring.log });
+  if (!opened.ok) return err({ code: opened.error.code, message: opened.error.message });
+  const store = opened.value;
+  const hosts = openHostStore({ directory, after: timers.after, say: wiring.log });
+  const classify = (effect: Effect, session: Session) =>
+    classifyRead(effect, classifyRowsFor(policy(), session));
+  const reading = createReading({
+    clock,
+    timers,
+    store,
+    scanner: createReadScanner(key),
+    scanNow: (bytes) => scanRead(bytes, key, common.filter),
+    classify,
+    marksOf: (text) => marksOf(text, key, common.filter),
+  });
+  const carriedBy = createCarried({
+    clock,
+    store,
+    scan: (bytes, inspected) => scanPayload(bytes, { key, inflate, inspected, common: common.filter }),
+    classify,
+    late: (session) => reading.late(session),
+  });
+  return ok({
+    ports: {
+      reading,
+      carriedBy,
+      carried: (session, action) =>
+        factsOf(
+          carriedBy(session, action),
+          action,
+          policy()?.set.destinations ?? [],
+          clock.now(),
+          session.assurance,
+          hosts.has,
+        ),
+      noteHost: hosts.add,
+    },
+    close: async () => {
+      hosts.close();
+      await reading.close();
+      await store.close();
+    },
+  });
+}
+
+/** Where the installation's data lies. */
+export function dataDirectory(state: string): string {
+  return join(state, 'data');
+}
