@@ -24,7 +24,9 @@ import {
 } from '../core/data/flow-owners.ts';
 import {
   eachMark,
+  eachOwner,
   emptyIndex,
+  holdsMark,
   joinIndex,
   type MarkIndex,
   newTable,
@@ -236,9 +238,7 @@ export function openFingerprintStore(
       counts.set(best, (counts.get(best) ?? 0) + 1);
     };
     for (let i = 0; i < index.rest.length; i++) count(ownerAt(index, i));
-    frozen.bucket.forEach((bucket, i) => {
-      if (bucket !== 0) count(frozen.owner[i] as number);
-    });
+    eachOwner(frozen, count);
     const age = (number: number): number => owners.sources[number]?.at ?? 0;
     const level = (number: number): number => LEVELS.indexOf(owners.sources[number]?.level ?? 'PUBLIC');
     const order = [...counts.keys()].sort((a, b) => level(b) - level(a) || age(b) - age(a));
