@@ -211,12 +211,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     return err({ code: flows.error.code, message: flows.error.message });
   }
   const flowStore: FlowStore = flows.value;
+  const { loading, loaded } = flows.value;
   const classify = (effect: Effect, session: Session) =>
     classifyRead(effect, classifyRowsFor(armedNow(), session));
   const reading = createReading({
     clock,
     timers,
     store: flowStore,
+    loading: () => (loading() ? loaded() : null),
     scanner: createReadScanner(fingerprintKey),
     scanNow: (bytes) => scanRead(bytes, fingerprintKey, common.filter),
     classify,
