@@ -240,18 +240,15 @@ const DULL = 0x7fffffff;
 /** The window's hashes, in a ring of a power of two. */
 const RING = 16;
 const HASHES = new Int32Array(RING);
-/** At which look a character was last seen: no table has to be cleared between two looks. */
+/** At which look (the gram's place and one) a character was last seen: the table is cleared for each text, not for each look. */
 const SEEN = new Int32Array(256);
-let look = 0;
 
 /**
  * Where the shortest end of a gram begins that already says something by itself; -1 when even the whole gram says nothing. Every later gram that
  * holds this end says something too: most are never looked at.
  */
 function tellingFrom(normal: Uint8Array, start: number): number {
-  look = look === 0x3fffffff ? 1 : look + 1;
-  if (look === 1) SEEN.fill(0);
-  const now = look;
+  const now = start + 1;
   let distinct = 0;
   let alnum = 0;
   for (let i = start + GRAM - 1; i >= start; i--) {
@@ -273,6 +270,7 @@ function tellingFrom(normal: Uint8Array, start: number): number {
 export function winnow(normal: Uint8Array, visit: (start: number) => void): void {
   const grams = normal.length - GRAM + 1;
   if (grams <= 0) return;
+  SEEN.fill(0);
   let roll = 0;
   for (let i = 0; i < GRAM; i++) roll = ((roll << 1) | (roll >>> 31)) ^ (ROLL[normal[i] as number] as number);
   let telling = -1;
