@@ -49,6 +49,7 @@ export function openData(
     clock,
     timers,
     store,
+    loading: () => (store.loading() ? store.loaded() : null),
     scanner: createReadScanner(key),
     scanNow: (bytes) => scanRead(bytes, key, common.filter),
     classify,

@@ -55,6 +55,8 @@ export interface ReadingPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly store: FlowStore;
+  /** Resolves when what earlier sessions read is known; null once it is. A large store takes a moment after the start. */
+  readonly loading?: () => Promise<void> | null;
   readonly scanner: ReadScanner;
   /** Looks at bytes at once; `edge/read-scan-text.ts` under the installation's key. */
   readonly scanNow: (bytes: Uint8Array) => ReadScan;
@@ -62,9 +64,8 @@ export interface ReadingPorts {
   readonly classify: (effect: Effect, session: Session) => Classified | null;
 }
 
-/** A file up to this size is looked at before the reply: an action that reads and sends at once meets its own marks. */
-const AT_ONCE_BYTES = 64 * 1024;
-const AT_ONCE_FILES = 4;
+/** So many bytes of one action's files are looked at before the reply; the loop stands still meanwhile, some milliseconds. The rest is late until the scanner is through. */
+const AT_ONCE_BYTES = 16 * 1024;
 /** Files that one action's patterns and folders come to. */
 const MAX_FILES = 64;
 const MAX_DEPTH = 4;
@@ -187,8 +188,8 @@ export function createReading(ports: ReadingPorts): Reading {
           take(session, target, before.scan, under, tell);
           continue;
         }
-        if (isClassified(target.source) && state.size <= AT_ONCE_BYTES && atOnce < AT_ONCE_FILES) {
-          atOnce += 1;
+        if (isClassified(target.source) && atOnce + state.size <= AT_ONCE_BYTES) {
+          atOnce += state.size;
           const bytes = readBeginning(target.path, AT_ONCE_BYTES);
           const scan = bytes === null ? NOTHING_READ : ports.scanNow(bytes);
           keep(target.path, state.stamp, scan);
@@ -218,16 +219,29 @@ export function createReading(ports: ReadingPorts): Reading {
     noteText: (session, source, text) => remember(session, source, ports.marksOf(text), null),
     settled(session) {
       const now = pending.get(session.id);
-      if (now === undefined || now.classified === 0) return null;
+      const reads = now !== undefined && now.classified > 0 ? now : null;
+      const store = ports.loading?.() ?? null;
+      if (reads === null && store === null) return null;
       return new Promise((resolve) => {
-        const cancel = timers.after(WAIT_MS, resolve);
-        now.waiters.push(() => {
+        let open = 0;
+        const one = () => {
+          open -= 1;
+          if (open > 0) return;
           cancel();
           resolve();
-        });
+        };
+        const cancel = timers.after(WAIT_MS, resolve);
+        if (reads !== null) {
+          open += 1;
+          reads.waiters.push(one);
+        }
+        if (store !== null) {
+          open += 1;
+          void store.then(one);
+        }
       });
     },
-    late: (session) => (pending.get(session.id)?.classified ?? 0) > 0,
+    late: (session) => (pending.get(session.id)?.classified ?? 0) > 0 || (ports.loading?.() ?? null) !== null,
     close: () => scanner.close(),
   };
 }

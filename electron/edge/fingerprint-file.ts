@@ -1,6 +1,8 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { constants, crc32, deflateSync, inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, crc32, deflate, inflate, inflateSync, type ZlibOptions } from 'node:zlib';
 import type { DataSource } from '../core/data/flow.ts';
 import { BUCKETS, type MarkIndex } from '../core/data/mark-index.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -20,14 +22,25 @@ export interface Base {
 const MAGIC = Buffer.from('CSNFLOW1', 'latin1');
 export const KEY_NAME_BYTES = 16;
 
-function* sectionsOf({ sources, sets, index }: Base): Generator<Uint8Array> {
-  yield deflateSync(JSON.stringify(sources), { level: 6 });
-  yield deflateSync(JSON.stringify(sets), { level: 6 });
+const deflated = promisify<Uint8Array, ZlibOptions, Buffer>(deflate);
+const inflated = promisify<Uint8Array, ZlibOptions, Buffer>(inflate);
+/** Buckets that are read or written at a time, and marks: a millisecond or two. */
+const BUCKETS_AT_ONCE = 2048;
+const MARKS_AT_ONCE = 1 << 18;
+/** Large results come in few pieces. */
+const CHUNK = 4 * 1024 * 1024;
+
+/** Lets others run. */
+const pause = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+async function* sectionsOf({ sources, sets, index }: Base): AsyncGenerator<Uint8Array> {
+  yield await deflated(Buffer.from(JSON.stringify(sources)), { level: 6 });
+  yield await deflated(Buffer.from(JSON.stringify(sets)), { level: 6 });
   const count = index.rest.length;
   const counts = new Uint32Array(BUCKETS);
   for (let i = 0; i < BUCKETS; i++)
     counts[i] = (index.offsets[i + 1] as number) - (index.offsets[i] as number);
-  yield deflateSync(new Uint8Array(counts.buffer), { level: 1 });
+  yield await deflated(new Uint8Array(counts.buffer), { level: 1 });
   for (let byte = 0; byte < 4; byte++) {
     const plane = new Uint8Array(count);
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
@@ -37,8 +50,9 @@ function* sectionsOf({ sources, sets, index }: Base): Generator<Uint8Array> {
         plane[i] = ((rest - before) >>> (byte * 8)) & 0xff;
         before = rest;
       }
+      if (bucket % BUCKETS_AT_ONCE === 0) await pause();
     }
-    yield packed(plane);
+    yield await packed(plane);
   }
   const low = new Uint8Array(count);
   const middle = new Uint8Array(count);
@@ -46,35 +60,36 @@ function* sectionsOf({ sources, sets, index }: Base): Generator<Uint8Array> {
     const owner = index.ownerLow[i] as number;
     low[i] = owner & 0xff;
     middle[i] = owner >>> 8;
+    if (i % MARKS_AT_ONCE === 0) await pause();
   }
-  yield packed(low);
-  yield packed(middle);
-  yield packed(index.ownerHigh);
+  yield await packed(low);
+  yield await packed(middle);
+  yield await packed(index.ownerHigh);
 }
 
 /** Huffman codes only: there are no repetitions to look for, and it is five times as fast. */
-const packed = (plane: Uint8Array): Uint8Array => deflateSync(plane, { strategy: constants.Z_HUFFMAN_ONLY });
+const packed = (plane: Uint8Array): Promise<Uint8Array> =>
+  deflated(plane, { strategy: constants.Z_HUFFMAN_ONLY, chunkSize: CHUNK });
 
 /**
- * Writes a base file: stage (a temporary file beside it), commit (fsync), publish (rename, fsync of the folder). One section at each step, so that
- * others may run between; a failure at any leaves the old file as it was.
+ * Writes a base file: stage (a temporary file beside it), commit (fsync), publish (rename, fsync of the folder). Others run between; a failure at any step leaves
+ * the old file as it was.
  */
-export function* writeBase(path: string, keyName: Uint8Array, base: Base): Generator<undefined, void> {
+export async function writeBase(path: string, keyName: Uint8Array, base: Base): Promise<void> {
   const temporary = `${path}.new`;
-  const fd = openSync(temporary, 'w', 0o600);
+  const file = await open(temporary, 'w', 0o600);
   try {
-    writeSync(fd, Buffer.concat([MAGIC, keyName]));
-    for (const section of sectionsOf(base)) {
+    await file.writeFile(Buffer.concat([MAGIC, keyName]));
+    for await (const section of sectionsOf(base)) {
       const head = Buffer.alloc(8);
       head.writeUInt32LE(section.length, 0);
       head.writeUInt32LE(crc32(section), 4);
-      writeAll(fd, head);
-      writeAll(fd, section);
-      yield;
+      await file.writeFile(head);
+      await file.writeFile(section);
     }
-    fsyncSync(fd);
+    await file.sync();
   } finally {
-    closeSync(fd);
+    await file.close();
   }
   renameSync(temporary, path);
   syncFolder(dirname(path));
@@ -98,60 +113,103 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Reads a base file whole. `other_key`: made under another key; `corrupt`: anything that is not as it was written. */
-export function readBase(
-  path: string,
-  keyName: Uint8Array,
-): Result<Base, 'other_key' | 'corrupt' | 'missing'> {
-  let bytes: Buffer;
+/** Whose a base file is, by its beginning. */
+export function baseKind(path: string, keyName: Uint8Array): 'ours' | 'other_key' | 'corrupt' | 'missing' {
+  const start = Buffer.alloc(MAGIC.length + KEY_NAME_BYTES);
   try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    return err((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'corrupt');
-  }
-  try {
-    if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return err('corrupt');
-    const start = MAGIC.length + KEY_NAME_BYTES;
-    if (!bytes.subarray(MAGIC.length, start).equals(keyName)) return err('other_key');
-    let at = start;
-    const next = (): Buffer => {
-      const length = bytes.readUInt32LE(at);
-      const section = bytes.subarray(at + 8, at + 8 + length);
-      if (section.length !== length || crc32(section) !== bytes.readUInt32LE(at + 4))
-        throw new Error('checksum');
-      at += 8 + length;
-      return inflateSync(section);
-    };
-    const sources = JSON.parse(next().toString('utf8')) as readonly DataSource[];
-    const sets = JSON.parse(next().toString('utf8')) as readonly (readonly number[])[];
-    const counts = next();
-    const offsets = new Uint32Array(BUCKETS + 1);
-    for (let i = 0; i < BUCKETS; i++) offsets[i + 1] = (offsets[i] as number) + counts.readUInt32LE(i * 4);
-    const planes = Array.from({ length: 7 }, next);
-    const count = offsets[BUCKETS] as number;
-    if (planes.some((plane) => plane.length !== count) || at !== bytes.length) return err('corrupt');
-    const [a, b, c, d, low, middle, high] = planes as [
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer,
-      Buffer,
-    ];
-    const rest = new Uint32Array(count);
-    const ownerLow = new Uint16Array(count);
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      let before = 0;
-      for (let i = offsets[bucket] as number; i < (offsets[bucket + 1] as number); i++) {
-        const distance =
-          (a[i] as number) | ((b[i] as number) << 8) | ((c[i] as number) << 16) | ((d[i] as number) << 24);
-        before = (before + distance) >>> 0;
-        rest[i] = before;
-        ownerLow[i] = (low[i] as number) | ((middle[i] as number) << 8);
-      }
+    const fd = openSync(path, 'r');
+    try {
+      readSync(fd, start, 0, start.length, 0);
+    } finally {
+      closeSync(fd);
     }
-    return ok({ sources, sets, index: { offsets, rest, ownerLow, ownerHigh: new Uint8Array(high) } });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'corrupt';
+  }
+  if (!start.subarray(0, MAGIC.length).equals(MAGIC)) return 'corrupt';
+  return start.subarray(MAGIC.length).equals(keyName) ? 'ours' : 'other_key';
+}
+
+/** The sections of a base file, packed; null when they are not as they were written. */
+function packedSections(bytes: Buffer): readonly Buffer[] | null {
+  const sections: Buffer[] = [];
+  let at = MAGIC.length + KEY_NAME_BYTES;
+  while (at + 8 <= bytes.length) {
+    const length = bytes.readUInt32LE(at);
+    const section = bytes.subarray(at + 8, at + 8 + length);
+    if (section.length !== length || crc32(section) !== bytes.readUInt32LE(at + 4)) return null;
+    sections.push(section);
+    at += 8 + length;
+  }
+  return at === bytes.length && sections.length === 10 ? sections : null;
+}
+
+/** What unpacked sections hold, a piece at each step; null when they do not fit together. */
+function* unpackedBase(sections: readonly Buffer[]): Generator<undefined, Base | null> {
+  const [sources, sets, counts, a, b, c, d, low, middle, high] = sections as readonly [
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
+  const offsets = new Uint32Array(BUCKETS + 1);
+  for (let i = 0; i < BUCKETS; i++) offsets[i + 1] = (offsets[i] as number) + counts.readUInt32LE(i * 4);
+  const count = offsets[BUCKETS] as number;
+  if ([a, b, c, d, low, middle, high].some((plane) => plane.length !== count)) return null;
+  const rest = new Uint32Array(count);
+  const ownerLow = new Uint16Array(count);
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    let before = 0;
+    for (let i = offsets[bucket] as number; i < (offsets[bucket + 1] as number); i++) {
+      const distance =
+        (a[i] as number) | ((b[i] as number) << 8) | ((c[i] as number) << 16) | ((d[i] as number) << 24);
+      before = (before + distance) >>> 0;
+      rest[i] = before;
+      ownerLow[i] = (low[i] as number) | ((middle[i] as number) << 8);
+    }
+    if (bucket % BUCKETS_AT_ONCE === 0) yield;
+  }
+  return {
+    sources: JSON.parse(sources.toString('utf8')) as readonly DataSource[],
+    sets: JSON.parse(sets.toString('utf8')) as readonly (readonly number[])[],
+    index: { offsets, rest, ownerLow, ownerHigh: high },
+  };
+}
+
+/** Reads a small base file at once. `corrupt`: anything that is not as it was written. */
+export function readBase(bytes: Buffer): Result<Base, 'corrupt'> {
+  try {
+    const sections = packedSections(bytes);
+    if (sections === null) return err('corrupt');
+    const steps = unpackedBase(sections.map((section) => inflateSync(section)));
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    return step.value === null ? err('corrupt') : ok(step.value);
+  } catch {
+    return err('corrupt');
+  }
+}
+
+/** Reads a large one while others run. */
+export async function loadBase(path: string): Promise<Result<Base, 'corrupt'>> {
+  try {
+    const packedOnes = packedSections(await readFile(path));
+    if (packedOnes === null) return err('corrupt');
+    const sections: Buffer[] = [];
+    for (const section of packedOnes) sections.push(await inflated(section, { chunkSize: CHUNK }));
+    const steps = unpackedBase(sections);
+    let step = steps.next();
+    while (step.done !== true) {
+      await pause();
+      step = steps.next();
+    }
+    return step.value === null ? err('corrupt') : ok(step.value);
   } catch {
     return err('corrupt');
   }

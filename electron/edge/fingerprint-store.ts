@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -8,15 +9,17 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../core/brand.ts';
 import { LEVELS } from '../core/context.ts';
 import { MARK_BYTES } from '../core/data/fingerprint.ts';
-import type { DataSource, FlowStore } from '../core/data/flow.ts';
+import type { DataSource, Flow, FlowStore } from '../core/data/flow.ts';
 import {
   bestSource,
   flowsOf,
+  MOST_FLOWS,
   newOwners,
   ownerOfSet,
   ownerWith,
@@ -24,7 +27,9 @@ import {
 } from '../core/data/flow-owners.ts';
 import {
   eachMark,
+  eachOwner,
   emptyIndex,
+  holdsMark,
   joinIndex,
   type MarkIndex,
   newTable,
@@ -34,7 +39,17 @@ import {
   setOwner,
 } from '../core/data/mark-index.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { KEY_NAME_BYTES, logRecord, readBase, readLog, writeAll, writeBase } from './fingerprint-file.ts';
+import {
+  type Base,
+  baseKind,
+  KEY_NAME_BYTES,
+  loadBase,
+  logRecord,
+  readBase,
+  readLog,
+  writeAll,
+  writeBase,
+} from './fingerprint-file.ts';
 import { lockLedger } from './ledger-lock.ts';
 
 export interface FingerprintStoreOptions {
@@ -60,11 +75,21 @@ export interface FingerprintStore extends FlowStore {
   /** Joins what is new into the base file. */
   compact(): Promise<void>;
   readonly size: () => { readonly marks: number; readonly sources: number };
+  /** True while a large store is being read: what was remembered by earlier sessions is not known yet. */
+  loading(): boolean;
+  /** Resolves when it is known. */
+  loaded(): Promise<void>;
 }
 
+/** What waits is looked through one by one: the latest of it. */
+const MOST_SEARCHED = 64;
 const DEFAULT_MAX_MARKS = 24_000_000;
 const DEFAULT_FLUSH_MS = 1000;
 const DEFAULT_COMPACT_AT = 400_000;
+/** Up to so many bytes on disk it is read before `openFingerprintStore` returns: a few milliseconds. */
+const AT_ONCE_BYTES = 512 * 1024;
+/** Marks that are added at a time, in bytes: a millisecond or so. */
+const SLICE_BYTES = 2048 * MARK_BYTES;
 /** What waits for a disk that is full; past it the oldest is forgotten by the log, and only the next base has it. */
 const MOST_PENDING = 32 * 1024 * 1024;
 
@@ -72,6 +97,7 @@ const MOST_PENDING = 32 * 1024 * 1024;
  * Opens the fingerprints of what was read (AARM R2.b; port `FlowStore`), kept across sessions and restarts. A base file and a log beside it: `remember`
  * changes memory at once and the log within `flushMs`; a crash loses at most that. A torn end of the log is dropped; a file that is not as it was written is set
  * aside beside it and said, and the rest goes on. One process at a time.
+ * Nobody waits for it: a long text is added in slices, and found meanwhile in what waits; a large store is read in the background (`loading`).
  */
 export function openFingerprintStore(
   options: FingerprintStoreOptions,
@@ -148,17 +174,31 @@ export function openFingerprintStore(
     return changed.subarray(0, n);
   };
 
+  /** What was remembered and is not in the tables yet; `logged`: it is on its way to the disk as it is, or came from there. */
+  const queue: { readonly source: DataSource; marks: Uint8Array; readonly logged: boolean }[] = [];
+  let ready = true;
+
+  const useBase = (base: Base): void => {
+    for (const source of base.sources) sourceNumber(owners, source);
+    for (const set of base.sets) ownerOfSet(owners, set);
+    index = base.index;
+  };
+
   // 1. The base.
-  const base = readBase(basePath, keyName);
-  if (base.ok) {
-    for (const source of base.value.sources) sourceNumber(owners, source);
-    for (const set of base.value.sets) ownerOfSet(owners, set);
-    index = base.value.index;
-  } else if (base.error === 'other_key') {
+  const kind = baseKind(basePath, keyName);
+  if (kind === 'other_key') {
     rmSync(basePath, { force: true });
     rmSync(logPath, { force: true });
     say('the fingerprints were made under another key: they are of no use, and a new store was begun');
-  } else if (base.error === 'corrupt') setAside(basePath, 'is damaged');
+  } else if (kind === 'corrupt') setAside(basePath, 'is damaged');
+  else if (kind === 'ours') {
+    ready = sizeOf(basePath) + sizeOf(logPath) <= AT_ONCE_BYTES;
+    if (ready) {
+      const base = readBase(readFileSync(basePath));
+      if (base.ok) useBase(base.value);
+      else setAside(basePath, 'is damaged');
+    }
+  }
 
   // 2. The log, which begins with the name of the key.
   let fd: number;
@@ -175,7 +215,11 @@ export function openFingerprintStore(
       if (log.length >= KEY_NAME_BYTES) setAside(logPath, 'is damaged or was made under another key');
     } else if (log.length > 0) {
       good =
-        KEY_NAME_BYTES + readLog(log.subarray(KEY_NAME_BYTES), (source, marks) => add(source, marks)).good;
+        KEY_NAME_BYTES +
+        readLog(log.subarray(KEY_NAME_BYTES), (source, marks) => {
+          if (ready) add(source, marks);
+          else queue.push({ source, marks, logged: true });
+        }).good;
       if (good < log.length)
         say(`the last ${log.length - good} bytes of \`${logPath}\` were torn and are left out`);
     }
@@ -197,19 +241,73 @@ export function openFingerprintStore(
   let failing = false;
   let closed = false;
   let compacting: Promise<void> | null = null;
+  let syncing: Promise<void> | null = null;
 
-  const flush = (): boolean => {
+  const log = (source: DataSource, marks: Uint8Array): void => {
+    if (marks.length === 0) return;
+    const record = logRecord(source, marks);
+    pending.push(record);
+    pendingBytes += record.length;
+    while (pendingBytes > MOST_PENDING) pendingBytes -= pending.shift()?.length ?? pendingBytes;
+  };
+
+  /** Adds the next slice of what waits. */
+  const addSlice = (): void => {
+    const [first] = queue;
+    if (first === undefined) return;
+    const changed = add(first.source, first.marks.subarray(0, SLICE_BYTES));
+    first.marks = first.marks.subarray(SLICE_BYTES);
+    if (first.marks.length === 0) queue.shift();
+    if (!first.logged) log(first.source, changed);
+  };
+  let draining: Promise<void> | null = null;
+  const drain = (): Promise<void> => {
+    draining ??= (async () => {
+      while (ready && queue.length > 0 && !closed) {
+        await new Promise((resolve) => setImmediate(resolve));
+        addSlice();
+      }
+      draining = null;
+      compactWhenDue();
+    })();
+    return draining;
+  };
+
+  let known = ready;
+  const loading: Promise<void> = ready
+    ? Promise.resolve()
+    : loadBase(basePath).then(async (base) => {
+        if (closed) return;
+        if (base.ok) useBase(base.value);
+        else setAside(basePath, 'is damaged');
+        ready = true;
+        await drain();
+        known = true;
+      });
+
+  const failedToWrite = (error: unknown): void => {
+    if (!failing)
+      say(
+        `the fingerprints of what was read cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}); they are kept in memory`,
+      );
+    failing = true;
+  };
+  /** Writes the log. `at` says whether who asks waits until it is on the disk; nobody does every second. */
+  const write = (at: 'now' | 'soon'): boolean => {
     if (pending.length === 0) return true;
     const bytes = Buffer.concat(pending);
     try {
       writeAll(fd, bytes);
-      fsyncSync(fd);
+      if (at === 'now') fsyncSync(fd);
+      else
+        syncing = new Promise((resolve) => {
+          fsync(fd, (error) => {
+            if (error !== null) failedToWrite(error);
+            resolve();
+          });
+        });
     } catch (error) {
-      if (!failing)
-        say(
-          `the fingerprints of what was read cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}); they are kept in memory`,
-        );
-      failing = true;
+      failedToWrite(error);
       // Half a record would hide what follows it.
       try {
         ftruncateSync(fd, logBytes);
@@ -224,7 +322,14 @@ export function openFingerprintStore(
     pendingBytes = 0;
     return true;
   };
-  const timer = setInterval(flush, options.flushMs ?? DEFAULT_FLUSH_MS);
+  const flush = (): boolean => {
+    while (ready && queue.length > 0) addSlice();
+    const done = write('now');
+    // What was written before and not waited for.
+    if (done && syncing !== null) fsyncSync(fd);
+    return done;
+  };
+  const timer = setInterval(() => write('soon'), options.flushMs ?? DEFAULT_FLUSH_MS);
   timer.unref();
 
   /** Owners that are kept when there are too many marks: the lowest levels and of those the oldest go first. */
@@ -236,9 +341,7 @@ export function openFingerprintStore(
       counts.set(best, (counts.get(best) ?? 0) + 1);
     };
     for (let i = 0; i < index.rest.length; i++) count(ownerAt(index, i));
-    frozen.bucket.forEach((bucket, i) => {
-      if (bucket !== 0) count(frozen.owner[i] as number);
-    });
+    eachOwner(frozen, count);
     const age = (number: number): number => owners.sources[number]?.at ?? 0;
     const level = (number: number): number => LEVELS.indexOf(owners.sources[number]?.level ?? 'PUBLIC');
     const order = [...counts.keys()].sort((a, b) => level(b) - level(a) || age(b) - age(a));
@@ -256,7 +359,7 @@ export function openFingerprintStore(
   const joinAll = async (): Promise<void> => {
     frozen = recent;
     recent = newTable();
-    const logBefore = flush() ? logBytes : null;
+    const logBefore = write('now') ? logBytes : null;
     const keep = kept();
     const steps = joinIndex(index, frozen, (owner) => {
       if (keep === null) return owner;
@@ -271,13 +374,12 @@ export function openFingerprintStore(
     index = step.value;
     frozen = newTable();
     try {
-      const writing = writeBase(basePath, keyName, {
+      await writeBase(basePath, keyName, {
         sources: owners.sources.slice(),
         sets: owners.sets.slice(),
         index,
       });
-      while (writing.next().done !== true) await new Promise((resolve) => setImmediate(resolve));
-      if (logBefore === null && !flush()) return;
+      if (logBefore === null && !write('now')) return;
       // What came meanwhile is in the log behind `logBefore`; a crash before this cut only reads the same again.
       const log = readFileSync(logPath);
       const later = log.subarray(logBefore ?? log.length);
@@ -293,10 +395,21 @@ export function openFingerprintStore(
     }
   };
   const compact = (): Promise<void> => {
-    compacting ??= joinAll().finally(() => {
-      compacting = null;
-    });
+    compacting ??= loading
+      .then(drain)
+      .then(joinAll)
+      .finally(() => {
+        compacting = null;
+      });
     return compacting;
+  };
+  const compactWhenDue = (): void => {
+    if (
+      known &&
+      !closed &&
+      recent.count >= Math.max(options.compactAt ?? DEFAULT_COMPACT_AT, index.rest.length / 8)
+    )
+      void compact();
   };
 
   return ok({
@@ -304,35 +417,64 @@ export function openFingerprintStore(
     remember: (source, marks) => {
       // Nothing public is ever a flow.
       if (closed || source.level === 'PUBLIC') return;
-      const changed = add(source, marks);
-      if (changed.length === 0) return;
-      const record = logRecord(source, changed);
-      pending.push(record);
-      pendingBytes += record.length;
-      while (pendingBytes > MOST_PENDING) pendingBytes -= pending.shift()?.length ?? pendingBytes;
-      if (recent.count >= Math.max(options.compactAt ?? DEFAULT_COMPACT_AT, index.rest.length / 8))
-        void compact();
+      if (ready && queue.length === 0 && marks.length <= SLICE_BYTES) {
+        log(source, add(source, marks));
+        compactWhenDue();
+        return;
+      }
+      if (!ready) log(source, marks);
+      queue.push({ source, marks, logged: !ready });
+      if (ready) void drain();
     },
     lookup: (marks) => {
       const counts = new Map<number, number>();
+      const waiting = queue.filter(({ logged }) => known || !logged || !ready).slice(-MOST_SEARCHED);
+      const found = new Map<DataSource, number>();
       eachMark(marks, (bucket, rest) => {
         const owner = holder(bucket, rest);
         if (owner >= 0) counts.set(owner, (counts.get(owner) ?? 0) + 1);
+        for (const one of waiting)
+          if (holdsMark(one.marks, bucket, rest)) found.set(one.source, (found.get(one.source) ?? 0) + 1);
       });
-      return counts.size === 0 ? [] : flowsOf(owners, counts);
+      const flows = counts.size === 0 ? [] : flowsOf(owners, counts);
+      return found.size === 0 ? flows : withWaiting(flows, found);
     },
     flush,
     compact,
     size: () => ({ marks: index.rest.length + frozen.count + recent.count, sources: owners.sources.length }),
+    loading: () => !known,
+    loaded: () => loading,
     close: async () => {
       if (closed) return;
       closed = true;
       clearInterval(timer);
+      await loading;
       if (compacting !== null) await compacting;
       flush();
+      await syncing;
       closeSync(fd);
       lock.value.release();
       owners = newOwners();
     },
   });
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Flows of the tables with those of what waits: each source once, the most sensitive first. */
+function withWaiting(flows: readonly Flow[], waiting: ReadonlyMap<DataSource, number>): readonly Flow[] {
+  const byName = new Map(flows.map((flow) => [flow.source.name, flow]));
+  for (const [source, matches] of waiting) {
+    const before = byName.get(source.name);
+    const level = (one: DataSource): number => LEVELS.indexOf(one.level);
+    byName.set(source.name, {
+      source: before !== undefined && level(before.source) > level(source) ? before.source : source,
+      matches: matches + (before?.matches ?? 0),
+    });
+  }
+  return [...byName.values()]
+    .sort((a, b) => LEVELS.indexOf(b.source.level) - LEVELS.indexOf(a.source.level) || b.matches - a.matches)
+    .slice(0, MOST_FLOWS);
 }

@@ -36,6 +36,12 @@ export interface ProxyChild {
   stop(): Promise<void>;
 }
 
+/**
+ * How the proxy's process is started. What it carries lives for a moment only: with a small young generation its memory is given back at once, instead of after
+ * tens of megabytes of a download.
+ */
+export const PROXY_FLAGS: readonly string[] = ['--max-semi-space-size=4'];
+
 const BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 10_000;
 const READY_MS = 15_000;
@@ -62,8 +68,8 @@ export function startProxyChild(options: ProxyChildOptions): ProxyChild {
     if (stopping) return;
     const startedAt = performance.now();
     const current = fork(options.program, [], {
-      // Whatever flags this process runs with are its own; a source file needs none.
-      execArgv: [],
+      // Whatever flags this process runs with are its own.
+      execArgv: [...PROXY_FLAGS],
       env: bareEnvironment(process.env),
       serialization: 'advanced',
       // In a process group of its own: a Ctrl-C on the terminal of whoever started the daemon is not for it.

@@ -92,7 +92,9 @@ export function relay(
       }
       wrote = true;
       const piece = scrubber === null ? chunk : scrubber.push(chunk);
-      if (!bodyless && piece.length > 0 && !out.write(piece)) {
+      if (bodyless || piece.length === 0) return;
+      const written = left === 0 && piece === chunk && isWhole(chunk) ? () => release(chunk) : undefined;
+      if (!out.write(piece, written)) {
         source.pause();
         out.once('drain', resume);
       }
@@ -117,6 +119,23 @@ export function relay(
       if (!wrote && !done) exchange.flush();
     });
   });
+}
+
+/** True for bytes that nobody else has a view of: what TLS or the socket read at once, with nothing of a head or a chunk's length in it. */
+function isWhole(chunk: Buffer): boolean {
+  return chunk.length >= RELEASED_BYTES && chunk.byteOffset === 0 && chunk.buffer.byteLength === chunk.length;
+}
+
+/** Smaller ones cost less than it takes to give them back. */
+const RELEASED_BYTES = 4_096;
+
+/**
+ * Gives the memory of bytes back that were sent on. Left to the collector, a large download would keep tens of megabytes of what has long
+ * been sent, and a quarter of its time would go into collecting it.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
 }
 
 /** The body without its coding; with one that is not known it stays as it is, and a secret in it is not to be read by anybody either. */

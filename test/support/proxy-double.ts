@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { PROXY_FLAGS } from '../../electron/edge/proxy-child.ts';
 import { parseProxyMessage } from '../../electron/wire/proxy.ts';
 import type {
   DaemonToProxy,
@@ -59,7 +60,7 @@ export async function startProxyDouble(
   main: string = program(),
 ): Promise<ProxyDouble> {
   const child = fork(main, [], {
-    execArgv: [],
+    execArgv: [...PROXY_FLAGS],
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     env: { PATH: process.env['PATH'] },

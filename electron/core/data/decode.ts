@@ -198,12 +198,13 @@ export function looksLikeText(bytes: Uint8Array, start: number, end: number): bo
   return odd * 12 <= end - start;
 }
 
+const MOVED: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
+  code >= 0x61 && code <= 0x7a ? ((code - 0x61 + 13) % 26) + 0x61 : code,
+);
+
 /** Text with each letter moved by 13 places, in normalised form: lower case only. */
 export function rot13(normal: Uint8Array): Uint8Array {
   const out = new Uint8Array(normal.length);
-  for (let i = 0; i < normal.length; i++) {
-    const code = normal[i] as number;
-    out[i] = code >= 0x61 && code <= 0x7a ? ((code - 0x61 + 13) % 26) + 0x61 : code;
-  }
+  for (let i = 0; i < normal.length; i++) out[i] = MOVED[normal[i] as number] as number;
   return out;
 }

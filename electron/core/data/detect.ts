@@ -53,8 +53,18 @@ function looksDrawn(value: string): boolean {
   );
 }
 
+/** What a global pattern finds; `matchAll` makes a pattern anew each time, which costs more than looking through a short text. */
+function* matchesOf(text: string, pattern: RegExp): Generator<RegExpExecArray> {
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
+    const at = pattern.lastIndex;
+    yield match;
+    pattern.lastIndex = at;
+  }
+}
+
 function secretsIn(text: string, add: (detector: string, place: Place) => void): void {
-  for (const match of text.matchAll(BEGINNINGS)) {
+  for (const match of matchesOf(text, BEGINNINGS)) {
     const before = text.charCodeAt(match.index - 1);
     const glued = (before >= 0x30 && before <= 0x39) || ((before | 0x20) >= 0x61 && (before | 0x20) <= 0x7a);
     if (glued && match[0] !== '-----BEGIN ') continue;
@@ -73,12 +83,12 @@ function secretsIn(text: string, add: (detector: string, place: Place) => void):
       break;
     }
   }
-  for (const match of text.matchAll(NAMED)) {
+  for (const match of matchesOf(text, NAMED)) {
     const start = match.index + match[0].length;
     const end = valueEnd(text, start);
     if (looksDrawn(text.slice(start, end))) add('named-secret', { start, end });
   }
-  for (const match of text.matchAll(IN_URL)) {
+  for (const match of matchesOf(text, IN_URL)) {
     const start = match.index + 3;
     const end = valueEnd(text, start);
     const authority = text.slice(start, end).split('/')[0] ?? '';

@@ -23,11 +23,14 @@ const DISTINCT_LEAST = 6;
 const ALNUM_LEAST = 8;
 
 /** Public values of the rolling hash, one for each character: Murmur's finaliser over 1…256. */
-const ROLL: Uint32Array = (() => {
-  const table = new Uint32Array(256);
+const ROLL: Int32Array = (() => {
+  const table = new Int32Array(256);
   for (let i = 0; i < 256; i++) table[i] = scramble(i + 1, 0x2545f491);
   return table;
 })();
+
+/** The same, as they leave after the gram's 16 characters. */
+const ROLLED_OUT: Int32Array = ROLL.map((value) => (value << GRAM) | (value >>> (32 - GRAM)));
 
 const ALNUM: Uint8Array = (() => {
   const table = new Uint8Array(256);
@@ -236,59 +239,69 @@ export function publicHash(bytes: Uint8Array, at: number, out: Uint32Array): voi
 const DULL = 0x7fffffff;
 /** The window's hashes, in a ring of a power of two. */
 const RING = 16;
+const HASHES = new Int32Array(RING);
+/** At which look (the gram's place and one) a character was last seen: the table is cleared for each text, not for each look. */
+const SEEN = new Int32Array(256);
 
 /**
- * Calls `visit` with the start of each gram that winnowing keeps. A text shorter than the shortest found keeps one gram when it has any.
+ * Where the shortest end of a gram begins that already says something by itself; -1 when even the whole gram says nothing. Every later gram that
+ * holds this end says something too: most are never looked at.
+ */
+function tellingFrom(normal: Uint8Array, start: number): number {
+  const now = start + 1;
+  let distinct = 0;
+  let alnum = 0;
+  for (let i = start + GRAM - 1; i >= start; i--) {
+    const code = normal[i] as number;
+    if (SEEN[code] !== now) {
+      SEEN[code] = now;
+      distinct += 1;
+    }
+    alnum += ALNUM[code] as number;
+    if (distinct >= DISTINCT_LEAST && alnum >= ALNUM_LEAST) return i;
+  }
+  return -1;
+}
+
+/**
+ * Calls `visit` with the start of each gram that winnowing keeps. A text shorter than the shortest found keeps one gram when it has any. `visit` must not winnow.
  * INVARIANT (every shared fragment): whether a gram is kept depends on the characters of one window only.
  */
 export function winnow(normal: Uint8Array, visit: (start: number) => void): void {
   const grams = normal.length - GRAM + 1;
   if (grams <= 0) return;
-  const counts = new Uint8Array(256);
-  const hashes = new Uint32Array(RING);
+  SEEN.fill(0);
   let roll = 0;
-  let distinct = 0;
-  let alnum = 0;
+  for (let i = 0; i < GRAM; i++) roll = ((roll << 1) | (roll >>> 31)) ^ (ROLL[normal[i] as number] as number);
+  let telling = -1;
   let best = -1;
   let bestHash = DULL;
   let kept = -1;
-  for (let i = 0; i < normal.length; i++) {
-    const entering = normal[i] as number;
-    roll = ((roll << 1) | (roll >>> 31)) ^ (ROLL[entering] as number);
-    const before = counts[entering] as number;
-    if (before === 0) distinct += 1;
-    counts[entering] = before + 1;
-    alnum += ALNUM[entering] as number;
-    if (i >= GRAM) {
-      const leaving = normal[i - GRAM] as number;
-      const out = ROLL[leaving] as number;
-      roll ^= (out << GRAM) | (out >>> (32 - GRAM));
-      const left = (counts[leaving] as number) - 1;
-      counts[leaving] = left;
-      if (left === 0) distinct -= 1;
-      alnum -= ALNUM[leaving] as number;
-    }
-    const start = i - GRAM + 1;
-    if (start < 0) continue;
-    const dull = distinct < DISTINCT_LEAST || alnum < ALNUM_LEAST;
-    const hash = dull ? DULL : Math.imul(roll, 0x9e3779b1) >>> 1;
-    hashes[start & (RING - 1)] = hash;
+  for (let start = 0; start < grams; start++) {
+    if (start > 0)
+      roll =
+        ((roll << 1) | (roll >>> 31)) ^
+        (ROLL[normal[start + GRAM - 1] as number] as number) ^
+        (ROLLED_OUT[normal[start - 1] as number] as number);
+    if (start > telling) telling = tellingFrom(normal, start);
+    const hash = start > telling ? DULL : Math.imul(roll, 0x9e3779b1) >>> 1;
+    HASHES[start & (RING - 1)] = hash;
     // The rightmost of equals, so that a run of one gram is kept once a window.
     if (hash <= bestHash) {
       best = start;
       bestHash = hash;
     } else if (best <= start - WINDOW) {
-      best = Math.max(0, start - WINDOW + 1);
-      bestHash = hashes[best & (RING - 1)] as number;
-      for (let j = best + 1; j <= start; j++) {
-        const other = hashes[j & (RING - 1)] as number;
-        if (other <= bestHash) {
+      best = start;
+      bestHash = hash;
+      for (let j = start - 1; j > start - WINDOW; j--) {
+        const other = HASHES[j & (RING - 1)] as number;
+        if (other < bestHash) {
           best = j;
           bestHash = other;
         }
       }
     }
-    if ((start >= WINDOW - 1 || start === grams - 1) && best !== kept && bestHash !== DULL) {
+    if (best !== kept && bestHash !== DULL && (start >= WINDOW - 1 || start === grams - 1)) {
       kept = best;
       visit(best);
     }

@@ -30,6 +30,27 @@ export function eachMark(marks: Uint8Array, visit: (bucket: number, rest: number
     );
 }
 
+/** True when a sorted list of marks (as in `Payload`) holds this one, by the 48 bits that count. */
+export function holdsMark(marks: Uint8Array, bucket: number, rest: number): boolean {
+  let low = 0;
+  let high = Math.floor(marks.length / MARK_BYTES);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = middle * MARK_BYTES;
+    const first = ((marks[at] as number) << 8) | (marks[at + 1] as number);
+    const second =
+      (((marks[at + 2] as number) << 24) |
+        ((marks[at + 3] as number) << 16) |
+        ((marks[at + 4] as number) << 8) |
+        (marks[at + 5] as number)) >>>
+      0;
+    if (first === bucket && second === rest) return true;
+    if (first < bucket || (first === bucket && second < rest)) low = middle + 1;
+    else high = middle;
+  }
+  return false;
+}
+
 export function emptyIndex(count = 0): MarkIndex {
   return {
     offsets: new Uint32Array(BUCKETS + 1),
@@ -57,8 +78,16 @@ export function ownerAt(index: MarkIndex, at: number): number {
   return (index.ownerLow[at] as number) | ((index.ownerHigh[at] as number) << 16);
 }
 
-/** Marks that came since the sorted index was made: open addressing, at most half full. */
+/**
+ * Marks that came since the sorted index was made: open addressing, at most half full, in parts by the first bits of the bucket, so that growing is a matter of one
+ * part and never takes long.
+ */
 export interface MarkTable {
+  count: number;
+  readonly parts: (TablePart | null)[];
+}
+
+interface TablePart {
   count: number;
   /** Bucket + 1, so that 0 is an empty place. */
   bucket: Uint32Array;
@@ -66,7 +95,14 @@ export interface MarkTable {
   owner: Uint32Array;
 }
 
-export function newTable(places = 4096): MarkTable {
+const PARTS = 256;
+const BUCKETS_OF_PART = BUCKETS / PARTS;
+
+export function newTable(): MarkTable {
+  return { count: 0, parts: new Array<TablePart | null>(PARTS).fill(null) };
+}
+
+function newPart(places: number): TablePart {
   return {
     count: 0,
     bucket: new Uint32Array(places),
@@ -75,35 +111,68 @@ export function newTable(places = 4096): MarkTable {
   };
 }
 
-function placeOf(table: MarkTable, bucket: number, rest: number): number {
-  const mask = table.rest.length - 1;
+function placeOf(part: TablePart, bucket: number, rest: number): number {
+  const mask = part.rest.length - 1;
   let at = (Math.imul(rest ^ (bucket << 7), 0x9e3779b1) >>> 8) & mask;
-  while (table.bucket[at] !== 0 && (table.bucket[at] !== bucket + 1 || table.rest[at] !== rest))
+  while (part.bucket[at] !== 0 && (part.bucket[at] !== bucket + 1 || part.rest[at] !== rest))
     at = (at + 1) & mask;
   return at;
 }
 
 /** The owner of a mark, or -1. */
 export function ownerInTable(table: MarkTable, bucket: number, rest: number): number {
-  if (table.count === 0) return -1;
-  const at = placeOf(table, bucket, rest);
-  return table.bucket[at] === 0 ? -1 : (table.owner[at] as number);
+  const part = table.parts[bucket >>> 8];
+  if (part === null || part === undefined) return -1;
+  const at = placeOf(part, bucket, rest);
+  return part.bucket[at] === 0 ? -1 : (part.owner[at] as number);
+}
+
+function setInPart(part: TablePart, bucket: number, rest: number, owner: number): void {
+  const at = placeOf(part, bucket, rest);
+  if (part.bucket[at] === 0) part.count += 1;
+  part.bucket[at] = bucket + 1;
+  part.rest[at] = rest;
+  part.owner[at] = owner;
 }
 
 export function setOwner(table: MarkTable, bucket: number, rest: number, owner: number): void {
-  if (table.count * 2 >= table.rest.length) {
-    const larger = newTable(table.rest.length * 2);
-    for (let i = 0; i < table.rest.length; i++) {
-      const one = table.bucket[i] as number;
-      if (one !== 0) setOwner(larger, one - 1, table.rest[i] as number, table.owner[i] as number);
-    }
-    Object.assign(table, larger);
+  const number = bucket >>> 8;
+  let part = table.parts[number] ?? null;
+  if (part === null || part.count * 2 >= part.rest.length) {
+    const larger = newPart(part === null ? 64 : part.rest.length * 2);
+    if (part !== null)
+      for (let i = 0; i < part.rest.length; i++) {
+        const one = part.bucket[i] as number;
+        if (one !== 0) setInPart(larger, one - 1, part.rest[i] as number, part.owner[i] as number);
+      }
+    part = larger;
+    table.parts[number] = part;
   }
-  const at = placeOf(table, bucket, rest);
-  if (table.bucket[at] === 0) table.count += 1;
-  table.bucket[at] = bucket + 1;
-  table.rest[at] = rest;
-  table.owner[at] = owner;
+  const before = part.count;
+  setInPart(part, bucket, rest, owner);
+  table.count += part.count - before;
+}
+
+/** Visits the owner of each mark of a table. */
+export function eachOwner(table: MarkTable, visit: (owner: number) => void): void {
+  for (const part of table.parts)
+    part?.bucket.forEach((bucket, i) => {
+      if (bucket !== 0) visit(part.owner[i] as number);
+    });
+}
+
+/** Places of one part, in order of their marks. */
+function ordered(part: TablePart): Uint32Array {
+  const places = new Uint32Array(part.count);
+  let n = 0;
+  part.bucket.forEach((bucket, i) => {
+    if (bucket !== 0) places[n++] = i;
+  });
+  return places.sort(
+    (a, b) =>
+      (part.bucket[a] as number) - (part.bucket[b] as number) ||
+      (part.rest[a] as number) - (part.rest[b] as number),
+  );
 }
 
 /**
@@ -115,20 +184,6 @@ export function* joinIndex(
   table: MarkTable,
   ownerOf: (owner: number) => number,
 ): Generator<undefined, MarkIndex> {
-  // Places of the table by bucket, by counting.
-  const starts = new Uint32Array(BUCKETS + 1);
-  for (const bucket of table.bucket) if (bucket !== 0) starts[bucket] = (starts[bucket] as number) + 1;
-  for (let i = 0; i < BUCKETS; i++) starts[i + 1] = (starts[i + 1] as number) + (starts[i] as number);
-  const places = new Uint32Array(table.count);
-  const filled = starts.slice();
-  for (let i = 0; i < table.bucket.length; i++) {
-    const bucket = table.bucket[i] as number;
-    if (bucket === 0) continue;
-    const at = filled[bucket - 1] as number;
-    places[at] = i;
-    filled[bucket - 1] = at + 1;
-  }
-  yield;
   const joined = emptyIndex(index.rest.length + table.count);
   let n = 0;
   const put = (rest: number, before: number): void => {
@@ -139,27 +194,32 @@ export function* joinIndex(
     joined.ownerHigh[n] = owner >>> 16;
     n += 1;
   };
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    joined.offsets[bucket] = n;
-    const recent = places.subarray(starts[bucket], starts[bucket + 1]);
-    recent.sort((a, b) => (table.rest[a] as number) - (table.rest[b] as number));
-    let i = index.offsets[bucket] as number;
-    const end = index.offsets[bucket + 1] as number;
-    for (const place of recent) {
-      const rest = table.rest[place] as number;
-      for (; i < end && (index.rest[i] as number) < rest; i++)
-        put(index.rest[i] as number, ownerAt(index, i));
-      if (i < end && index.rest[i] === rest) i += 1;
-      put(rest, table.owner[place] as number);
+  for (let number = 0; number < PARTS; number++) {
+    const part = table.parts[number] ?? null;
+    const places = part === null ? new Uint32Array(0) : ordered(part);
+    let next = 0;
+    for (let bucket = number * BUCKETS_OF_PART; bucket < (number + 1) * BUCKETS_OF_PART; bucket++) {
+      joined.offsets[bucket] = n;
+      let i = index.offsets[bucket] as number;
+      const end = index.offsets[bucket + 1] as number;
+      for (; part !== null && part.bucket[places[next] ?? -1] === bucket + 1; next++) {
+        const place = places[next] as number;
+        const rest = part.rest[place] as number;
+        for (; i < end && (index.rest[i] as number) < rest; i++)
+          put(index.rest[i] as number, ownerAt(index, i));
+        if (i < end && index.rest[i] === rest) i += 1;
+        put(rest, part.owner[place] as number);
+      }
+      for (; i < end; i++) put(index.rest[i] as number, ownerAt(index, i));
     }
-    for (; i < end; i++) put(index.rest[i] as number, ownerAt(index, i));
-    if (bucket % 1024 === 1023) yield;
+    yield;
   }
   joined.offsets[BUCKETS] = n;
+  // Cutting would copy all of it at once.
   return {
     offsets: joined.offsets,
-    rest: joined.rest.slice(0, n),
-    ownerLow: joined.ownerLow.slice(0, n),
-    ownerHigh: joined.ownerHigh.slice(0, n),
+    rest: joined.rest.subarray(0, n),
+    ownerLow: joined.ownerLow.subarray(0, n),
+    ownerHigh: joined.ownerHigh.subarray(0, n),
   };
 }

@@ -137,7 +137,8 @@ const TEST_IBANS = new Set([
 /** Account numbers whose checksum (modulo 97) holds. */
 export function findIbans(text: string): readonly Place[] {
   const found: Place[] = [];
-  for (const match of text.matchAll(IBAN)) {
+  IBAN.lastIndex = 0;
+  for (let match = IBAN.exec(text); match !== null; match = IBAN.exec(text)) {
     const plain = match[0].replaceAll(' ', '');
     if (plain.length < 15 || plain.length > 34 || TEST_IBANS.has(plain)) continue;
     let rest = 0;

@@ -320,34 +320,44 @@ const BY_ANCHOR: Readonly<Record<string, readonly Rule[]>> = (() => {
 })();
 
 /** Markup that stands between a model and those who speak to it: in content it only pretends. Anywhere, no word before it. */
-const MARKUP: readonly (readonly [string, boolean, RegExp])[] = [
+const MARKUP: readonly (readonly [detector: string, weak: boolean, pattern: RegExp, has: RegExp | null])[] = [
   [
     'role-marker',
     false,
     /<\|(?:im_start|im_end|system|user|assistant|start_header_id|end_header_id|eot_id|endofprompt|begin_of_text)\|>|<\/?start_of_turn>|<<\/?sys>>|\[\/?inst\]/gu,
+    /<[|/s<]|\[\/?inst/,
   ],
   [
     'tool-markup',
     false,
     /<\/?(?:antml:)?(?:tool_results?|tool_calls?|tool_response|tool_outputs?|function_results?|function_calls?|function_response|tool_use|invoke name=|system[-_]reminder|system[-_]prompt|system_message|user_message|user_prompt|assistant_response)\b/gu,
+    /<\/?[aftsiu]/,
   ],
   [
     'role-line',
     true,
     /(?:^|\n|\\n)[ \t>*#[-]{0,6}(?:system|assistant|human|user|developer|admin)(?: (?:prompt|message|instructions?|note|notice|override|update|alert))?\]?\**:/gu,
+    null,
   ],
   [
     'role-tag',
     true,
     /<\/?(?:system|assistant|human|developer|instructions?|important|urgent|admin|override|secret|user_request)>/gu,
+    /<\/?[sahdiu]/,
   ],
-  ['role-header', true, /#{2,3} ?(?:system|instructions?|new instructions?|system prompt|response)\s*:/gu],
+  [
+    'role-header',
+    true,
+    /#{2,3} ?(?:system|instructions?|new instructions?|system prompt|response)\s*:/gu,
+    /## ?[sinr]/,
+  ],
   [
     'fake-end',
     true,
     /\bend of (?:the )?(?:tool|function|document|web ?page|search|user|system|context|untrusted|external)[ -](?:results?|outputs?|content|data|input|message|prompt|query)/gu,
+    /end of /,
   ],
-  ['role-field', true, /"role"\s*:\s*"(?:system|developer)"/gu],
+  ['role-field', true, /"role"\s*:\s*"(?:system|developer)"/gu, /"role"/],
 ];
 
 /** A field of structured data that begins as an order: data describes, it does not ask. */
@@ -389,21 +399,56 @@ export function instructionSigns(plain: string): readonly Sign[] {
       else signs.push(sign);
     }
   }
-  for (const [detector, isWeak, pattern] of MARKUP)
+  for (const [detector, isWeak, pattern, has] of MARKUP) {
+    if (has !== null && !has.test(plain)) continue;
     for (const found of plain.matchAll(pattern)) {
       const sign: Sign = { kind: 'impersonation', detector };
       if (isWeak) weak.push({ at: found.index, sign });
       else signs.push(sign);
     }
+  }
   for (const _ of plain.matchAll(FIELD)) signs.push({ kind: 'instruction', detector: 'field-order' });
   for (const _ of plain.matchAll(UNSPACED)) signs.push({ kind: 'instruction', detector: 'override' });
-  for (const _ of plain.matchAll(LURE)) signs.push({ kind: 'exfiltration-lure', detector: 'filled-address' });
+  if (plain.includes('http'))
+    for (const _ of plain.matchAll(LURE))
+      signs.push({ kind: 'exfiltration-lure', detector: 'filled-address' });
   return [...signs, ...together(weak)];
 }
 
-/** Text from `at`, its white space, quotes of structured text and marks of emphasis folded to single spaces. */
+/** What is folded to a space; a higher character is asked by `FOLDED_OTHER`. */
+const FOLDED: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[\s\\*_`">#]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+const FOLDED_OTHER = /[\s“”]/;
+
+function isFolded(code: number): boolean {
+  return code < 128 ? FOLDED[code] === 1 : FOLDED_OTHER.test(String.fromCharCode(code));
+}
+
+/** Text from `at`, its white space, quotes of structured text and marks of emphasis folded to single spaces. It runs for each anchor: by hand it takes a third. */
 function folded(plain: string, at: number, end: number): string {
-  return plain.slice(at, end).replace(/(?:\\[nrt]|[\s\\*_`"“”>#]|\u00a0)+/gu, ' ');
+  const stop = Math.min(end, plain.length);
+  let out = '';
+  let from = at;
+  let i = at;
+  while (i < stop) {
+    if (!isFolded(plain.charCodeAt(i))) {
+      i += 1;
+      continue;
+    }
+    const start = i;
+    while (i < stop && isFolded(plain.charCodeAt(i))) {
+      const next = i + 1 < stop ? plain[i + 1] : undefined;
+      // A line end or tab written out.
+      const written = plain[i] === '\\' && (next === 'n' || next === 'r' || next === 't');
+      i += written ? 2 : 1;
+    }
+    // One space is what it becomes.
+    if (i === start + 1 && plain[start] === ' ') continue;
+    out += `${plain.slice(from, start)} `;
+    from = i;
+  }
+  return out === '' ? plain.slice(from, stop) : out + plain.slice(from, stop);
 }
 
 /** Weak signs that stand near another of a different name. */

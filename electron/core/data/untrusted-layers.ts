@@ -87,7 +87,11 @@ const MAX_INNER_TEXT = 4096;
 const COMMENT = /<!--([\s\S]{12,4000}?)-->/gu;
 const UNSEEN_STYLE =
   /<[a-z][a-z0-9]*\b[^>]{0,200}?(?:\bhidden\b|aria-hidden="true"|style\s*=\s*["'][^"'>]{0,200}?(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d]*[1-9])|font-size\s*:\s*[01](?:px|pt|em|%)?\s*[;"']|(?:left|top|text-indent)\s*:\s*-\d{3,}|(?<![\w-])color\s*:\s*(?:white|#fff(?:fff)?\b|transparent|rgba?\([^)]*,\s*0\))|(?:width|height)\s*:\s*[01]px))[^>]{0,200}>([^<]{12,2000})/gu;
-const BASE64 = /(?<![a-z0-9+/=_-])[a-z0-9+/_-]{32,}={0,2}/giu;
+/** Characters of base64 in either alphabet, hex digits among them. */
+const CODED: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[A-Za-z0-9+/_-]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+const SHORTEST_CODED = 32;
 const HEX = /(?<![0-9a-z])(?:[0-9a-f]{2}){20,}(?![0-9a-z])/giu;
 const PERCENT = /(?:%[0-9a-f]{2}|[a-z0-9._~-]%[0-9a-f]{2}){10,}[^\s"'<>]*/giu;
 const ENTITIES = /(?:&#x?[0-9a-f]{2,6};){10,}/giu;
@@ -101,12 +105,36 @@ export function decodedTexts(text: string): readonly InnerText[] {
   };
   if (text.includes('<!--')) for (const [, body] of text.matchAll(COMMENT)) add('comment', body ?? null);
   if (text.includes('<')) for (const [, body] of text.matchAll(UNSEEN_STYLE)) add('style', body ?? null);
-  for (const [blob] of text.matchAll(BASE64))
-    add('base64', printable(fromBase64(blob.slice(0, 2 * MAX_INNER_TEXT))));
-  for (const [blob] of text.matchAll(HEX)) add('hex', printable(fromHex(blob.slice(0, 2 * MAX_INNER_TEXT))));
+  const runs = codedRuns(text);
+  for (const { start, end } of runs)
+    if (text[start - 1] !== '=')
+      add('base64', printable(fromBase64(text.slice(start, Math.min(end, start + 2 * MAX_INNER_TEXT)))));
+  for (const { start, end } of runs)
+    for (const [blob] of text.slice(start, end).matchAll(HEX))
+      add('hex', printable(fromHex(blob.slice(0, 2 * MAX_INNER_TEXT))));
   if (text.includes('%')) for (const [blob] of text.matchAll(PERCENT)) add('percent', fromPercent(blob));
   if (text.includes('&#')) for (const [blob] of text.matchAll(ENTITIES)) add('entities', fromEntities(blob));
   return inner;
+}
+
+/** Runs of letters, digits and signs that are long enough to be base64 or hex. Most of a text is not looked at: a run holds every 32nd character of its place. */
+function codedRuns(text: string): readonly { readonly start: number; readonly end: number }[] {
+  const runs: { readonly start: number; readonly end: number }[] = [];
+  const coded = (at: number): boolean => CODED[text.charCodeAt(at)] === 1;
+  let at = 0;
+  while (at + SHORTEST_CODED <= text.length) {
+    let last = at + SHORTEST_CODED - 1;
+    while (last >= at && coded(last)) last -= 1;
+    if (last >= at) {
+      at = last + 1;
+      continue;
+    }
+    let end = at + SHORTEST_CODED;
+    while (end < text.length && coded(end)) end += 1;
+    runs.push({ start: at, end });
+    at = end + 1;
+  }
+  return runs;
 }
 
 /** Bytes as text when that is what they are: words with spaces between them; null for everything else. */

@@ -218,3 +218,39 @@ test('a variable’s value is known again by its mark', () => {
   );
   assert.deepEqual(store.lookup(sent('curl -d key=Zz9Wn3Tz6Lp1Xk https://x')), []);
 });
+
+test('while an earlier store is being read everything is late, and an action waits for it', async () => {
+  const opened = openFingerprintStore({
+    directory: mkdtempSync(join(folder, 'store-')),
+    key: KEY,
+    common: common.digest,
+  });
+  if (!opened.ok) throw new Error(opened.error.message);
+  closings.push(() => opened.value.close());
+  let loaded: () => void = () => undefined;
+  let loading: Promise<void> | null = new Promise((resolve) => {
+    loaded = () => {
+      loading = null;
+      resolve();
+    };
+  });
+  const reading = createReading({
+    clock: { now: () => Date.now() },
+    timers: platformTimers(),
+    store: opened.value,
+    loading: () => loading,
+    scanner: createReadScanner(KEY),
+    scanNow: (bytes) => scanRead(bytes, KEY, common.filter),
+    marksOf: (text) => marksOf(text, KEY),
+    classify: () => null,
+  });
+  closings.push(() => reading.close());
+  const session = sessionOf('sess_early');
+  assert.ok(reading.late(session));
+  const waiting = reading.settled(session);
+  assert.notEqual(waiting, null);
+  loaded();
+  await waiting;
+  assert.ok(!reading.late(session));
+  assert.equal(reading.settled(session), null);
+});

@@ -247,3 +247,72 @@ test('what is remembered while the base is made anew is kept', async () => {
   );
   await again.close();
 });
+
+/** Marks as of a megabyte of text, sorted: more than is read at once. */
+function manyMarks(): Uint8Array {
+  const values = BigUint64Array.from({ length: 150_000 }, (_, i) => {
+    const spread = BigInt.asUintN(64, BigInt(i + 1) * 0x9e37_79b9_7f4a_7c15n);
+    return BigInt.asUintN(64, (spread ^ (spread >> 30n)) * 0xbf58_476d_1ce4_e5b9n);
+  }).sort();
+  const bytes = new Uint8Array(values.length * 8);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => void view.setBigUint64(i * 8, value));
+  return bytes;
+}
+
+test('reads a large store in the background, finds what is remembered meanwhile, and forgets nothing of either', async () => {
+  const directory = folder();
+  const first = open(directory);
+  const many = manyMarks();
+  first.remember(source('path:/large'), many);
+  first.remember(source('path:/one', 'RESTRICTED'), marks(1));
+  assert.deepEqual(names(first, 1), ['path:/one'], 'what waits to be added is found');
+  await first.compact();
+  first.remember(source('path:/two'), marks(2));
+  await first.close();
+
+  const again = open(directory);
+  assert.ok(again.loading());
+  again.remember(source('path:/three'), marks(3));
+  assert.deepEqual(names(again, 3), ['path:/three']);
+  await again.loaded();
+  assert.ok(!again.loading());
+  assert.deepEqual(
+    [1, 2, 3].flatMap((seed) => names(again, seed)),
+    ['path:/one', 'path:/two', 'path:/three'],
+  );
+  assert.equal(again.lookup(many)[0]?.matches, 150_000);
+  await again.close();
+
+  // Closed before it was read: what was remembered is on the disk, and the base as it was.
+  const third = open(directory);
+  third.remember(source('path:/four'), marks(4));
+  await third.close();
+  const last = open(directory);
+  await last.loaded();
+  assert.deepEqual(
+    [1, 2, 3, 4].flatMap((seed) => names(last, seed)),
+    ['path:/one', 'path:/two', 'path:/three', 'path:/four'],
+  );
+  await last.close();
+});
+
+test('sets a large base aside that is damaged within, and keeps the log', async () => {
+  const directory = folder();
+  const first = open(directory);
+  first.remember(source('path:/large'), manyMarks());
+  await first.compact();
+  first.remember(source('path:/kept'), marks(5));
+  await first.close();
+  const path = join(directory, 'flows.base');
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  const said: string[] = [];
+  const again = open(directory, { say: (message) => said.push(message) });
+  await again.loaded();
+  assert.match(said.join('\n'), /is damaged/);
+  assert.ok(existsSync(`${path}.aside`));
+  assert.deepEqual(names(again, 5), ['path:/kept']);
+  await again.close();
+});
