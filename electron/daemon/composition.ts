@@ -18,6 +18,7 @@ import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
+import { seePath } from '../core/semantic/paths.ts';
 import { steadyClock } from '../edge/clock.ts';
 import { readCommonText } from '../edge/common-text.ts';
 import { openDataKeys } from '../edge/data-key.ts';
@@ -73,6 +74,7 @@ import { closeSession, type Household } from './session-opening.ts';
 import { createSessionStore, type Session } from './session-store.ts';
 import { classifyRowsFor, evaluateNow } from './stages.ts';
 import { serveSubmit } from './submit-door.ts';
+import { createSurvey } from './survey.ts';
 import { platformTimers } from './timer.ts';
 
 /** What differs between a real start and a test's. */
@@ -218,9 +220,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     timers,
     store: flowStore,
     scanner: createReadScanner(fingerprintKey),
-    scanNow: (bytes) => scanRead(bytes, fingerprintKey, common.filter),
+    scanNow: (bytes, settings) => scanRead(bytes, fingerprintKey, common.filter, settings),
     classify,
     marksOf: (text) => marksOf(text, fingerprintKey, common.filter),
+  });
+  const survey = createSurvey({
+    clock,
+    reading,
+    rows: (session) => classifyRowsFor(armedNow(), session),
+    labels: (session, path) => {
+      const { home, workspace, identity } = session;
+      const place = { cwd: null, home, workspace, user: identity.human.name };
+      return seePath(path, false, place, knowledge.value.paths).labels;
+    },
+    say: log,
   });
   const carriedBy = createCarried({
     clock,
@@ -260,6 +273,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     patternFor: (action, decision) => sessionPattern(action, decision),
     redactor: redacts,
     reading,
+    survey,
     carriedBy,
     carried: (session, action) =>
       factsOf(carriedBy(session, action), action, armedNow()?.set.destinations ?? [], clock.now()),
@@ -355,6 +369,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     }
     log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
     guards.retable(tablesFor);
+    for (const session of sessions.live()) survey.begin(session);
     proxy?.resettle();
     await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
   }

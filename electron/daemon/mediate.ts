@@ -1,5 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
+import { takesOut } from './carried.ts';
 import { countEffect } from './effect-tally.ts';
 import { effectWithin } from './effect-within.ts';
 import { enforce } from './enforce.ts';
@@ -70,12 +71,12 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   // a second interception of what was just decided is an effect of it
   const mandated = takeMandate(ports, session, action, envelope);
   if (mandated !== null) return mandated;
-  const effect = effectWithin(ports, policy, session, submission.scope ?? null, action);
-  if (effect !== null) return effect;
-
-  // What the session is reading just now belongs to what it is judged by.
+  // What the session is reading just now belongs to what it is judged by; what it could have read unseen, too.
+  if (takesOut(action)) ports.survey?.refresh(session);
   const settled = ports.reading?.settled(session) ?? null;
   if (settled !== null) await settled;
+  const effect = effectWithin(ports, policy, session, submission.scope ?? null, action);
+  if (effect !== null) return effect;
 
   // accumulate
   const claim = envelope.surface === 'shell' ? envelope.claim : null;

@@ -40,6 +40,13 @@ export interface Reading {
     under: ActionId | null,
     tell: (news: ReadNews) => void,
   ): void;
+  /**
+   * Files that a session could read unseen: looked at before anything of it is judged, and again when they changed. `whole`: all of the text counts,
+   * else the secrets in it (all of it where there are none).
+   */
+  noteSurveyed(session: Session, files: readonly Surveyed[]): void;
+  /** While it is not settled, what the session may have read is not known. */
+  noteSurveying(session: Session, surveying: Promise<void>): void;
   /** Marks that were made elsewhere: of a response, of an environment variable. */
   noteMarks(session: Session, source: Classified, marks: Uint8Array, under: ActionId | null): void;
   /** A short text whole: what the session was begun with. The text is not kept. */
@@ -51,13 +58,21 @@ export interface Reading {
   close(): Promise<void>;
 }
 
+/** A classified file that a session may come to. */
+export interface Surveyed {
+  readonly path: string;
+  readonly source: Classified;
+  readonly whole: boolean;
+  readonly settings: boolean;
+}
+
 export interface ReadingPorts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly store: FlowStore;
   readonly scanner: ReadScanner;
   /** Looks at bytes at once; `edge/read-scan-text.ts` under the installation's key. */
-  readonly scanNow: (bytes: Uint8Array) => ReadScan;
+  readonly scanNow: (bytes: Uint8Array, settings: boolean) => ReadScan;
   readonly marksOf: (text: string) => Uint8Array;
   readonly classify: (effect: Effect, session: Session) => Classified | null;
 }
@@ -81,6 +96,7 @@ const SKIPPED = new Set(['.git', 'node_modules', '.cache', '__pycache__', 'targe
 interface Target {
   readonly path: string;
   readonly source: Classified;
+  readonly settings: boolean;
 }
 
 interface Known {
@@ -110,10 +126,15 @@ export function createReading(ports: ReadingPorts): Reading {
     pending.set(session.id, now);
     return now;
   };
-  const settle = (session: Session, source: Classified) => {
+  const begin = (session: Session, urgent: boolean) => {
+    const now = pendingOf(session);
+    now.count += 1;
+    if (urgent) now.classified += 1;
+  };
+  const settle = (session: Session, urgent: boolean) => {
     const now = pendingOf(session);
     now.count -= 1;
-    if (isClassified(source)) now.classified -= 1;
+    if (urgent) now.classified -= 1;
     if (now.count > 0) return;
     pending.delete(session.id);
     for (const waiter of now.waiters) waiter();
@@ -121,7 +142,7 @@ export function createReading(ports: ReadingPorts): Reading {
 
   const take = (
     session: Session,
-    { source }: Target,
+    { source, settings }: Target,
     scan: ReadScan,
     under: ActionId | null,
     tell: (news: ReadNews) => void,
@@ -130,11 +151,38 @@ export function createReading(ports: ReadingPorts): Reading {
     const level = raisedLevel(source.level, scan.findings);
     const because = level === source.level ? source.because : findingText(scan.findings);
     const held: Classified = { ...source, level, because };
-    remember(session, held, scan.marks, under);
+    rememberFile(session, source, scan, settings, under);
     // What lies in the workspace is its content: that it holds a test's token makes no secret of the session.
     const raised = level !== source.level && source.level !== 'INTERNAL' ? held : null;
     if (raised !== null || scan.signals.length > 0)
       tell({ raised, signals: scan.signals, source: source.source });
+  };
+  /** The text by what it is and who it speaks of, the secrets in it apart: a file with a key in it is no secret from end to end. */
+  const rememberFile = (
+    session: Session,
+    source: Classified,
+    scan: ReadScan,
+    settings: boolean,
+    under: ActionId | null,
+  ) => {
+    const personal = scan.findings.filter(({ kind }) => kind === 'personal');
+    const level = raisedLevel(source.level, personal);
+    const because = level === source.level ? source.because : findingText(personal);
+    remember(session, { ...source, level, because }, scan.marks, under);
+    rememberSecrets(session, source, scan, settings, under);
+  };
+  /** A key that lies open in the work may be a test's: somebody is asked before it leaves. One in its own place never leaves. */
+  const rememberSecrets = (
+    session: Session,
+    source: Classified,
+    scan: ReadScan,
+    settings: boolean,
+    under: ActionId | null,
+  ) => {
+    const level = source.level === 'INTERNAL' && !settings ? 'CONFIDENTIAL' : 'RESTRICTED';
+    const found = scan.findings.filter(({ kind }) => kind === 'secret');
+    const because = found.length === 0 ? 'a setting that gives access' : findingText(found);
+    remember(session, { ...source, level, because }, scan.secrets, under);
   };
   const remember = (session: Session, source: Classified, marks: Uint8Array, under: ActionId | null) => {
     if (marks.length === 0 || source.level === 'PUBLIC') return;
@@ -176,43 +224,65 @@ export function createReading(ports: ReadingPorts): Reading {
     spent = bytes;
   };
 
+  /** Looks at files as they are now and tells of each, those that are known or small at once. */
+  const look = <T extends Target>(
+    session: Session,
+    targets: readonly T[],
+    told: (target: T, scan: ReadScan) => void,
+  ) => {
+    let atOnce = 0;
+    for (const target of targets) {
+      const state = fileState(target.path);
+      if (state === null) continue;
+      const before = known.get(target.path);
+      if (before?.stamp === state.stamp) {
+        told(target, before.scan);
+        continue;
+      }
+      const urgent = isClassified(target.source) || target.settings;
+      if (urgent && state.size <= AT_ONCE_BYTES && atOnce < AT_ONCE_FILES) {
+        atOnce += 1;
+        const bytes = readBeginning(target.path, AT_ONCE_BYTES);
+        const scan = bytes === null ? NOTHING_READ : ports.scanNow(bytes, target.settings);
+        keep(target.path, state.stamp, scan);
+        told(target, scan);
+        continue;
+      }
+      // Content of the workspace is the first that is given up when there is too much.
+      if (queue.length >= MAX_QUEUE && !urgent) continue;
+      begin(session, urgent);
+      queue.push(async () => {
+        const bytes = Math.min(state.size, MAX_READ_BYTES);
+        await room(bytes);
+        try {
+          const scan = await scanner.scan(target.path, MAX_READ_BYTES, target.settings);
+          keep(target.path, state.stamp, scan);
+          told(target, scan);
+        } finally {
+          settle(session, urgent);
+        }
+      });
+    }
+    void work();
+  };
+
   return {
     noteFiles(session, effects, under, tell) {
-      let atOnce = 0;
-      for (const target of targetsOf(session, effects, ports.classify)) {
-        const state = fileState(target.path);
-        if (state === null) continue;
-        const before = known.get(target.path);
-        if (before?.stamp === state.stamp) {
-          take(session, target, before.scan, under, tell);
-          continue;
-        }
-        if (isClassified(target.source) && state.size <= AT_ONCE_BYTES && atOnce < AT_ONCE_FILES) {
-          atOnce += 1;
-          const bytes = readBeginning(target.path, AT_ONCE_BYTES);
-          const scan = bytes === null ? NOTHING_READ : ports.scanNow(bytes);
-          keep(target.path, state.stamp, scan);
-          take(session, target, scan, under, tell);
-          continue;
-        }
-        // Content of the workspace is the first that is given up when there is too much.
-        if (queue.length >= MAX_QUEUE && !isClassified(target.source)) continue;
-        const now = pendingOf(session);
-        now.count += 1;
-        if (isClassified(target.source)) now.classified += 1;
-        queue.push(async () => {
-          const bytes = Math.min(state.size, MAX_READ_BYTES);
-          await room(bytes);
-          try {
-            const scan = await scanner.scan(target.path, MAX_READ_BYTES);
-            keep(target.path, state.stamp, scan);
-            take(session, target, scan, under, tell);
-          } finally {
-            settle(session, target.source);
-          }
-        });
-      }
-      void work();
+      look(session, targetsOf(session, effects, ports.classify), (target, scan) =>
+        take(session, target, scan, under, tell),
+      );
+    },
+    noteSurveyed(session, files) {
+      look(session, files, (file, scan) => {
+        if (scan.bytes === 0) return;
+        if (file.whole || scan.secrets.length === 0) remember(session, file.source, scan.marks, null);
+        rememberSecrets(session, file.source, scan, file.settings, null);
+      });
+    },
+    noteSurveying(session, surveying) {
+      begin(session, true);
+      const done = () => settle(session, true);
+      void surveying.then(done, done);
     },
     noteMarks: remember,
     noteText: (session, source, text) => remember(session, source, ports.marksOf(text), null),
@@ -234,6 +304,11 @@ export function createReading(ports: ReadingPorts): Reading {
 
 function isClassified({ level }: Classified): boolean {
   return level === 'CONFIDENTIAL' || level === 'RESTRICTED';
+}
+
+/** Files whose plain values are secrets too. */
+export function holdsSettings(labels: readonly string[]): boolean {
+  return labels.includes('env-file') || labels.includes('secret');
 }
 
 /** The level of something by what was found in it (R2.b). */
@@ -259,9 +334,9 @@ function targetsOf(
   classify: ReadingPorts['classify'],
 ): readonly Target[] {
   const targets = new Map<string, Target>();
-  const add = (path: string, source: Classified) => {
+  const add = (path: string, source: Classified, settings: boolean) => {
     if (targets.size < MAX_FILES && !NO_CONTENT.test(path) && !targets.has(path))
-      targets.set(path, { path, source: { ...source, source: `path:${path}` } });
+      targets.set(path, { path, source: { ...source, source: `path:${path}` }, settings });
   };
   for (const effect of effects) {
     const { object } = effect;
@@ -270,9 +345,10 @@ function targetsOf(
     const source = classify(effect, session);
     if (source === null) continue;
     const path = hostPath(session, object.value);
-    if (object.many || /[*?[\]{}]/.test(path)) for (const one of expanded(path)) add(one, source);
-    else if (effect.recursive) for (const one of below(path, 0)) add(one, source);
-    else add(path, source);
+    const settings = holdsSettings(object.labels);
+    if (object.many || /[*?[\]{}]/.test(path)) for (const one of expanded(path)) add(one, source, settings);
+    else if (effect.recursive) for (const one of below(path, 0)) add(one, source, settings);
+    else add(path, source, settings);
   }
   return [...targets.values()];
 }
