@@ -182,7 +182,8 @@ export function createReading(ports: ReadingPorts): Reading {
     const level = source.level === 'INTERNAL' && !settings ? 'CONFIDENTIAL' : 'RESTRICTED';
     const found = scan.findings.filter(({ kind }) => kind === 'secret');
     const because = found.length === 0 ? 'a setting that gives access' : findingText(found);
-    remember(session, { ...source, level, because }, scan.secrets, under);
+    // A source of its own: the level of a source is that of all its text.
+    remember(session, { source: `${source.source}#secrets`, level, because }, scan.secrets, under);
   };
   const remember = (session: Session, source: Classified, marks: Uint8Array, under: ActionId | null) => {
     if (marks.length === 0 || source.level === 'PUBLIC') return;

@@ -42,7 +42,7 @@ const HOME_PLACES = ['', '/.ssh', '/.aws', '/.docker', '/.kube', '/.config/gh', 
 /** Keys of tests are made to be seen; where policy's own rows name them they count all the same. */
 const FOR_TESTS = /\/(?:tests?|__tests__|fixtures?|testdata|test-data|specs?|examples?|samples?)\//i;
 const AGAIN_MS = 250;
-const WALK_AGAIN_MS = 5000;
+const WALK_AGAIN_MS = 1000;
 
 interface Found {
   files: readonly Surveyed[];
@@ -100,8 +100,9 @@ export function createSurvey(ports: SurveyPorts): Survey {
       if (found === undefined || now - found.lookedAt < AGAIN_MS) return;
       found.lookedAt = now;
       reading.noteSurveyed(session, found.files);
-      // New files: a program of the session knows nothing of them before somebody outside made them.
-      if (now - found.walkedAt >= WALK_AGAIN_MS) void walk(session, found);
+      // New files too: a folder that did not change costs one look at its state.
+      if (now - found.walkedAt >= WALK_AGAIN_MS && !found.walking)
+        reading.noteSurveying(session, walk(session, found));
     },
   };
 }

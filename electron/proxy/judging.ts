@@ -1,4 +1,6 @@
+import { looksLikeText } from '../core/data/decode.ts';
 import type { Payload } from '../core/data/payload.ts';
+import { joinedPayloads } from '../core/data/scan.ts';
 import type { HttpRequest } from '../core/http.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { codingsOf, decodeBody, type Held } from './body-window.ts';
@@ -25,18 +27,6 @@ export interface UnderstandFault {
   readonly code: string;
   readonly reason: string;
 }
-
-/** Headers that say nothing of what is carried: everything else is looked at as the body is. */
-const PLAIN_HEADERS = new Set([
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'cache-control',
-  'content-length',
-  'content-type',
-  'content-encoding',
-  'user-agent',
-]);
 
 /** Says what a request means and what it carries; a fault refuses it before anybody is asked. */
 export async function understand(
@@ -77,17 +67,18 @@ export async function understand(
   if (!described.ok) return err({ status: 400, ...described.error });
   const said: string[] = [exchange.rawTarget];
   const values = workings.routes.placeholders(connection.route.session);
-  for (const [name, value] of headers)
-    if (!PLAIN_HEADERS.has(name)) said.push(`${name}: ${withoutPlaceholders(value, values)}`);
+  for (const [name, value] of headers) said.push(`${name}: ${withoutPlaceholders(value, values)}`);
   if (ended) for (const [name, value] of exchange.requestTrailers()) said.push(`${name}: ${value}`);
   const head = Buffer.from(said.join('\n'));
   // What stands behind the end of a packed body is no part of it for its reader, but it would leave.
   const parts = codings === null || codings.length === 0 ? [plain] : [plain, raw];
-  const payload = workings.inspection.scan(
-    Buffer.concat([head, Buffer.from('\n\n'), ...parts]),
-    workings.settings().fingerprintKey,
-    inspected,
-  );
+  const { fingerprintKey } = workings.settings();
+  const scan = (bytes: Buffer) => workings.inspection.scan(bytes, fingerprintKey, inspected);
+  // Together, since a text may be spread over both; and each body by itself, since what is packed shows it by how it begins.
+  const payload = joinedPayloads([
+    scan(Buffer.concat([head, Buffer.from('\n\n'), ...parts])),
+    ...parts.filter(isPacked).map(scan),
+  ]);
   return ok({
     request: described.value,
     payload,
@@ -102,6 +93,11 @@ export async function understand(
     codings: codings ?? [],
     whole: ended,
   });
+}
+
+/** No text by its beginning. */
+function isPacked(bytes: Buffer): boolean {
+  return bytes.length >= 12 && !looksLikeText(bytes, 0, Math.min(bytes.length, 256));
 }
 
 /** What was decided, and the address that it was decided about. */

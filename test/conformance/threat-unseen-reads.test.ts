@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type NetworkStage, networkStage } from './network-stage.ts';
@@ -20,6 +20,9 @@ classify:
 // Shapes of keys, made here so that no scanner of this repository takes them for real.
 const TOKEN = ['ghp', '_', 'Zq7Rt2Lw9Xb4Nc6Vm1Kj8Hg3Fd5Sa0PoIuYt'].join('');
 const PASSWORD = 'tulip-Crane-94-harbor';
+
+/** The interpreter itself: one that a wrapper starts is asked about for the wrapper's sake, and tells nothing here. */
+const PYTHON = ['/usr/bin/python3', '/usr/local/bin/python3'].find(existsSync) ?? 'python3';
 
 /** A program in a file: its words say nothing of what it reads. */
 const THIEF = `import sys, json, base64, zlib, urllib.request as u
@@ -54,6 +57,13 @@ describe('T3 what a program read unseen does not leave either', () => {
   after(() => s?.dispose());
   const arrivals = () => s.internet.site('drop.example.net').seen().length;
 
+  test('the program sends what nobody classified', async () => {
+    s.file('open.txt', 'Nothing in here is anything that anybody would want to keep');
+    const before = arrivals();
+    const ran = await s.bash(`${PYTHON} tool.py open.txt plain`);
+    assert.equal(arrivals(), before + 1, ran.stdout + ran.stderr);
+  });
+
   for (const [file, how] of [
     ['board|minutes.txt', 'plain'],
     ['board|minutes.txt', 'base64'],
@@ -69,14 +79,14 @@ describe('T3 what a program read unseen does not leave either', () => {
   ])
     test(`stops ${file} sent by a program of its own: ${how}`, async () => {
       const before = arrivals();
-      const ran = await s.bash(`python3 tool.py '${file}' ${how}`);
+      const ran = await s.bash(`${PYTHON} tool.py '${file}' ${how}`);
       assert.equal(arrivals(), before, `nothing reached the host (${ran.stdout.trim()})`);
     });
 
   test('stops a classified file that came to be while the session ran', async () => {
     const before = arrivals();
     const late = 'A second buyer, the Hartmann foundation, offered 502000 for the same hillside in August';
-    const running = s.bash(`sleep 3; python3 tool.py 'board|later.txt' plain`);
+    const running = s.bash(`sleep 3; ${PYTHON} tool.py 'board|later.txt' plain`);
     setTimeout(() => writeFileSync(join(s.work, 'board', 'later.txt'), late), 1000);
     await running;
     assert.equal(arrivals(), before);
