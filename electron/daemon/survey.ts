@@ -5,7 +5,7 @@ import { classifyRowsOf } from '../core/data/destination.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Clock } from '../core/ports.ts';
 import { createTreeWalk, type WalkBounds } from '../edge/tree-walk.ts';
-import { holdsSettings, type Reading, type Surveyed } from './reading.ts';
+import { FOR_TESTS, holdsSettings, type Reading, type Surveyed } from './reading.ts';
 import type { Session } from './session-store.ts';
 
 /**
@@ -39,13 +39,16 @@ const NAMED_PLACE: WalkBounds = { ...WORKSPACE, maxEntries: 5000 };
 const HOME_PLACE: WalkBounds = { ...WORKSPACE, maxEntries: 500, maxDepth: 0 };
 /** Where tools keep what they log in with, beside the home's own files. */
 const HOME_PLACES = ['', '/.ssh', '/.aws', '/.docker', '/.kube', '/.config/gh', '/.cargo'];
-/** Keys of tests are made to be seen; where policy's own rows name them they count all the same. */
-const FOR_TESTS = /\/(?:tests?|__tests__|fixtures?|testdata|test-data|specs?|examples?|samples?)\//i;
+/** Paths whose meaning is kept, and how many new ones are looked at in one go (about 5 ms). */
+const MAX_KNOWN = 32_768;
+const AT_A_TIME = 200;
 const AGAIN_MS = 250;
 const WALK_AGAIN_MS = 1000;
 
 interface Found {
   files: readonly Surveyed[];
+  /** What policy and names say of each path; null for most. */
+  readonly known: Map<string, Surveyed | null>;
   lookedAt: TimeMs;
   walkedAt: TimeMs;
   walking: boolean;
@@ -65,9 +68,17 @@ export function createSurvey(ports: SurveyPorts): Survey {
       const files = new Map<string, Surveyed>();
       for (const [place, bounds] of placesOf(session, rows)) {
         const { files: paths, cut } = await walkTree(place, bounds);
+        let fresh = 0;
         for (const path of paths) {
-          const file =
-            files.size >= MAX_FOUND || files.has(path) ? null : surveyed(ports, session, rows, path);
+          if (files.size >= MAX_FOUND) break;
+          let file = found.known.get(path);
+          if (file === undefined) {
+            file = surveyed(ports, session, rows, path);
+            if (found.known.size < MAX_KNOWN) found.known.set(path, file);
+            fresh += 1;
+            // Others wait for the loop.
+            if (fresh % AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve));
+          }
           if (file !== null) files.set(path, file);
         }
         if (cut && bounds.maxDepth > 0)
@@ -87,7 +98,15 @@ export function createSurvey(ports: SurveyPorts): Survey {
   return {
     begin(session) {
       const before = bySession.get(session.id);
-      const found: Found = before ?? { files: [], lookedAt: 0, walkedAt: 0, walking: false };
+      const found: Found = before ?? {
+        files: [],
+        known: new Map(),
+        lookedAt: 0,
+        walkedAt: 0,
+        walking: false,
+      };
+      // Policy may have changed.
+      found.known.clear();
       if (before === undefined) {
         bySession.set(session.id, found);
         session.endings.add(() => void bySession.delete(session.id));
