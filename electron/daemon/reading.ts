@@ -51,6 +51,8 @@ export interface Reading {
   noteMarks(session: Session, source: Classified, marks: Uint8Array, under: ActionId | null): void;
   /** A short text whole: what the session was begun with. The text is not kept. */
   noteText(session: Session, source: Classified, text: string): void;
+  /** True for what we opened ourselves a moment ago: a watch cannot tell whose reading it saw. */
+  isOurs(path: string): boolean;
   /** Resolves when what the session is reading is known, or after half a second; null when nothing is under way. */
   settled(session: Session): Promise<void> | null;
   /** True while something classified that the session may have read has not been looked at. */
@@ -87,6 +89,7 @@ const MAX_QUEUE = 512;
 const PER_MINUTE_BYTES = 64 * 1024 * 1024;
 const MINUTE_MS = 60_000;
 const WAIT_MS = 500;
+const OURS_MS = 1000;
 const MAX_KNOWN = 4096;
 /** Not content, or without an end. */
 const NO_CONTENT = /^\/(?:proc|sys|dev|run)(?:\/|$)/;
@@ -116,6 +119,8 @@ export function createReading(ports: ReadingPorts): Reading {
   /** Files that were looked at, by path: the same content is not looked at twice, and remembered for each session that reads it. */
   const known = new Map<string, Known>();
   const pending = new Map<string, Pending>();
+  /** When we opened a file last. */
+  const opened = new Map<string, TimeMs>();
   const queue: (() => Promise<void>)[] = [];
   let working = false;
   let spent = 0;
@@ -228,6 +233,12 @@ export function createReading(ports: ReadingPorts): Reading {
     spent = bytes;
   };
 
+  const own = (path: string) => {
+    opened.delete(path);
+    opened.set(path, clock.now());
+    const oldest = opened.keys().next().value;
+    if (opened.size > MAX_FILES && oldest !== undefined) opened.delete(oldest);
+  };
   /** Looks at files as they are now and tells of each, those that are known or small at once. */
   const look = <T extends Target>(
     session: Session,
@@ -246,6 +257,7 @@ export function createReading(ports: ReadingPorts): Reading {
       const urgent = isClassified(target.source) || target.settings;
       if (urgent && state.size <= AT_ONCE_BYTES && atOnce < AT_ONCE_FILES) {
         atOnce += 1;
+        own(target.path);
         const bytes = readBeginning(target.path, AT_ONCE_BYTES);
         const scan = bytes === null ? NOTHING_READ : ports.scanNow(bytes, target.settings);
         keep(target.path, state.stamp, scan);
@@ -259,7 +271,9 @@ export function createReading(ports: ReadingPorts): Reading {
         const bytes = Math.min(state.size, MAX_READ_BYTES);
         await room(bytes);
         try {
+          own(target.path);
           const scan = await scanner.scan(target.path, MAX_READ_BYTES, target.settings);
+          own(target.path);
           keep(target.path, state.stamp, scan);
           told(target, scan);
         } finally {
@@ -290,6 +304,7 @@ export function createReading(ports: ReadingPorts): Reading {
     },
     noteMarks: remember,
     noteText: (session, source, text) => remember(session, source, ports.marksOf(text), null),
+    isOurs: (path) => clock.now() - (opened.get(path) ?? Number.NEGATIVE_INFINITY) < OURS_MS,
     settled(session) {
       const now = pending.get(session.id);
       if (now === undefined || now.classified === 0) return null;

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Finding } from '../core/data/payload.ts';
 import type { UntrustedSignal } from '../core/data/untrusted.ts';
@@ -42,24 +42,24 @@ function openRegular(path: string): { readonly fd: number; readonly state: FileS
     return null;
   }
   const facts = fstatSync(fd, { bigint: true });
-  if (facts.isFile())
-    return {
-      fd,
-      state: {
-        size: Number(facts.size),
-        stamp: `${facts.dev}:${facts.ino}:${facts.mtimeNs}:${facts.ctimeNs}`,
-      },
-    };
+  if (facts.isFile()) return { fd, state: stateOf(facts) };
   closeSync(fd);
   return null;
 }
 
-/** Size and stamp of a regular file. */
+/** Size and stamp of a regular file, without opening it: that would be told as a reading. */
 export function fileState(path: string): FileState | null {
-  const opened = openRegular(path);
-  if (opened === null) return null;
-  closeSync(opened.fd);
-  return opened.state;
+  try {
+    const facts = statSync(path, { bigint: true });
+    return facts.isFile() ? stateOf(facts) : null;
+  } catch {
+    return null;
+  }
+}
+
+function stateOf(facts: BigIntStats): FileState {
+  const { size, dev, ino, mtimeNs, ctimeNs } = facts;
+  return { size: Number(size), stamp: `${dev}:${ino}:${mtimeNs}:${ctimeNs}` };
 }
 
 /** The beginning of a regular file, at most `maxBytes`; null when it is none. */
