@@ -1,5 +1,6 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
+import { clipped } from '../core/data/clip.ts';
 import { takesOut } from './carried.ts';
 import { countEffect } from './effect-tally.ts';
 import { effectWithin } from './effect-within.ts';
@@ -192,7 +193,7 @@ const MAX_SUMMARY = 200;
 /** One line for histories. */
 function summaryOf(action: Action): string {
   const text = actionText(action).replace(/\s+/g, ' ').trim();
-  return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY)}…` : text;
+  return text.length > MAX_SUMMARY ? `${clipped(text, MAX_SUMMARY)}…` : text;
 }
 
 /** The things an action touches, named, bounded. */
