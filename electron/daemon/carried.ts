@@ -75,6 +75,12 @@ function find(ports: CarriedPorts, session: Session, action: Action): Carried {
   return { payload: joined(payloads, files.whole), flows, late: ports.late(session) };
 }
 
+/** True for what sends something to somewhere. */
+export function takesOut(action: Action): boolean {
+  if (action.carries !== undefined) return true;
+  return action.effects.some(({ kind, object }) => SENDS.has(kind) && !object.labels.includes('loopback'));
+}
+
 /** Hosts that an action reaches. */
 export function destinationsOf(action: Action): readonly string[] {
   const hosts = new Set<string>();

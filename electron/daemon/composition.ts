@@ -150,6 +150,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     fingerprintKey: dataKeys.value.fingerprint,
     clock,
     timers,
+    knowledge: knowledge.value,
     policy: armedNow,
     log,
   });
@@ -241,6 +242,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     }
     log(`armed policy ${next.policy.set.version} (${next.policy.set.hash})`);
     guards.retable(tablesFor);
+    for (const session of sessions.live()) mediation.survey?.begin(session);
     proxy?.resettle();
     await recordLifecycle('armed', armedPart({ set: next.policy.set, compiled: next.policy }));
   }

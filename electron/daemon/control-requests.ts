@@ -213,6 +213,9 @@ async function onOpen(
   const session = opened.value;
   ports.sessions.sweep(ports.mediation.clock.now() - REMEMBER_ENDED_MS);
   ports.sessions.add(session);
+  ports.mediation.survey?.begin(session);
+  // Before anything of the session runs, and before its guard watches who reads.
+  await (ports.mediation.reading?.settled(session) ?? null);
   const { service } = ports.credentials;
   for (const { name, value } of request.secrets ?? []) {
     const source = name.includes(':') ? name : `environment:${name}`;

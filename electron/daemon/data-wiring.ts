@@ -4,6 +4,8 @@ import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Clock } from '../core/ports.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import type { Knowledge } from '../core/semantic/knowledge.ts';
+import { seePath } from '../core/semantic/paths.ts';
 import { readCommonText } from '../edge/common-text.ts';
 import { openFingerprintStore } from '../edge/fingerprint-store.ts';
 import { openHostStore } from '../edge/host-store.ts';
@@ -15,6 +17,7 @@ import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import { createReading } from './reading.ts';
 import type { Session } from './session-store.ts';
 import { classifyRowsFor } from './stages.ts';
+import { createSurvey } from './survey.ts';
 import type { Timers } from './timer.ts';
 
 export interface DataWiring {
@@ -23,13 +26,14 @@ export interface DataWiring {
   readonly fingerprintKey: Uint8Array;
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly knowledge: Knowledge;
   readonly policy: () => ArmedPolicy | null;
   readonly log: (line: string) => void;
 }
 
 /** What this installation remembers of what was read and where something was sent, as mediation asks for it. */
 export interface DataParts {
-  readonly ports: Required<Pick<MediationPorts, 'reading' | 'carriedBy' | 'carried' | 'noteHost'>>;
+  readonly ports: Required<Pick<MediationPorts, 'reading' | 'survey' | 'carriedBy' | 'carried' | 'noteHost'>>;
   close(): Promise<void>;
 }
 
@@ -51,9 +55,20 @@ export function openData(
     store,
     loading: () => (store.loading() ? store.loaded() : null),
     scanner: createReadScanner(key),
-    scanNow: (bytes) => scanRead(bytes, key, common.filter),
+    scanNow: (bytes, settings) => scanRead(bytes, key, common.filter, settings),
     classify,
     marksOf: (text) => marksOf(text, key, common.filter),
+  });
+  const survey = createSurvey({
+    clock,
+    reading,
+    rows: (session) => classifyRowsFor(policy(), session),
+    labels: (session, path) => {
+      const { home, workspace, identity } = session;
+      const place = { cwd: null, home, workspace, user: identity.human.name };
+      return seePath(path, false, place, wiring.knowledge.paths).labels;
+    },
+    say: wiring.log,
   });
   const carriedBy = createCarried({
     clock,
@@ -65,6 +80,7 @@ export function openData(
   return ok({
     ports: {
       reading,
+      survey,
       carriedBy,
       carried: (session, action) =>
         factsOf(

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/brand.ts';
+import { clipped } from '../core/data/clip.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Hasher } from '../core/ports.ts';
 
@@ -38,7 +39,7 @@ export function countEffect(
   tally.count += times;
   tally.digest = hasher.sha256(`${tally.digest}\n${name}`);
   if (tally.sample.length < MAX_SAMPLE)
-    tally.sample.push(name.length > MAX_NAME ? `${name.slice(0, MAX_NAME)}…` : name);
+    tally.sample.push(name.length > MAX_NAME ? `${clipped(name, MAX_NAME)}…` : name);
 }
 
 /** The tallies as an outcome keeps them. */

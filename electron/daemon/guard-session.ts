@@ -135,6 +135,7 @@ function noteAttempt(session: Session, { operation, path, destination, error }: 
  * (AARM R2.b). Only that it was read is known, not by whom.
  */
 function noteRead(ports: MediationPorts, session: Session, effect: ReportedEffect): void {
+  if (effect.path.exact && ports.reading?.isOurs(effect.path.text) === true) return;
   const id = `act_${ports.random.token(12)}` as ActionId;
   const question = {
     kind: 'read' as const,

@@ -1,5 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
+import { clipped } from '../core/data/clip.ts';
+import { takesOut } from './carried.ts';
 import { countEffect } from './effect-tally.ts';
 import { effectWithin } from './effect-within.ts';
 import { enforce } from './enforce.ts';
@@ -70,14 +72,14 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   // a second interception of what was just decided is an effect of it
   const mandated = takeMandate(ports, session, action, envelope);
   if (mandated !== null) return mandated;
+  // What the session is reading just now belongs to what it is judged by; what it could have read unseen, too.
+  if (takesOut(action)) ports.survey?.refresh(session);
+  const settled = ports.reading?.settled(session) ?? null;
+  if (settled !== null) await settled;
   const { scope = null } = submission;
   const within = typeof scope === 'function' ? scope(action) : scope;
   const effect = effectWithin(ports, policy, session, within, action);
   if (effect !== null) return effect;
-
-  // What the session is reading just now belongs to what it is judged by.
-  const settled = ports.reading?.settled(session) ?? null;
-  if (settled !== null) await settled;
 
   // accumulate
   const claim = envelope.surface === 'shell' ? envelope.claim : null;
@@ -193,7 +195,7 @@ const MAX_SUMMARY = 200;
 /** One line for histories. */
 function summaryOf(action: Action): string {
   const text = actionText(action).replace(/\s+/g, ' ').trim();
-  return text.length > MAX_SUMMARY ? `${text.slice(0, MAX_SUMMARY)}…` : text;
+  return text.length > MAX_SUMMARY ? `${clipped(text, MAX_SUMMARY)}…` : text;
 }
 
 /** The things an action touches, named, bounded. */

@@ -19,6 +19,7 @@ import type { DeferralService } from './deferral-service.ts';
 import type { Reading } from './reading.ts';
 import type { Redactor } from './redaction.ts';
 import type { Session } from './session-store.ts';
+import type { Survey } from './survey.ts';
 import type { Timers } from './timer.ts';
 
 /** The armed policy: what is evaluated and what it came from, swapped whole on reload. */
@@ -101,6 +102,8 @@ export interface MediationPorts {
   readonly carriedBy?: (session: Session, action: Action) => Carried;
   /** Remembers what is read and finds it again in what is sent; absent: nothing is remembered. */
   readonly reading?: Reading;
+  /** Has classified files known before they are read. */
+  readonly survey?: Survey;
   /** Takes secrets out of what surfaces are told; absent: nothing is taken out. */
   readonly redactor?: Redactor;
   /** Remembers a host that something was sent to (`destination.first_seen`); absent: nothing is remembered. */

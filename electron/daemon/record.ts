@@ -3,6 +3,7 @@ import type { Approval } from '../core/approval.ts';
 import type { Json, JsonObject } from '../core/brand.ts';
 import type { Command } from '../core/command.ts';
 import type { ContextSummary } from '../core/context.ts';
+import { clipped } from '../core/data/clip.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Deferral } from '../core/deferral.ts';
 import type { Effect } from '../core/effect.ts';
@@ -50,14 +51,14 @@ export function actionText(action: Action): string {
   return objectText(action.operation, action.parameters) ?? `${action.tool} ${action.operation}`;
 }
 
-function clipped(value: Json): Json {
+function clippedJson(value: Json): Json {
   if (typeof value === 'string' && value.length > MAX_TEXT)
-    return `${value.slice(0, MAX_TEXT)}… [${value.length} characters]`;
+    return `${clipped(value, MAX_TEXT)}… [${value.length} characters]`;
   if (!Array.isArray(value)) return value;
   let room = MAX_TEXT;
   const kept: Json[] = [];
   for (const item of value as readonly Json[]) {
-    const shown = clipped(item);
+    const shown = clippedJson(item);
     room -= typeof shown === 'string' ? shown.length + 8 : 8;
     if (room < 0) {
       kept.push(`… [${value.length} items]`);
@@ -71,7 +72,7 @@ function clipped(value: Json): Json {
 /** R5.a */
 export function actionPart(action: Action): JsonObject {
   const parameters: Record<string, Json> = {};
-  for (const [key, value] of Object.entries(action.parameters)) parameters[key] = clipped(value);
+  for (const [key, value] of Object.entries(action.parameters)) parameters[key] = clippedJson(value);
   return {
     id: action.id,
     at: action.at,
@@ -87,14 +88,14 @@ export function actionPart(action: Action): JsonObject {
     gaps: action.gaps.slice(0, MAX_LISTED),
     commands: action.commands.slice(0, MAX_LISTED).map((command) => ({
       program: command.program,
-      text: clipped(commandText(command)),
+      text: clippedJson(commandText(command)),
       via: command.via.map((wrapper) => wrapper.program),
     })),
     command_count: action.commands.length,
     effects: action.effects.slice(0, MAX_LISTED).map((effect) => ({
       kind: effect.kind,
       object: effect.object.kind,
-      value: clipped(effect.object.value),
+      value: clippedJson(effect.object.value),
       known: effect.object.known,
       labels: effect.object.labels,
       tags: effect.tags,

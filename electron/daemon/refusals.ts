@@ -1,4 +1,5 @@
 import type { JsonObject } from '../core/brand.ts';
+import { clipped } from '../core/data/clip.ts';
 import type { Clock, Ledger } from '../core/ports.ts';
 import type { Timers } from './timer.ts';
 
@@ -22,7 +23,7 @@ const PER_WINDOW = 5;
 export function createRefusalRecorder(ledger: Ledger, clock: Clock, timers: Timers): RefusalRecorder {
   const windows = new Map<string, { recorded: number; suppressed: number }>();
   const write = (door: string, code: string, message: string, more: JsonObject) => {
-    const reason = message.slice(0, 512);
+    const reason = clipped(message, 512);
     const body = {
       refusal: { door, code, reason, ...more },
       decision: { result: 'DENY', policy_id: null, reason },

@@ -1,4 +1,5 @@
 import type { AgentId, Digest, JsonObject, SessionId } from '../core/brand.ts';
+import { clipped } from '../core/data/clip.ts';
 import type { Identity } from '../core/identity.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { readProcess } from '../edge/process-tree.ts';
@@ -99,7 +100,7 @@ export async function openSession(
     identity: identityPart(identity),
     request: intentPart(session.intent),
     workspace: session.workspace,
-    argv: request.argv.map((word) => word.slice(0, 4096)).slice(0, 256),
+    argv: request.argv.map((word) => clipped(word, 4096)).slice(0, 256),
     assurance: session.assurance,
     ...(session.guard === null ? {} : { guard: boundsPart(session.guard) }),
     policy: armed === null ? null : { version: armed.set.version, hash: armed.set.hash },

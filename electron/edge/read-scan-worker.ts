@@ -9,6 +9,7 @@ export interface ScanJob {
   readonly job: number;
   readonly path: string;
   readonly maxBytes: number;
+  readonly settings: boolean;
 }
 
 export interface ScanReply extends ReadScan {
@@ -16,9 +17,9 @@ export interface ScanReply extends ReadScan {
 }
 
 /** The other end of `read-scan`: reads a file and tells what is in it, never its text. */
-function answer({ job, path, maxBytes }: ScanJob, key: Uint8Array, common: CommonText): ScanReply {
+function answer({ job, path, maxBytes, settings }: ScanJob, key: Uint8Array, common: CommonText): ScanReply {
   const bytes = readBeginning(path, maxBytes);
-  return { job, ...(bytes === null ? NOTHING_READ : scanRead(bytes, key, common)) };
+  return { job, ...(bytes === null ? NOTHING_READ : scanRead(bytes, key, common, settings)) };
 }
 
 if (!isMainThread) {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Finding } from '../core/data/payload.ts';
 import type { UntrustedSignal } from '../core/data/untrusted.ts';
@@ -9,12 +9,20 @@ export interface ReadScan {
   /** Bytes looked at, unpacked. */
   readonly bytes: number;
   readonly marks: Uint8Array;
+  /** Of the secrets in it alone. */
+  readonly secrets: Uint8Array;
   readonly findings: readonly Finding[];
   readonly signals: readonly UntrustedSignal[];
 }
 
 /** Nothing there to look at: gone, not a regular file, or not text. */
-export const NOTHING_READ: ReadScan = { bytes: 0, marks: new Uint8Array(0), findings: [], signals: [] };
+export const NOTHING_READ: ReadScan = {
+  bytes: 0,
+  marks: new Uint8Array(0),
+  secrets: new Uint8Array(0),
+  findings: [],
+  signals: [],
+};
 
 /** So much of a file is looked at. */
 export const MAX_READ_BYTES = 8 * 1024 * 1024;
@@ -34,24 +42,24 @@ function openRegular(path: string): { readonly fd: number; readonly state: FileS
     return null;
   }
   const facts = fstatSync(fd, { bigint: true });
-  if (facts.isFile())
-    return {
-      fd,
-      state: {
-        size: Number(facts.size),
-        stamp: `${facts.dev}:${facts.ino}:${facts.mtimeNs}:${facts.ctimeNs}`,
-      },
-    };
+  if (facts.isFile()) return { fd, state: stateOf(facts) };
   closeSync(fd);
   return null;
 }
 
-/** Size and stamp of a regular file. */
+/** Size and stamp of a regular file, without opening it: that would be told as a reading. */
 export function fileState(path: string): FileState | null {
-  const opened = openRegular(path);
-  if (opened === null) return null;
-  closeSync(opened.fd);
-  return opened.state;
+  try {
+    const facts = statSync(path, { bigint: true });
+    return facts.isFile() ? stateOf(facts) : null;
+  } catch {
+    return null;
+  }
+}
+
+function stateOf(facts: BigIntStats): FileState {
+  const { size, dev, ino, mtimeNs, ctimeNs } = facts;
+  return { size: Number(size), stamp: `${dev}:${ino}:${mtimeNs}:${ctimeNs}` };
 }
 
 /** The beginning of a regular file, at most `maxBytes`; null when it is none. */
@@ -76,7 +84,8 @@ export function readBeginning(path: string, maxBytes: number): Uint8Array | null
 
 /** Looks at files in a thread of its own, one after the other, so that the daemon's loop never waits for them. */
 export interface ReadScanner {
-  scan(path: string, maxBytes: number): Promise<ReadScan>;
+  /** `settings`: the file holds settings, so that plain values behind telling names are secrets. */
+  scan(path: string, maxBytes: number, settings?: boolean): Promise<ReadScan>;
   close(): Promise<void>;
 }
 
@@ -123,11 +132,11 @@ export function createReadScanner(key: Uint8Array): ReadScanner {
     idle.unref();
   };
   return {
-    scan(path, maxBytes) {
+    scan(path, maxBytes, settings = false) {
       if (idle !== null) clearTimeout(idle);
       worker ??= start();
       jobs += 1;
-      const job: ScanJob = { job: jobs, path, maxBytes };
+      const job: ScanJob = { job: jobs, path, maxBytes, settings };
       const settled = new Promise<ReadScan>((resolve) => waiting.set(jobs, resolve));
       worker.postMessage(job);
       return settled;

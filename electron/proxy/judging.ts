@@ -1,4 +1,6 @@
+import { looksLikeText } from '../core/data/decode.ts';
 import type { Payload } from '../core/data/payload.ts';
+import { joinedPayloads } from '../core/data/scan.ts';
 import type { HttpRequest, HttpTarget } from '../core/http.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { codingsOf, decodeBody, type Held } from './body-window.ts';
@@ -84,11 +86,13 @@ export async function understand(
   const head = Buffer.from(said.join('\n'));
   // What stands behind the end of a packed body is no part of it for its reader, but it would leave.
   const parts = codings === null || codings.length === 0 ? [plain] : [plain, raw];
-  const payload = workings.inspection.scan(
-    Buffer.concat([head, Buffer.from('\n\n'), ...parts]),
-    workings.settings().fingerprintKey,
-    inspected,
-  );
+  const { fingerprintKey } = workings.settings();
+  const scan = (bytes: Buffer) => workings.inspection.scan(bytes, fingerprintKey, inspected);
+  // Together, since a text may be spread over both; and each body by itself, since what is packed shows it by how it begins.
+  const payload = joinedPayloads([
+    scan(Buffer.concat([head, Buffer.from('\n\n'), ...parts])),
+    ...parts.filter(isPacked).map(scan),
+  ]);
   return ok({
     request: described.value,
     payload,
@@ -105,6 +109,11 @@ export async function understand(
     codings: codings ?? [],
     whole: ended,
   });
+}
+
+/** No text by its beginning. */
+function isPacked(bytes: Buffer): boolean {
+  return bytes.length >= 12 && !looksLikeText(bytes, 0, Math.min(bytes.length, 256));
 }
 
 /** What was decided, and the address that it was decided about. */

@@ -203,8 +203,12 @@ function modeTags(mode: number): readonly string[] {
  * better (`~/.ssh/known_hosts`).
  */
 function veiled(object: EffectObject, submission: FileSubmission): EffectObject {
-  const named = submission.veiled.includes(submission.path.text);
+  const { text } = submission.path;
+  const named = submission.veiled.includes(text);
   const { labels } = object;
+  // Of the work also what policy classifies, and what only looks like settings (`.env.example`), is reported: their names and rows speak.
+  const below = named || submission.veiled.some((veil) => text.startsWith(`${veil}/`));
+  if (!below && labels.includes('workspace') && !labels.includes('env-file')) return object;
   if (labels.includes('secret') || (!named && labels.includes('credential-folder'))) return object;
   return { ...object, labels: [...labels, 'secret'] };
 }

@@ -66,10 +66,12 @@ describe('what a session read and then sends', () => {
     `curl -sS -m 5 --noproxy '*' --resolve ${host}:${port}:127.0.0.1 ${data} http://${host}:${port}/in`;
   const receipts = async () => (await home.cli(['export', '--out', '-'])).stdout;
 
-  test('passes while nothing of it was read', async () => {
+  test('is stopped before anybody was seen reading the file, and a line that stands in no file passes', async () => {
     arrived.length = 0;
     const done = await bash(send('sink.example', `-d '${LINE}'`));
-    assert.equal(arrived.length, 1, done.stderr);
+    assert.deepEqual(arrived, [], done.stderr);
+    const other = await bash(send('sink.example', `-d 'a line of words that nobody wrote into any file'`));
+    assert.equal(arrived.length, 1, other.stderr);
   });
 
   test('is stopped when a line of a classified file is in the words of the command, and the receipt names the file', async () => {

@@ -1,11 +1,23 @@
 import { unescapeText, unquotePrintable, unquoteUrl } from './escapes.ts';
+import { decodeRadix85 } from './radix-85.ts';
 import { decodeRuns, RUN_CODECS } from './runs.ts';
 
 /** How something is compressed. `zip` is taken apart here; its entries are `deflate`. */
 export type Compression = 'gzip' | 'zlib' | 'deflate' | 'brotli' | 'zstd';
 
 /** Decompresses, what there is when the input is cut; null for what is none or becomes longer than `maxBytes`. Given from outside (edge/inflate.ts). */
-export type Inflate = (bytes: Uint8Array, format: Compression, maxBytes: number) => Uint8Array | null;
+export interface Inflate {
+  (bytes: Uint8Array, format: Compression, maxBytes: number): Uint8Array | null;
+  /** One stream at the beginning of `bytes` and how much of them it took, for what stands in between other bytes; null as above. */
+  readonly stream?: (
+    bytes: Uint8Array,
+    format: Embedded,
+    maxBytes: number,
+  ) => { readonly bytes: Uint8Array; readonly taken: number } | null;
+}
+
+/** What tells where it begins and ends. */
+export type Embedded = 'gzip' | 'zlib';
 
 /** One way of reading some bytes: as they are (`text`), or decoded (`base64`, `gzip>base64`: outermost decoding last). */
 export interface Layer {
@@ -70,11 +82,13 @@ interface Budget {
 function decodingsOf(bytes: Uint8Array, inflate: Inflate, budget: Budget): readonly Layer[] {
   const inflated = decompressed(bytes, inflate, budget);
   if (inflated.length > 0) return inflated;
-  const found: Layer[] = [];
+  const found: Layer[] = [...embedded(bytes, 0, inflate, budget)];
   for (const codec of RUN_CODECS) {
     const decoded = decodeRuns(bytes, codec);
     if (decoded !== null) found.push({ name: codec.name, bytes: decoded });
   }
+  const radix = decodeRadix85(bytes);
+  if (radix !== null) found.push({ name: 'base85', bytes: radix });
   const plain = escapesOf(bytes);
   if (plain !== null) found.push(plain);
   const url = unquoteUrl(bytes);
@@ -100,10 +114,20 @@ function compressionOf(bytes: Uint8Array): Compression | null {
 
 function decompressed(bytes: Uint8Array, inflate: Inflate, budget: Budget): readonly Layer[] {
   if (bytes.length < 12) return [];
-  if (bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4)
-    return zipEntries(bytes, inflate, budget);
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4) {
+    const { layers, end } = zipEntries(bytes, inflate, budget);
+    return [...layers, ...embedded(bytes, Math.max(4, end), inflate, budget)];
+  }
   const most = Math.min(budget.left, Math.max(INFLATED_LEAST, bytes.length * MOST_RATIO));
   const format = compressionOf(bytes);
+  if (inflate.stream !== undefined && (format === 'gzip' || format === 'zlib')) {
+    const out = inflate.stream(bytes, format, most);
+    if (out === null) budget.whole = false;
+    // Its reader stops where the stream ends, and what is behind it leaves all the same.
+    return out === null
+      ? []
+      : [{ name: format, bytes: out.bytes }, ...embedded(bytes, out.taken, inflate, budget)];
+  }
   if (format !== null) {
     const out = inflate(bytes, format, most);
     // Broken, or larger than may be looked at: then it is not known what is in it.
@@ -120,12 +144,76 @@ function decompressed(bytes: Uint8Array, inflate: Inflate, budget: Budget): read
   return [];
 }
 
+/** Beginnings that are none, and streams, of one layer: each costs about a tenth of a millisecond. A megabyte of noise has sixty of the first. */
+const MOST_FALSE = 256;
+const MOST_STREAMS = 2048;
+
+/**
+ * Compressed streams that stand in between other bytes: a file in a form, what follows a head, the objects of a git pack, one archive in
+ * another. All of them as one text.
+ */
+function embedded(bytes: Uint8Array, from: number, inflate: Inflate, budget: Budget): readonly Layer[] {
+  const parts: Uint8Array[] = [];
+  let left = Math.min(budget.left, Math.max(INFLATED_LEAST, bytes.length * MOST_RATIO));
+  let wrong = 0;
+  const { stream } = inflate;
+  if (stream === undefined) return [];
+  for (let at = from; at + 12 <= bytes.length; at++) {
+    const begins = beginsAt(bytes, at);
+    // Such letters in a text are letters.
+    if (begins === null || (begins !== 'zip' && looksLikeText(bytes, at, Math.min(bytes.length, at + 24))))
+      continue;
+    if (wrong >= MOST_FALSE || parts.length >= MOST_STREAMS || left <= 0) {
+      budget.whole = false;
+      break;
+    }
+    if (begins === 'zip') {
+      // An archive ends with its directory, which is passed over byte by byte.
+      const archive = zipEntries(bytes.subarray(at), inflate, { ...budget, left });
+      for (const { bytes: inner } of archive.layers) {
+        parts.push(inner);
+        left -= inner.length;
+      }
+      at += Math.max(3, archive.end - 1);
+      continue;
+    }
+    const out = stream(bytes.subarray(at), begins, left);
+    if (out === null || out.bytes.length === 0) {
+      wrong += 1;
+      continue;
+    }
+    parts.push(out.bytes);
+    left -= out.bytes.length;
+    at += Math.max(0, out.taken - 1);
+  }
+  return parts.length === 0 ? [] : [{ name: 'embedded', bytes: joined(parts) }];
+}
+
+function beginsAt(bytes: Uint8Array, at: number): Embedded | 'zip' | null {
+  const second = bytes[at + 1];
+  switch (bytes[at]) {
+    case 0x78:
+      return second === 0x01 || second === 0x5e || second === 0x9c || second === 0xda ? 'zlib' : null;
+    case 0x1f:
+      return second === 0x8b && bytes[at + 2] === 8 ? 'gzip' : null;
+    case 0x50:
+      return second === 0x4b && bytes[at + 2] === 3 && bytes[at + 3] === 4 ? 'zip' : null;
+    default:
+      return null;
+  }
+}
+
 /** Entries of a zip archive by their local headers, joined; what is encrypted cannot be looked at. */
-function zipEntries(bytes: Uint8Array, inflate: Inflate, budget: Budget): readonly Layer[] {
+function zipEntries(
+  bytes: Uint8Array,
+  inflate: Inflate,
+  budget: Budget,
+): { readonly layers: readonly Layer[]; readonly end: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts: Uint8Array[] = [];
   let total = 0;
-  for (let at = 0, entries = 0; at + 30 <= bytes.length && entries < ZIP_ENTRIES; entries++) {
+  let at = 0;
+  for (let entries = 0; at + 30 <= bytes.length && entries < ZIP_ENTRIES; entries++) {
     if (view.getUint32(at, true) !== 0x04034b50) break;
     const flags = view.getUint16(at + 6, true);
     const method = view.getUint16(at + 8, true);
@@ -145,7 +233,7 @@ function zipEntries(bytes: Uint8Array, inflate: Inflate, budget: Budget): readon
     at = start + size;
     if ((flags & 8) !== 0) at = nextHeader(view, at);
   }
-  return parts.length === 0 ? [] : [{ name: 'zip', bytes: joined(parts) }];
+  return { layers: parts.length === 0 ? [] : [{ name: 'zip', bytes: joined(parts) }], end: at };
 }
 
 function nextHeader(view: DataView, from: number): number {

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../brand.ts';
+import { clipped, clippedEnd } from './clip.ts';
 import { type FindSecrets, findSecrets, type SecretSpan } from './secret-spans.ts';
 
 /** One secret that was taken out of what is shown or kept; `value` must go no further than into a commitment. */
@@ -20,7 +21,7 @@ const MAX_TEXT = 256 * 1024;
 export function redactText(text: string, find: FindSecrets = findSecrets): Redaction<string> {
   const looked =
     text.length > MAX_TEXT
-      ? `${text.slice(0, MAX_TEXT / 2)}… [${text.length} characters] …${text.slice(-MAX_TEXT / 2)}`
+      ? `${clipped(text, MAX_TEXT / 2)}… [${text.length} characters] …${clippedEnd(text, MAX_TEXT / 2)}`
       : text;
   const spans = disjoint(find(looked));
   if (spans.length === 0) return { value: looked, redacted: [] };

@@ -75,7 +75,8 @@ function unpack(values: Uint8Array, from: number, to: number, bits: number): Uin
   return out.subarray(0, n);
 }
 
-function beginsCompressed(bytes: Uint8Array): boolean {
+/** Begins as compressed files do. */
+export function beginsCompressed(bytes: Uint8Array): boolean {
   const [a, b, c, d] = bytes;
   if (a === 0x1f && b === 0x8b && c === 8) return true;
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return true;

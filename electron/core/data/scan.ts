@@ -11,8 +11,10 @@ import {
   newMarkList,
   sortedMarks,
 } from './fingerprint.ts';
-import { normalizeBytes } from './normal.ts';
+import { latin1Of, normalizeBytes } from './normal.ts';
 import type { Finding, Payload } from './payload.ts';
+import type { Place } from './personal.ts';
+import { settingValues } from './settings-text.ts';
 import { addTokens } from './token.ts';
 
 export interface ScanOptions {
@@ -80,15 +82,35 @@ export function marksOf(
   const words = keyWords(key);
   const list = newMarkList();
   addMarks(list, normalizeBytes(bytes), words, common);
-  for (const { start, end, kind } of detect(bytes).flatMap((found) =>
-    found.places.map((place) => ({ ...place, kind: found.kind })),
-  ))
-    if (kind === 'secret') {
-      addWhole(list, bytes.subarray(start, end), words);
-      addTokens(list, bytes.subarray(start, end), words);
-    }
+  addSecrets(list, bytes, secretPlaces(bytes, false), words);
   if (bytes.length <= 128) addWhole(list, bytes, words);
   return sortedMarks(list);
+}
+
+/**
+ * Fingerprints of the secrets in a text alone: what stands beside a key in a file is no secret for it. `settings`: the file is one of
+ * settings, so that plain values count too (`settingValues`).
+ */
+export function secretMarksOf(bytes: Uint8Array, key: Uint8Array, settings: boolean): Uint8Array {
+  const words = keyWords(key);
+  const list = newMarkList();
+  const places = secretPlaces(bytes, settings);
+  for (const { start, end } of places)
+    addMarks(list, normalizeBytes(bytes.subarray(start, end)), words, null);
+  addSecrets(list, bytes, places, words);
+  return sortedMarks(list);
+}
+
+function secretPlaces(bytes: Uint8Array, settings: boolean): readonly Place[] {
+  const found = detect(bytes).flatMap(({ kind, places }) => (kind === 'secret' ? places : []));
+  return settings ? [...found, ...settingValues(latin1Of(bytes))] : found;
+}
+
+function addSecrets(list: MarkList, bytes: Uint8Array, places: readonly Place[], key: Uint32Array): void {
+  for (const { start, end } of places) {
+    addWhole(list, bytes.subarray(start, end), key);
+    addTokens(list, bytes.subarray(start, end), key);
+  }
 }
 
 /** Several looks at one thing that is sent (its body, its head, what it completes) as one. */

@@ -41,7 +41,10 @@ const LOOKS_LIKE: Readonly<Record<string, string>> = {
   τ: 't',
   κ: 'k',
 };
-const MIXED = /(?:[a-z][аеорсухіѕјԁɡոνοαριτκ]+|[аеорсухіѕјԁɡոνοαριτκ]+[a-z])[a-zаеорсухіѕјԁɡոνοαριτκ]*/gu;
+/** Runs of letters that pass for each other; which of them are mixed is told apart one by one, so that a long run is walked once. */
+const ALIKE = /[a-zаеорсухіѕјԁɡոνοαριτκ]{2,}/gu;
+const LATIN = /[a-z]/;
+const NOT_LATIN = /[^a-z]/;
 
 /** Makes a text plain for the detectors; almost free for text that is Latin throughout. */
 export function plainText(text: string): PlainText {
@@ -60,8 +63,10 @@ export function plainText(text: string): PlainText {
   }
   plain = plain.normalize('NFKC').toLowerCase().replaceAll('’', "'");
   if (OTHER_LETTERS.test(plain))
-    plain = plain.replace(MIXED, (word) =>
-      Array.from(word, (letter) => LOOKS_LIKE[letter] ?? letter).join(''),
+    plain = plain.replace(ALIKE, (word) =>
+      LATIN.test(word) && NOT_LATIN.test(word)
+        ? Array.from(word, (letter) => LOOKS_LIKE[letter] ?? letter).join('')
+        : word,
     );
   return { plain, hidden: hidden.toLowerCase() };
 }
@@ -84,7 +89,7 @@ export function hiddenSigns(text: string): readonly Sign[] {
 
 const MAX_INNER = 16;
 const MAX_INNER_TEXT = 4096;
-const COMMENT = /<!--([\s\S]{12,4000}?)-->/gu;
+const SHORTEST_COMMENT = 12;
 const UNSEEN_STYLE =
   /<[a-z][a-z0-9]*\b[^>]{0,200}?(?:\bhidden\b|aria-hidden="true"|style\s*=\s*["'][^"'>]{0,200}?(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d]*[1-9])|font-size\s*:\s*[01](?:px|pt|em|%)?\s*[;"']|(?:left|top|text-indent)\s*:\s*-\d{3,}|(?<![\w-])color\s*:\s*(?:white|#fff(?:fff)?\b|transparent|rgba?\([^)]*,\s*0\))|(?:width|height)\s*:\s*[01]px))[^>]{0,200}>([^<]{12,2000})/gu;
 /** Characters of base64 in either alphabet, hex digits among them. */
@@ -103,7 +108,7 @@ export function decodedTexts(text: string): readonly InnerText[] {
     if (found !== null && inner.length < MAX_INNER)
       inner.push({ layer, text: found.slice(0, MAX_INNER_TEXT).toLowerCase() });
   };
-  if (text.includes('<!--')) for (const [, body] of text.matchAll(COMMENT)) add('comment', body ?? null);
+  for (const body of commentsOf(text)) add('comment', body);
   if (text.includes('<')) for (const [, body] of text.matchAll(UNSEEN_STYLE)) add('style', body ?? null);
   const runs = codedRuns(text);
   for (const { start, end } of runs)
@@ -135,6 +140,19 @@ function codedRuns(text: string): readonly { readonly start: number; readonly en
     at = end + 1;
   }
   return runs;
+}
+
+/** Comments of HTML and Markdown, however long. By hand: openings without an end cost a pattern each time what follows. */
+function commentsOf(text: string): readonly string[] {
+  const found: string[] = [];
+  let at = text.indexOf('<!--');
+  while (at >= 0 && found.length < MAX_INNER) {
+    const end = text.indexOf('-->', at + 4);
+    if (end < 0) break;
+    if (end - at - 4 >= SHORTEST_COMMENT) found.push(text.slice(at + 4, end));
+    at = text.indexOf('<!--', end + 3);
+  }
+  return found;
 }
 
 /** Bytes as text when that is what they are: words with spaces between them; null for everything else. */

@@ -75,6 +75,12 @@ const ENCODINGS: Readonly<Record<string, (text: string) => string | Uint8Array>>
       .join(''),
   'moved by 13 letters': rot,
   backwards: (text) => [...text].reverse().join(''),
+  'zlib behind a head': (text) => Buffer.concat([Buffer.from('POST /x HTTP/1.1\n\n'), deflateSync(text)]),
+  'gzip in a form': (text) =>
+    Buffer.concat([Buffer.from('--b\r\nx: y\r\n\r\n'), gzipSync(text), Buffer.from('\r\n--b--\r\n')]),
+  'gzip behind gzip and a stray byte': (text) =>
+    Buffer.concat([gzipSync('nothing'), Buffer.from('!'), gzipSync(text), Buffer.from('!')]),
+  'zlib behind zlib': (text) => Buffer.concat([deflateSync('nothing'), deflateSync(text)]),
 };
 
 for (const [name, encode] of Object.entries(ENCODINGS)) {
