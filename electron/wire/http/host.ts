@@ -113,6 +113,18 @@ export function isNear(address: string): boolean {
   return ipaddr.parse(inner).range() !== 'unicast';
 }
 
+const PRIVATE = ['private', 'uniqueLocal', 'carrierGradeNat'];
+/** Metadata services that lie in such a range. */
+const METADATA = ['100.100.100.200', 'fd00:ec2::254'];
+
+/** True for a near address of somebody's own network, where a company's names may well lead; false for this machine, link-local ones and the rest. */
+export function isPrivate(address: string): boolean {
+  const inner = embeddedIpv4(address)?.address ?? address;
+  if (!ipaddr.isValid(inner)) return false;
+  const parsed = ipaddr.parse(inner);
+  return PRIVATE.includes(parsed.range()) && !METADATA.includes(parsed.toString());
+}
+
 /**
  * True for a name that is made to be taken for another: a label with letters of several scripts, or one under a Latin ending whose letters only
  * look Latin. Under an ending of their own (`хор.рф`) the same letters are a word.

@@ -13,7 +13,7 @@ import { effectOn } from '../file-action.ts';
 import { actionDigest } from '../shell-action.ts';
 import { type Recognized, recognize, verbDeed, verbWords } from './families.ts';
 import { isNoObject } from './git-pack.ts';
-import { embeddedIpv4, isAddress, isNear } from './host.ts';
+import { embeddedIpv4, isAddress, isNear, isPrivate } from './host.ts';
 import { methodOf, overrideOf } from './request.ts';
 import { isSecretName, shown, shownHeaders, shownUrl } from './shown.ts';
 
@@ -131,7 +131,7 @@ function tagsOf({ request, address }: HttpSubmission, labels: readonly string[])
   if (request.inspected === 'part') tags.push('unseen-part');
   const { scheme, host } = request.target;
   if (address !== null && !isAddress(host) && isNear(address) && labels.includes('internet'))
-    tags.push('resolves-near');
+    tags.push(isPrivate(address) ? 'resolves-private' : 'resolves-near');
   if ((scheme === 'http' || scheme === 'ws') && carriesCredential(request)) tags.push('credential-in-clear');
   return tags;
 }

@@ -100,7 +100,19 @@ describe('effects', () => {
     [
       'tells a name that leads near',
       'GET https://x.example/',
+      { address: '127.0.0.1' },
+      { kind: 'download', tags: ['resolves-near'] },
+    ],
+    [
+      'tells a name that leads into a private network',
+      'GET https://x.example/',
       { address: '192.168.0.1' },
+      { kind: 'download', tags: ['resolves-private'] },
+    ],
+    [
+      'tells a metadata service in a private range from the rest of it',
+      'GET https://x.example/',
+      { address: '100.100.100.200' },
       { kind: 'download', tags: ['resolves-near'] },
     ],
     [
