@@ -113,11 +113,11 @@ export function isNear(address: string): boolean {
   return ipaddr.parse(inner).range() !== 'unicast';
 }
 
-const PRIVATE = ['private', 'uniqueLocal', 'carrierGradeNat'];
+const PRIVATE = ['private', 'uniqueLocal', 'carrierGradeNat', 'reserved'];
 /** Metadata services that lie in such a range. */
 const METADATA = ['100.100.100.200', 'fd00:ec2::254'];
 
-/** True for a near address of somebody's own network, where a company's names may well lead; false for this machine, link-local ones and the rest. */
+/** True for an address of somebody's own network, or of one that has no other use: where a company's names may well lead. False for this machine, link-local ones and the rest. */
 export function isPrivate(address: string): boolean {
   const inner = embeddedIpv4(address)?.address ?? address;
   if (!ipaddr.isValid(inner)) return false;
