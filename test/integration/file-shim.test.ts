@@ -242,8 +242,9 @@ describe('the file shim in Node', () => {
           'node s.js',
         ].join('\n'),
       );
+      // npm would ask the registry for news of itself.
       const done = await place.cli(['run', '--guard', 'off', '--', 'bash', 'ordinary.sh'], {
-        env: { PATH: place.path },
+        env: { PATH: place.path, NPM_CONFIG_UPDATE_NOTIFIER: 'false' },
       });
       assert.equal(done.code, 0, done.stderr);
       assert.equal(done.stdout, '42\ndepbin\n# pass 1\nfork x\n1\nthread 0\nx\ntrue a b\n\n');
