@@ -160,9 +160,10 @@ function embedded(bytes: Uint8Array, from: number, inflate: Inflate, budget: Bud
   if (stream === undefined) return [];
   for (let at = from; at + 12 <= bytes.length; at++) {
     const begins = beginsAt(bytes, at);
-    // Such letters in a text are letters.
-    if (begins === null || (begins !== 'zip' && looksLikeText(bytes, at, Math.min(bytes.length, at + 24))))
-      continue;
+    if (begins === null) continue;
+    // `x^` in a text are letters; the other beginnings are in none.
+    const letters = begins === 'zlib' && bytes[at + 1] === 0x5e;
+    if (letters && looksLikeText(bytes, at, Math.min(bytes.length, at + 24))) continue;
     if (wrong >= MOST_FALSE || parts.length >= MOST_STREAMS || left <= 0) {
       budget.whole = false;
       break;
