@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { classifyRead } from '../core/data/classification.ts';
 import type { FlowStore } from '../core/data/flow.ts';
 import { redactText } from '../core/data/redact.ts';
 import { marksOf, scanPayload } from '../core/data/scan.ts';
+import { untrustedSignals } from '../core/data/untrusted.ts';
 import type { Decision } from '../core/decision.ts';
 import type { Effect } from '../core/effect.ts';
 import { evaluate } from '../core/policy/evaluate.ts';
@@ -18,6 +19,7 @@ import type { PolicySet } from '../core/policy/rule.ts';
 import { transformNames } from '../core/policy/transform.ts';
 import { advanceSummary, appendEntry, emptySummary } from '../core/receipt/context-chain.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
+import { agentOfHook, createBinaryReader } from '../edge/agent-binary.ts';
 import { steadyClock } from '../edge/clock.ts';
 import { readCommonText } from '../edge/common-text.ts';
 import { openDataKeys } from '../edge/data-key.ts';
@@ -54,6 +56,10 @@ import { openCredentials } from './credential-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
+import { serveHook } from './hook-door.ts';
+import { type HookNormalizing, normalizeHooked } from './hook-normalize.ts';
+import { createHookService } from './hook-service.ts';
+import { createHookSessions } from './hook-sessions.ts';
 import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-door.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
@@ -230,6 +236,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     classify,
     late: (session) => reading.late(session),
   });
+  const hookNormalizing: HookNormalizing = {
+    knowledge: knowledge.value,
+    hasher,
+    own,
+    scan: (text) =>
+      scanPayload(new TextEncoder().encode(text), {
+        key: fingerprintKey,
+        inflate,
+        inspected: 'whole',
+        common: common.filter,
+      }),
+  };
   const mediation: MediationPorts = {
     clock,
     random,
@@ -249,6 +267,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
         case 'http':
           return normalizeProxied({ ...input, envelope }, knowledge.value, hasher, own);
+        case 'hook':
+          return normalizeHooked({ ...input, envelope }, hookNormalizing);
         default:
           return unreachable(envelope);
       }
@@ -413,6 +433,28 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   };
 
   const capability = randomBytes(32).toString('base64url');
+  const hooks = createHookService({
+    mediation,
+    hookSessions: createHookSessions({
+      mediation,
+      sessions,
+      household,
+      emptyContext: emptySummary,
+      agentOf: (pid) => agentOfHook(pid, hookProgram()),
+      binaryOf: createBinaryReader(),
+    }),
+    refusals,
+    knowledge: knowledge.value,
+    hasher,
+    signalsOf: (text) => untrustedSignals(text, null),
+  });
+  const hookDoor = {
+    mediation,
+    service: hooks,
+    refusals,
+    gate: createGate(GUARD_GATE_LIMITS),
+    frameMs: LINE_MS,
+  };
   const submitDoor = {
     mediation,
     sessions,
@@ -520,6 +562,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     await ledger.close();
     return err({ code: guarded.error.code, message: guarded.error.message });
   }
+  const hooked = await openDoor(places.hookSocket, (socket) => serveHook(hookDoor, socket));
+  if (!hooked.ok) {
+    await running.stop();
+    control.value.close();
+    submit.value.close();
+    guarded.value.close();
+    policies.close();
+    await ledger.close();
+    return err({ code: hooked.error.code, message: hooked.error.message });
+  }
   const started = await recordLifecycle('started', {
     version: options.version,
     keys: keys.value.kind,
@@ -530,6 +582,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     control.value.close();
     submit.value.close();
     guarded.value.close();
+    hooked.value.close();
     policies.close();
     await ledger.close();
     return err({
@@ -553,10 +606,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       control.value.close();
       submit.value.close();
       guarded.value.close();
+      hooked.value.close();
       // While the ledger's lock is ours: after that these paths may be the next daemon's.
       rmSync(places.controlSocket, { force: true });
       rmSync(places.submitSocket, { force: true });
       rmSync(places.guardSocket, { force: true });
+      rmSync(places.hookSocket, { force: true });
       for (const session of sessions.live())
         await closeSession(mediation, session, {
           exitCode: null,
@@ -576,6 +631,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
 /** The command line's program beside this one: built when we are built, source when we are source. */
 function commandLineProgram(): string {
   return besideProgram('..', 'shims', 'cli', 'main');
+}
+
+/** The hook that this installation's agents are connected with, as the kernel names its file. */
+function hookProgram(): string {
+  const path = join(dirname(resourcesDirectory()), 'build/shims/shell/countersign-hook');
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 function besideProgram(...parts: readonly string[]): string {
