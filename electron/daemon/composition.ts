@@ -462,6 +462,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     gate: createGate(GATE_LIMITS),
+    hooks,
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
     lineMs: LINE_MS,

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import type { Result } from '../core/result.ts';
 import { err } from '../core/result.ts';
 import { type AgentBinary, type AgentProcessFacts, isAlive } from '../edge/agent-binary.ts';
@@ -60,7 +59,8 @@ export function createHookSessions(ports: HookSessionPorts): HookSessions {
         request: '',
         intent: null,
         workspace: scene.cwd,
-        argv: agent.argv.length > 0 ? [...agent.argv] : [basename(agent.program)],
+        // Not its words: it was not us who started it, and they may hold what is nobody's business.
+        argv: [agent.program],
         runner_pid: agent.pid,
         agent: {
           product: question.agent,

@@ -11,7 +11,6 @@ export interface AgentProcessFacts {
   readonly startTicks: number;
   /** Its program, or the script that its interpreter runs. */
   readonly program: string;
-  readonly argv: readonly string[];
 }
 
 /** What is known of an agent's program (AARM R6.c). */
@@ -37,8 +36,7 @@ export function agentOfHook(pid: number, hookProgram: string): AgentProcessFacts
     if (SHELLS.test(basename(program))) continue;
     const facts = readProcess(above);
     if (facts === null) return null;
-    const argv = argvOf(above);
-    return { pid: above, startTicks: facts.startTicks, program: scriptOf(program, argv, above), argv };
+    return { pid: above, startTicks: facts.startTicks, program: scriptOf(program, argvOf(above), above) };
   }
   return null;
 }
