@@ -130,6 +130,13 @@ function fileAction(
 ): Action {
   const { change } = call;
   const base = submission.place.cwd ?? '/';
+  if (call.operation === 'read') {
+    // No veil lies over it here: what it is, its path says.
+    const object = pathObject(resolve(base, call.path), submission, knowledge.paths);
+    const effects = [effectOn('read', object, [], 'yes')];
+    const parameters = { path: object.value };
+    return objectAction(submission, { tool: 'file', operation: 'read', parameters, effects }, true, hasher);
+  }
   const action = buildFileAction(
     {
       ...submission,
@@ -157,7 +164,10 @@ function fileAction(
       );
 }
 
-function operationOf(deed: FileDeed, exists: boolean): 'read' | 'write' | 'create' | 'delete' | 'rename' {
+function operationOf(
+  deed: Exclude<FileDeed, 'read'>,
+  exists: boolean,
+): 'write' | 'create' | 'delete' | 'rename' {
   return deed === 'write' && !exists ? 'create' : deed;
 }
 
