@@ -23,7 +23,7 @@
 #define CONNECT_MS 3000
 #define START_MS 20000
 #define WAIT_MS 140000
-#define FIRST_WORD_MS 20000
+#define FIRST_WORD_MS 40000
 /* What blocks a tool call in Claude Code, Codex CLI, Gemini CLI, Cursor and Windsurf; any other failure would let it through. */
 #define EXIT_BLOCK 2
 
