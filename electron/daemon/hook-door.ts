@@ -1,7 +1,12 @@
 import type { Socket } from 'node:net';
 import { type FrameConnection, serveFrames } from '../edge/frame-socket.ts';
 import { waitingText } from '../wire/answer-text.ts';
-import { hookReplyFrame, hookWaitingFrame, MAX_HOOK_FRAME_BYTES, readHookQuestion } from '../wire/hook/frame.ts';
+import {
+  hookReplyFrame,
+  hookWaitingFrame,
+  MAX_HOOK_FRAME_BYTES,
+  readHookQuestion,
+} from '../wire/hook/frame.ts';
 import type { Gate } from './gate.ts';
 import type { HookService } from './hook-service.ts';
 import type { MediationPorts } from './mediation.ts';

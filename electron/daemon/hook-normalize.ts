@@ -6,7 +6,13 @@ import { CANARY_TOOL } from '../core/policy/canary.ts';
 import type { Hasher } from '../core/ports.ts';
 import { err, ok, type Result, unreachable } from '../core/result.ts';
 import type { Knowledge } from '../core/semantic/knowledge.ts';
-import { buildFileAction, effectOn, type ObjectSubmission, objectAction, pathObject } from '../wire/file-action.ts';
+import {
+  buildFileAction,
+  effectOn,
+  type ObjectSubmission,
+  objectAction,
+  pathObject,
+} from '../wire/file-action.ts';
 import type { FileDeed, ToolCall } from '../wire/hook/event.ts';
 import { buildHttpAction } from '../wire/http/http-action.ts';
 import { describeRequest } from '../wire/http/request.ts';

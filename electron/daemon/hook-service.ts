@@ -73,10 +73,17 @@ export function createHookService(ports: HookServicePorts): HookService {
     const payload = readPayload(question.payload);
     const event = payload.ok ? HOOK_ADAPTERS[question.agent].read(question.event, payload.value) : payload;
     if (!event.ok) {
-      ports.refusals.refuse('hook', event.error.code, `${question.agent} ${question.event}: ${event.error.message}`);
+      ports.refusals.refuse(
+        'hook',
+        event.error.code,
+        `${question.agent} ${question.event}: ${event.error.message}`,
+      );
       return denied(question, `what the agent says of it could not be understood: ${event.error.message}`);
     }
-    const found = given === null ? await ports.hookSessions.find(question, event.value.scene) : { ok: true as const, value: given };
+    const found =
+      given === null
+        ? await ports.hookSessions.find(question, event.value.scene)
+        : { ok: true as const, value: given };
     if (!found.ok) {
       ports.refusals.refuse('hook', 'no_session', `${question.agent} ${question.event}: ${found.error}`);
       return denied(question, found.error);
@@ -188,7 +195,10 @@ export function createHookService(ports: HookServicePorts): HookService {
           await takeBack(session, running);
           return verdict.result === 'DENY'
             ? verdict
-            : { result: 'DENY', reason: 'a part of it would have to be changed, and it can only be let through whole' };
+            : {
+                result: 'DENY',
+                reason: 'a part of it would have to be changed, and it can only be let through whole',
+              };
         }
         if (verdict.result === 'MODIFY') changed = verdict;
         if (answer.action !== null) running.push(answer.action);
@@ -306,7 +316,10 @@ function verdictOf(answer: Answer): HookVerdict {
     case 'MODIFY': {
       const commandLine = answer.commandLine ?? (answer.argv === null ? null : wordsAsLine(answer.argv));
       return commandLine === null
-        ? { result: 'DENY', reason: 'countersign: denied: it would have to be changed, and it is not said to what' }
+        ? {
+            result: 'DENY',
+            reason: 'countersign: denied: it would have to be changed, and it is not said to what',
+          }
         : { result: 'MODIFY', reason: answer.reason, commandLine };
     }
     default:

@@ -1,8 +1,8 @@
 import type { Result } from '../core/result.ts';
 import { err } from '../core/result.ts';
 import { type AgentBinary, type AgentProcessFacts, isAlive } from '../edge/agent-binary.ts';
-import type { HookQuestion } from '../wire/hook/frame.ts';
 import type { HookScene } from '../wire/hook/event.ts';
+import type { HookQuestion } from '../wire/hook/frame.ts';
 import type { MediationPorts } from './mediation.ts';
 import { closeSession, type Household, openSession } from './session-opening.ts';
 import type { Session, SessionStore } from './session-store.ts';
@@ -84,7 +84,9 @@ export function createHookSessions(ports: HookSessionPorts): HookSessions {
     async find(question, scene) {
       const agent = ports.agentOf(question.pid);
       if (agent === null)
-        return err('it cannot be seen which agent asks; is this hook the one that `countersign connect` wrote?');
+        return err(
+          'it cannot be seen which agent asks; is this hook the one that `countersign connect` wrote?',
+        );
       const key = `${question.agent} ${scene.session ?? ''} ${agent.pid} ${agent.startTicks}`;
       // Several hooks of one agent may come at once: the first opens, the others wait for it.
       const had = open.get(key);

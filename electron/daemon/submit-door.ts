@@ -196,7 +196,11 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
   }
 
   /** An identity that is over is told so; a line that the agent instance did not send ends the connection. */
-  function unauthentic(current: Session, message: ActionMessage | OutcomeMessage | HookMessage, fault: Unauthentic): void {
+  function unauthentic(
+    current: Session,
+    message: ActionMessage | OutcomeMessage | HookMessage,
+    fault: Unauthentic,
+  ): void {
     ports.refusals.refuse('submit', fault.code, `${current.id}: ${fault.message}`);
     if (message.type === 'action')
       answer(message.request, denial(null, `identity could not be verified: ${fault.message}`, null));

@@ -144,7 +144,10 @@ export function connectAgent(places: Places, plan: ConnectionPlan, now: number):
  * Takes the hooks out again. A file that nobody changed since is put back byte for byte; from one that was changed only our entries are taken.
  * Says what was done.
  */
-export function disconnectAgent(places: Places, connection: Connection): Result<'restored' | 'removed', string> {
+export function disconnectAgent(
+  places: Places,
+  connection: Connection,
+): Result<'restored' | 'removed', string> {
   const { file, before, after, mode, made, agent } = connection;
   const read = readBytes(file);
   if (!read.ok) return err(`\`${file}\` is left as it is: ${read.error}`);

@@ -88,7 +88,9 @@ export async function connect(argv: readonly string[]): Promise<number> {
     say(done.error);
     return EXIT.refused;
   }
-  say(`connected ${agent}: ${plan.value.file}; a running ${agent} must be started again; prove it with \`countersign doctor\``);
+  say(
+    `connected ${agent}: ${plan.value.file}; a running ${agent} must be started again; prove it with \`countersign doctor\``,
+  );
   if (agent === 'codex') say('Codex CLI runs a new hook only after you trusted it: type `/hooks` in it once');
   return EXIT.done;
 }
@@ -115,7 +117,8 @@ export async function disconnect(argv: readonly string[]): Promise<number> {
   const here = process.cwd();
   const chosen = connections(places).filter(
     (one) =>
-      values.all === true || (one.agent === agent && one.file.startsWith(`${here}/`) === (values.project === true)),
+      values.all === true ||
+      (one.agent === agent && one.file.startsWith(`${here}/`) === (values.project === true)),
   );
   // A person whose home is the project has one file for both.
   const found =

@@ -69,7 +69,8 @@ async function examine(connection: Connection, installation: Installation): Prom
     proven: reasons.length === 0,
     reasons,
   });
-  if (!existsSync(file)) return found([`the agent's file is gone; run \`countersign connect ${agent}\` again`]);
+  if (!existsSync(file))
+    return found([`the agent's file is gone; run \`countersign connect ${agent}\` again`]);
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { StringDecoder } from 'node:string_decoder';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { HookReply } from '../../electron/wire/hook/event.ts';
 import {
   MAX_SUBMIT_LINE,
   parseLine,
@@ -11,7 +12,6 @@ import {
   sealedSchema,
   submitReplySchema,
 } from '../../electron/wire/submit.ts';
-import type { HookReply } from '../../electron/wire/hook/event.ts';
 import type { Decided, Waiting } from '../shell/answer.ts';
 import type { Question } from '../shell/question.ts';
 import type { Ending, Submitter } from '../shell/surface-host.ts';

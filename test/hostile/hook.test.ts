@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeGuardFields } from '../../electron/wire/guard-frame.ts';
 import { HOOK_ADAPTERS } from '../../electron/wire/hook/agents.ts';
 import { HOOK_AGENTS, type HookAgent } from '../../electron/wire/hook/event.ts';
 import { hookReplyFrame, readHookQuestion } from '../../electron/wire/hook/frame.ts';
 import { readPayload } from '../../electron/wire/hook/payload.ts';
-import { encodeGuardFields } from '../../electron/wire/guard-frame.ts';
 import { writeText } from '../../electron/wire/octets.ts';
 
 /** What an agent, or something that plays one, could write to its hook. */
@@ -80,7 +80,13 @@ test('reads a question of the hook, and refuses one that lacks, repeats or bends
   const [first] = GOOD;
   assert.ok(first);
   assert.equal(readHookQuestion(encodeGuardFields([...GOOD, first])).ok, false);
-  for (const bent of [field('n', 'nobody'), field('e', 'a b'), field('q', '-1'), field('q', 'x'), field('k', 'exec')])
+  for (const bent of [
+    field('n', 'nobody'),
+    field('e', 'a b'),
+    field('q', '-1'),
+    field('q', 'x'),
+    field('k', 'exec'),
+  ])
     assert.equal(
       readHookQuestion(encodeGuardFields([...GOOD.filter(({ tag }) => tag !== bent.tag), bent])).ok,
       false,
@@ -89,7 +95,8 @@ test('reads a question of the hook, and refuses one that lacks, repeats or bends
   for (let end = 1; end < bytes.length; end += 1)
     assert.equal(readHookQuestion(bytes.subarray(0, end)).ok, false, String(end));
   assert.equal(
-    readHookQuestion(encodeGuardFields([...GOOD.slice(0, 4), { tag: 'b', bytes: Uint8Array.of(0x7b, 0xff) }])).ok,
+    readHookQuestion(encodeGuardFields([...GOOD.slice(0, 4), { tag: 'b', bytes: Uint8Array.of(0x7b, 0xff) }]))
+      .ok,
     false,
   );
 });

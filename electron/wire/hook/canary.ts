@@ -77,7 +77,11 @@ export function readCanaryAnswer(
 
 function denialIn(
   agent: HookAgent,
-  { stdout, stderr, status }: { readonly stdout: string; readonly stderr: string; readonly status: number | null },
+  {
+    stdout,
+    stderr,
+    status,
+  }: { readonly stdout: string; readonly stderr: string; readonly status: number | null },
 ): string | null {
   if (status === 2 && agent !== 'copilot') return `${stderr}${stdout}`;
   if (status !== 0) return null;

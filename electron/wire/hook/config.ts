@@ -58,7 +58,14 @@ const SHAPES: Readonly<Record<HookAgent, Shape>> = {
     around: {},
   },
   codex: {
-    events: ['PreToolUse', 'PostToolUse', 'UserPromptSubmit', 'SessionStart', 'SubagentStart', 'SubagentStop'],
+    events: [
+      'PreToolUse',
+      'PostToolUse',
+      'UserPromptSubmit',
+      'SessionStart',
+      'SubagentStart',
+      'SubagentStop',
+    ],
     proof: 'PreToolUse',
     entry: nested(1, '*', {}),
     around: {},
@@ -70,7 +77,14 @@ const SHAPES: Readonly<Record<HookAgent, Shape>> = {
     around: {},
   },
   cursor: {
-    events: ['preToolUse', 'postToolUse', 'postToolUseFailure', 'beforeSubmitPrompt', 'sessionStart', 'sessionEnd'],
+    events: [
+      'preToolUse',
+      'postToolUse',
+      'postToolUseFailure',
+      'beforeSubmitPrompt',
+      'sessionStart',
+      'sessionEnd',
+    ],
     proof: 'preToolUse',
     entry: (_event, command, waitS) => ({ command, timeout: waitS + MARGIN_S }),
     around: { version: 1 },
@@ -109,7 +123,9 @@ const SHAPES: Readonly<Record<HookAgent, Shape>> = {
 };
 
 /** Where an agent looks for its hooks, below the person's home or below a project; null: it has no such place. */
-export const HOOK_FILES: Readonly<Record<HookAgent, { readonly user: string | null; readonly project: string }>> = {
+export const HOOK_FILES: Readonly<
+  Record<HookAgent, { readonly user: string | null; readonly project: string }>
+> = {
   'claude-code': { user: '.claude/settings.json', project: '.claude/settings.local.json' },
   codex: { user: '.codex/hooks.json', project: '.codex/hooks.json' },
   gemini: { user: '.gemini/settings.json', project: '.gemini/settings.json' },
@@ -163,7 +179,10 @@ export function withoutHooks(before: string, agent: HookAgent): Result<string | 
 export function hooksIn(
   text: string,
   agent: HookAgent,
-): Result<readonly { readonly event: string; readonly command: string; readonly timeoutS: number | null }[], string> {
+): Result<
+  readonly { readonly event: string; readonly command: string; readonly timeoutS: number | null }[],
+  string
+> {
   const read = readConfig(text);
   if (!read.ok) return read;
   const had = hooksOf(read.value);

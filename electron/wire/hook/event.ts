@@ -14,7 +14,12 @@ export const MAX_HOOK_BYTES = 16 * 1024 * 1024;
 /** One thing that a tool call is about to do; a call may do several (a patch of many files). */
 export type ToolCall =
   | { readonly kind: 'shell'; readonly commandLine: string; readonly cwd: string | null }
-  | { readonly kind: 'file'; readonly operation: FileDeed; readonly path: string; readonly change: FileChange }
+  | {
+      readonly kind: 'file';
+      readonly operation: FileDeed;
+      readonly path: string;
+      readonly change: FileChange;
+    }
   | { readonly kind: 'look'; readonly path: string | null }
   | { readonly kind: 'fetch'; readonly url: string }
   | {

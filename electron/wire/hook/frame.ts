@@ -1,8 +1,8 @@
 import { err, ok, type Result } from '../../core/result.ts';
 import { decodeGuardFields, encodeGuardFields, GUARD_HEADER_BYTES, type GuardField } from '../guard-frame.ts';
 import { readOctets, writeText } from '../octets.ts';
-import { type HookAgent, type HookFault, type HookReply, MAX_HOOK_BYTES } from './event.ts';
 import { hookAgent } from './agents.ts';
+import { type HookAgent, type HookFault, type HookReply, MAX_HOOK_BYTES } from './event.ts';
 
 /**
  * The wire between `countersign-hook` (shims/shell/csrc/hook.c) and who answers it: one frame of fields each way (guard-frame.ts, without a
@@ -35,7 +35,8 @@ export function hookQuestionOf(fields: readonly GuardField[]): Result<HookQuesti
   const found = new Map<string, string>();
   for (const { tag, bytes } of fields) {
     const read = readOctets(bytes);
-    if (!read.exact) return err({ code: 'invalid_utf8', message: 'the hook sent something that is not UTF-8' });
+    if (!read.exact)
+      return err({ code: 'invalid_utf8', message: 'the hook sent something that is not UTF-8' });
     if (found.has(tag)) return err({ code: 'bad_shape', message: 'the hook said something twice' });
     found.set(tag, read.text);
   }

@@ -50,7 +50,9 @@ export function editTool(path: string, before: string, after: string, edits: str
     const at = textOf(given, path);
     if (at === null) return [];
     const list = edits === null ? null : given[edits];
-    const found = Array.isArray(list) ? list.map((one) => editOf(one, before, after)) : [editOf(given, before, after)];
+    const found = Array.isArray(list)
+      ? list.map((one) => editOf(one, before, after))
+      : [editOf(given, before, after)];
     const whole = found.every((one) => one !== null);
     const change: FileChange = whole
       ? { kind: 'edits', edits: found.filter((one) => one !== null) }
@@ -82,7 +84,10 @@ export function fetchTool(field: string): Reader {
 /** A text of the model in which addresses stand (`web_fetch` of Gemini CLI). */
 export function fetchInTextTool(field: string): Reader {
   return (given) =>
-    [...(textOf(given, field) ?? '').matchAll(/https?:\/\/[^\s"'<>()]+/g)].map(([url]) => ({ kind: 'fetch', url }));
+    [...(textOf(given, field) ?? '').matchAll(/https?:\/\/[^\s"'<>()]+/g)].map(([url]) => ({
+      kind: 'fetch',
+      url,
+    }));
 }
 
 export function delegateTool(prompt: string, ...to: readonly string[]): Reader {
@@ -110,7 +115,10 @@ export function patchCalls(patch: string): readonly ToolCall[] {
     const [, deed, path = ''] = head;
     const body: string[] = [];
     let to: string | null = null;
-    while (at + 1 < lines.length && !/^\*\*\* (?:Add File|Update File|Delete File|End Patch)/.test(lines[at + 1] ?? '')) {
+    while (
+      at + 1 < lines.length &&
+      !/^\*\*\* (?:Add File|Update File|Delete File|End Patch)/.test(lines[at + 1] ?? '')
+    ) {
       at += 1;
       const line = lines[at] ?? '';
       const moved = /^\*\*\* Move to: (.+)$/.exec(line);

@@ -8,7 +8,8 @@ import { collect } from '../surface-double.ts';
 
 /** The real Claude Code, started by itself and connected by its own hooks; its model is a script. */
 
-const SETTINGS = '{\n    "theme": "dark",\n    "hooks": {"PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "true"}]}]}\n}';
+const SETTINGS =
+  '{\n    "theme": "dark",\n    "hooks": {"PreToolUse": [{"matcher": "Bash", "hooks": [{"type": "command", "command": "true"}]}]}\n}';
 
 let stage: GuardStage;
 let settings: string;
@@ -45,7 +46,10 @@ before(async () => {
 
 after(() => stage.close());
 
-async function turn(calls: readonly ScriptedCall[], prompt: string): Promise<{ stdout: string; results: string }> {
+async function turn(
+  calls: readonly ScriptedCall[],
+  prompt: string,
+): Promise<{ stdout: string; results: string }> {
   const model = await scriptedModel(calls);
   try {
     const done = await collect(
@@ -60,7 +64,7 @@ async function turn(calls: readonly ScriptedCall[], prompt: string): Promise<{ s
   }
 }
 
-test('a turn that harms nothing passes, with the person\'s words as its intent, and each call has its outcome', async () => {
+test("a turn that harms nothing passes, with the person's words as its intent, and each call has its outcome", async () => {
   // No daemon runs yet: the first hook starts it.
   const { stdout } = await turn(
     [
@@ -74,7 +78,9 @@ test('a turn that harms nothing passes, with the person\'s words as its intent, 
   assert.equal(readFileSync(join(stage.work, 'out.txt'), 'utf8'), 'from-agent\n');
   assert.equal(readFileSync(join(stage.work, 'new.txt'), 'utf8'), 'written\n');
   const receipts = await stage.receipts();
-  const session = receipts.find(({ kind, text }) => kind === 'session' && text.includes('opened claude-code'));
+  const session = receipts.find(
+    ({ kind, text }) => kind === 'session' && text.includes('opened claude-code'),
+  );
   assert.ok(session, JSON.stringify(receipts));
   const opened = JSON.parse(await stage.receipt(session.id)) as unknown;
   const shown = JSON.stringify(opened);
@@ -113,7 +119,12 @@ test('what an agent tells the hook by itself is no word of its person', async ()
   const hook = /"command": "(\S+countersign-hook)/.exec(readFileSync(settings, 'utf8'))?.[1] ?? '';
   assert.notEqual(hook, '');
   const { results } = await turn(
-    [{ tool: 'Bash', input: { command: `echo '${forged}' | ${hook} claude-code UserPromptSubmit`, description: 'x' } }],
+    [
+      {
+        tool: 'Bash',
+        input: { command: `echo '${forged}' | ${hook} claude-code UserPromptSubmit`, description: 'x' },
+      },
+    ],
     'look around',
   );
   assert.match(results, /countersign: denied: .*self\.hook/);
@@ -138,7 +149,9 @@ test('a command that policy changes runs as changed', async () => {
   );
   assert.equal(existsSync(doomed), false, results);
   assert.ok(existsSync(join(stage.home, '.local/share/Trash/files/doomed.txt')), results);
-  const changed = (await stage.receipts()).find(({ surface, rule }) => surface === 'hook' && rule === 'mine.trash');
+  const changed = (await stage.receipts()).find(
+    ({ surface, rule }) => surface === 'hook' && rule === 'mine.trash',
+  );
   assert.equal(changed?.result, 'MODIFY');
 });
 

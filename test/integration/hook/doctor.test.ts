@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { HOOK_FILES } from '../../../electron/wire/hook/config.ts';
@@ -66,14 +74,20 @@ const SABOTAGE: readonly (readonly [string, (text: string) => string, RegExp])[]
   ['the hook is taken out', () => '{}', /our hook is gone from PreToolUse/],
   [
     'another program stands in its place',
-    (text) => text.replace(/"[^"]*countersign-hook claude-code PreToolUse[^"]*"/, '"true # countersign-hook"'),
+    (text) =>
+      text.replace(/"[^"]*countersign-hook claude-code PreToolUse[^"]*"/, '"true # countersign-hook"'),
     /let a call through that must be denied|another installation/,
   ],
   ['all hooks are turned off', (text) => text.replace('{', '{"disableAllHooks": true,'), /no hooks at all/],
-  ['the agent gives up before we do', (text) => text.replace(/"timeout": \d+/, '"timeout": 5'), /waits only 5 s/],
+  [
+    'the agent gives up before we do',
+    (text) => text.replace(/"timeout": \d+/, '"timeout": 5'),
+    /waits only 5 s/,
+  ],
   [
     'the daemon cannot be reached',
-    (text) => text.replaceAll(/--socket \S+/g, '--socket /nowhere').replaceAll(/--start \S+/g, '--start /nowhere'),
+    (text) =>
+      text.replaceAll(/--socket \S+/g, '--socket /nowhere').replaceAll(/--start \S+/g, '--start /nowhere'),
     /denied by itself, because nobody judged/,
   ],
   [
@@ -108,7 +122,10 @@ test('doctor says that nothing is proven when the hook may not be executed', asy
   stage.put(copy, 'not a program\n', 0o644);
   stage.put(FILE(), text.replaceAll(/"command": "\S+countersign-hook/g, `"command": "${copy}`), 0o600);
   const { said } = await doctor();
-  assert.match(said.agents[0]?.reasons.join('\n') ?? '', /let a call through that must be denied \(it ended with 126/);
+  assert.match(
+    said.agents[0]?.reasons.join('\n') ?? '',
+    /let a call through that must be denied \(it ended with 126/,
+  );
   stage.put(FILE(), text, 0o600);
   await stage.cli(['disconnect', 'claude-code']);
 });
@@ -202,7 +219,11 @@ test('a hook whose daemon dies while it waits denies in the words of its agent',
   for (const [agent, event, denies] of [
     ['claude-code', 'PreToolUse', (out: string, code: number | null) => out === '' && code === 2],
     ['cursor', 'preToolUse', (out: string) => out.includes('"permission":"deny"')],
-    ['copilot', 'preToolUse', (out: string, code: number | null) => out.includes('"permissionDecision":"deny"') && code === 0],
+    [
+      'copilot',
+      'preToolUse',
+      (out: string, code: number | null) => out.includes('"permissionDecision":"deny"') && code === 0,
+    ],
   ] as const) {
     const child = stage.outside([HOOK(), agent, event, '--socket', '/nowhere/hook.sock']);
     const done = await collect(child, bash('ls'));
@@ -225,7 +246,11 @@ test('inside `countersign run` a hook speaks for that session', async () => {
   );
   for (const mode of ['off', 'auto']) {
     const done = await stage.cli(['run', '--guard', mode, '--', 'sh', script]);
-    assert.match(done.stdout, /"permissionDecision":"deny".*shell\.delete-root/, `${mode}: ${done.stdout}${done.stderr}`);
+    assert.match(
+      done.stdout,
+      /"permissionDecision":"deny".*shell\.delete-root/,
+      `${mode}: ${done.stdout}${done.stderr}`,
+    );
     const rows = await stage.receipts();
     const denied = rows.filter(({ surface, result }) => surface === 'hook' && result === 'DENY').at(-1);
     assert.ok(denied?.session);
@@ -234,4 +259,3 @@ test('inside `countersign run` a hook speaks for that session', async () => {
     assert.ok(own.some(({ kind, text }) => kind === 'session' && text.includes('intent')));
   }
 });
-

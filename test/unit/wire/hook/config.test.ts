@@ -56,7 +56,9 @@ for (const agent of HOOK_AGENTS) {
       // A list that was empty before holds nothing that could be lost, nor does the version of an otherwise empty file.
       const bare = (config: Record<string, unknown>) => {
         const { hooks, version: _version, ...rest } = config;
-        const lists = Object.entries((hooks ?? {}) as Record<string, unknown[]>).filter(([, l]) => l.length > 0);
+        const lists = Object.entries((hooks ?? {}) as Record<string, unknown[]>).filter(
+          ([, l]) => l.length > 0,
+        );
         return { ...rest, hooks: Object.fromEntries(lists) };
       };
       assert.deepEqual(bare(is), bare(was));
@@ -68,7 +70,13 @@ test('a group that holds hooks of others beside ours loses only ours', () => {
   const text = JSON.stringify({
     hooks: {
       PreToolUse: [
-        { matcher: 'Bash', hooks: [{ type: 'command', command: './mine.sh' }, { type: 'command', command: 'x/countersign-hook a' }] },
+        {
+          matcher: 'Bash',
+          hooks: [
+            { type: 'command', command: './mine.sh' },
+            { type: 'command', command: 'x/countersign-hook a' },
+          ],
+        },
       ],
     },
   });
@@ -80,7 +88,14 @@ test('a group that holds hooks of others beside ours loses only ours', () => {
 });
 
 test('a file with comments, a list, duplicate keys or a broken end is not touched', () => {
-  for (const text of ['{ // mine\n "a": 1 }', '[]', '{"a":1,"a":2}', '{"a":', '{"hooks":[]}', '{"hooks":{"PreToolUse":7}}'])
+  for (const text of [
+    '{ // mine\n "a": 1 }',
+    '[]',
+    '{"a":1,"a":2}',
+    '{"a":',
+    '{"hooks":[]}',
+    '{"hooks":{"PreToolUse":7}}',
+  ])
     assert.equal(withHooks(text, 'claude-code', COMMAND).ok, false, text);
 });
 
