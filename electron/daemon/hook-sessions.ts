@@ -92,7 +92,12 @@ export function createHookSessions(ports: HookSessionPorts): HookSessions {
       const had = open.get(key);
       if (had !== undefined) {
         const found = await had;
-        if (found.ok && found.value.endedAt === null) return found;
+        if (found.ok && found.value.endedAt === null) {
+          if (mediation.clock.now() < found.value.identity.agent.expiresAt) return found;
+          // It is the same agent, who has outlived what was known of it: it is looked at again (R6.g).
+          const reason = 'its identity is a day old and was established anew';
+          await closeSession(mediation, found.value, { exitCode: null, signal: null, reason });
+        }
         if (open.get(key) === had) open.delete(key);
         const again = open.get(key);
         if (again !== undefined) return again;

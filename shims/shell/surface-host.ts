@@ -64,6 +64,8 @@ interface Running {
 }
 
 const MAX_CONNECTIONS = 4096;
+/** What fits a line of the submit door, escaped. */
+const MAX_HOOK_TEXT = 3 * 1024 * 1024;
 
 /**
  * Listens for the shims of one session and answers each from a decision of the daemon (AARM R1.e). It decides nothing:
@@ -192,11 +194,12 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
   const askHook = (socket: Socket, question: HookQuestion) => {
     let named = false;
     let over = false;
+    // Without an answer the hook denies by itself, in its agent's own words.
+    if (question.payload.length > MAX_HOOK_TEXT) return void socket.destroy();
     const asking = options.submitter.hook?.(question, (waiting) => {
       send(socket, waitingFor(waiting, waiting.deadline - options.now(), named));
       named = true;
     });
-    // Without an answer the hook denies by itself, in its agent's own words.
     if (asking === undefined) return void socket.destroy();
     socket.on('close', () => {
       if (!over) asking.cancel();
