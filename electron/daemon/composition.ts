@@ -29,9 +29,10 @@ import { type DaemonOptions, householdOf, type RunningDaemon, type StartFault } 
 import { daemonStatus, policyFaultText } from './daemon-status.ts';
 import { dataDirectory, openData } from './data-wiring.ts';
 import { openDoors } from './door-wiring.ts';
-import { createGate, GATE_LIMITS } from './gate.ts';
+import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry } from './guard-door.ts';
 import { guardDoorPorts, tableMaker } from './guard-wiring.ts';
+import { hookService } from './hook-wiring.ts';
 import type { ArmedPolicy } from './mediation.ts';
 import { mediationPorts } from './mediation-wiring.ts';
 import { agentSocketOf } from './mint-ssh.ts';
@@ -169,7 +170,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     policy: armedNow,
     approvals,
     redactor: redacts,
-    data: data.value.ports,
+    data: data.value,
     limits: options.limits ?? {},
     commandLine: besideProgram('..', 'shims', 'cli', 'main'),
   });
@@ -274,6 +275,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     });
 
   const capability = randomBytes(32).toString('base64url');
+  const hooks = hookService({
+    mediation,
+    sessions,
+    household,
+    refusals,
+    knowledge: knowledge.value,
+    hasher,
+  });
   const submitDoor = {
     mediation,
     sessions,
@@ -281,6 +290,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     gate: createGate(GATE_LIMITS),
+    hooks,
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
     lineMs: LINE_MS,
@@ -334,6 +344,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       sessionsDirectory: places.sessions,
       proxy: running,
     }),
+    hook: {
+      mediation,
+      service: hooks,
+      refusals,
+      gate: createGate(GUARD_GATE_LIMITS),
+      frameMs: LINE_MS,
+    },
     control: {
       directory: places.controlDir,
       capability,

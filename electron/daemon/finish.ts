@@ -3,6 +3,7 @@ import type { ActionId, Digest, JsonObject, MandateId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { wordsAsLine } from '../wire/hook/tools.ts';
 import { talliesOf } from './effect-tally.ts';
 import { footprintOf } from './effect-within.ts';
 import type {
@@ -207,6 +208,12 @@ export function rebuild(
 ): Result<Passage, string> {
   if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
   if (passage.envelope.surface === 'file' || passage.envelope.surface === 'http') return err(ONLY_COMMANDS);
+  if (passage.envelope.surface === 'hook') {
+    const { call } = passage.envelope;
+    if (call.kind !== 'shell') return err(ONLY_COMMANDS);
+    const commandLine = instead.commandLine ?? wordsAsLine(instead.argv ?? []);
+    return rebuilt(ports, passage, { ...passage.envelope, call: { ...call, commandLine } });
+  }
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),

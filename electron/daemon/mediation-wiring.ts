@@ -18,6 +18,7 @@ import type { DataParts } from './data-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
+import { type HookNormalizing, normalizeHooked } from './hook-normalize.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope } from './normalize.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
@@ -38,7 +39,7 @@ export interface MediationWiring {
   readonly policy: () => ArmedPolicy | null;
   readonly approvals: ApprovalService;
   readonly redactor: Redactor;
-  readonly data: DataParts['ports'];
+  readonly data: DataParts;
   readonly limits: Partial<MediationLimits>;
   /** The command line's program of this installation. */
   readonly commandLine: string;
@@ -48,6 +49,7 @@ export interface MediationWiring {
 export function mediationPorts(wiring: MediationWiring): MediationPorts {
   const { clock, random, hasher, timers, ledger, places, knowledge, own, policy, redactor } = wiring;
   const readsEnvironment = environmentReaders();
+  const hookNormalizing: HookNormalizing = { knowledge, hasher, own, scan: wiring.data.scanPayload };
   return {
     clock,
     random,
@@ -67,6 +69,8 @@ export function mediationPorts(wiring: MediationWiring): MediationPorts {
           return normalizeFileShim({ ...input, envelope }, knowledge, hasher, own);
         case 'http':
           return normalizeProxied({ ...input, envelope }, knowledge, hasher, own);
+        case 'hook':
+          return normalizeHooked({ ...input, envelope }, hookNormalizing);
         default:
           return unreachable(envelope);
       }
@@ -77,7 +81,7 @@ export function mediationPorts(wiring: MediationWiring): MediationPorts {
     evaluate,
     patternFor: sessionPattern,
     redactor,
-    ...wiring.data,
+    ...wiring.data.ports,
     appendEntry: (summary, kind, given, at) => {
       const body = redactor.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);

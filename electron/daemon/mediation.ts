@@ -10,6 +10,7 @@ import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
+import type { ToolCall } from '../wire/hook/event.ts';
 import type { ProxyQuestion } from '../wire/proxy-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { TrashNote } from '../wire/trash-info.ts';
@@ -58,11 +59,30 @@ export interface ProxyEnvelope {
   readonly data?: JsonObject;
 }
 
+/** One thing that a tool call is about to do, as an agent's hook told of it. */
+export interface HookEnvelope {
+  readonly surface: 'hook';
+  readonly call: ToolCall;
+  readonly cwd: string | null;
+  /** Which subagent does it; null for the agent itself. */
+  readonly subagent: string | null;
+  /** Of a file: whether it is there already. */
+  readonly exists: boolean;
+  /** Content that acts later has its Action already. */
+  readonly given: Action | null;
+}
+
 /**
- * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, or the
- * proxy.
+ * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, the
+ * proxy, or an agent's hook.
  */
-export type Envelope = ShellEnvelope | GuardEnvelope | FileEnvelope | ConnectEnvelope | ProxyEnvelope;
+export type Envelope =
+  | ShellEnvelope
+  | GuardEnvelope
+  | FileEnvelope
+  | ConnectEnvelope
+  | ProxyEnvelope
+  | HookEnvelope;
 
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {

@@ -3,6 +3,7 @@ import type { Json } from '../core/brand.ts';
 import { hasIdShape } from '../core/brand.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { FILE_OPERATIONS } from './guard-message.ts';
+import { HOOK_AGENTS } from './hook/event.ts';
 import { DEFAULT_JSON_LIMITS, parseStrictJson } from './json.ts';
 
 /**
@@ -155,6 +156,25 @@ export const outcomeMessageSchema = z
   })
   .refine(isSigned, REQUEST_IS_SEQUENCE);
 
+/** What an agent's hook told inside a session: the launcher hands it on, and what comes back is the hook's to write. */
+export const hookMessageSchema = z
+  .strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('hook'),
+    request: requestId,
+    envelope: z.strictObject({
+      session: sessionId,
+      sequence: z.number().int().nonnegative(),
+      surface: z.literal('hook'),
+      agent: z.enum(HOOK_AGENTS),
+      event: z.string().regex(/^[A-Za-z_]{1,64}$/),
+      payload: z.string().max(MAX_SUBMIT_LINE),
+      pid: z.number().int().positive(),
+    }),
+    signature: z.string().max(128),
+  })
+  .refine(isSigned, REQUEST_IS_SEQUENCE);
+
 /** The person or the agent gave up waiting (^C): the parked action is withdrawn. */
 export const cancelMessageSchema = z.strictObject({
   v: z.literal(SUBMIT_VERSION),
@@ -166,6 +186,7 @@ export const submitMessageSchema = z.discriminatedUnion('type', [
   helloSchema,
   actionMessageSchema,
   outcomeMessageSchema,
+  hookMessageSchema,
   cancelMessageSchema,
 ]);
 
@@ -177,6 +198,7 @@ export type ConnectEnvelope = z.infer<typeof connectEnvelopeSchema>;
 export type SubmittedEnvelope = z.infer<typeof envelopeSchema>;
 export type ActionMessage = z.infer<typeof actionMessageSchema>;
 export type OutcomeMessage = z.infer<typeof outcomeMessageSchema>;
+export type HookMessage = z.infer<typeof hookMessageSchema>;
 export type SubmitMessage = z.infer<typeof submitMessageSchema>;
 
 /** Daemon → surface. `result` of a `decision` is final: what the surface must now do. */
@@ -223,6 +245,14 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     type: z.literal('recorded'),
     request: requestId,
     receipt: z.string().nullable(),
+  }),
+  z.strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('hooked'),
+    request: requestId,
+    stdout: z.string(),
+    stderr: z.string(),
+    status: z.number().int().min(0).max(9),
   }),
   z.strictObject({
     v: z.literal(SUBMIT_VERSION),

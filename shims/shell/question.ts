@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import { type HookQuestion, hookQuestionOf } from '../../electron/wire/hook/frame.ts';
 import { MAX_COMMAND_LINE, type ShellEnvelope } from '../../electron/wire/submit.ts';
 import { type FileQuestion, readConnectQuestion, readFileQuestion } from './file-question.ts';
 import type { Field } from './frame.ts';
@@ -22,6 +23,7 @@ export type ShimMessage =
       readonly unattended: boolean;
     }
   | { readonly kind: 'file'; readonly question: FileQuestion }
+  | { readonly kind: 'hook'; readonly question: HookQuestion }
   | { readonly kind: 'report'; readonly pid: number; readonly status: number }
   | { readonly kind: 'take'; readonly pid: number }
   | { readonly kind: 'init'; readonly pid: number };
@@ -45,6 +47,10 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
   const kind = text(fields, 'k');
   const pid = number(fields, 'q');
   if (pid === null || pid <= 0) return err('the question has no process id');
+  if (kind === 'hook') {
+    const read = hookQuestionOf(fields);
+    return read.ok ? ok({ kind, question: read.value }) : err(read.error.message);
+  }
   const status = number(fields, 'r');
   if (kind === 'init') return ok({ kind, pid });
   if (kind === 'take') return ok({ kind, pid });

@@ -1,6 +1,8 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { HookReply } from '../../electron/wire/hook/event.ts';
+import { type HookQuestion, hookReplyFrame } from '../../electron/wire/hook/frame.ts';
 import {
   answerTo,
   type Decided,
@@ -26,6 +28,11 @@ export interface Submitter {
     question: Question,
     onWaiting: (waiting: Waiting) => void,
   ): { readonly decided: Promise<Result<Decided, string>>; cancel(): void };
+  /** Hands on what an agent's hook told; what comes back is for the hook to write. Absent: hooks are refused. */
+  hook?(
+    question: HookQuestion,
+    onWaiting: (waiting: Waiting) => void,
+  ): { readonly answered: Promise<Result<HookReply, string>>; cancel(): void };
   /** Reports an outcome; best effort, for its absence is visible in the ledger. */
   outcome(action: string, ending: Ending, startedAtMs: number): void;
 }
@@ -57,6 +64,8 @@ interface Running {
 }
 
 const MAX_CONNECTIONS = 4096;
+/** What fits a line of the submit door, escaped. */
+const MAX_HOOK_TEXT = 3 * 1024 * 1024;
 
 /**
  * Listens for the shims of one session and answers each from a decision of the daemon (AARM R1.e). It decides nothing:
@@ -182,6 +191,26 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
     });
   };
 
+  const askHook = (socket: Socket, question: HookQuestion) => {
+    let named = false;
+    let over = false;
+    // Without an answer the hook denies by itself, in its agent's own words.
+    if (question.payload.length > MAX_HOOK_TEXT) return void socket.destroy();
+    const asking = options.submitter.hook?.(question, (waiting) => {
+      send(socket, waitingFor(waiting, waiting.deadline - options.now(), named));
+      named = true;
+    });
+    if (asking === undefined) return void socket.destroy();
+    socket.on('close', () => {
+      if (!over) asking.cancel();
+    });
+    void asking.answered.then((result) => {
+      over = true;
+      if (!result.ok) socket.destroy();
+      else if (!socket.destroyed) socket.end(hookReplyFrame(result.value));
+    });
+  };
+
   const serve = (socket: Socket) => {
     open.add(socket);
     let finish: ((ending: Ending, childPid: number | null) => void) | null = null;
@@ -212,6 +241,8 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           return;
         case 'file':
           return askOnce(socket, value.question);
+        case 'hook':
+          return askHook(socket, value.question);
         case 'take': {
           const line = changed.get(value.pid);
           changed.delete(value.pid);
