@@ -33,6 +33,7 @@ import { loadKnowledge } from '../edge/knowledge-dir.ts';
 import { openLedger } from '../edge/ledger.ts';
 import { recordedTime } from '../edge/ledger-file.ts';
 import { openDoor } from '../edge/line-socket.ts';
+import { openMcpPins } from '../edge/mcp-pins.ts';
 import { type PolicyStatus, watchPolicy } from '../edge/policy-dir.ts';
 import { environmentNames, isSealed, readProcess } from '../edge/process-tree.ts';
 import { readScriptText } from '../edge/program-path.ts';
@@ -58,6 +59,7 @@ import { createGuardRegistry, type GuardDoorPorts, serveGuard } from './guard-do
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
 import { lateWritesFor, tableMaker } from './guard-wiring.ts';
 import { programFor, signalName } from './guard-world.ts';
+import { createMcpKeeper } from './mcp-keeper.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { agentSocketOf } from './mint-ssh.ts';
 import { mandateText, normalizeEnvelope, shimmedPrograms } from './normalize.ts';
@@ -230,6 +232,21 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     classify,
     late: (session) => reading.late(session),
   });
+  const mcp = createMcpKeeper({
+    pins: openMcpPins(join(places.state, 'mcp'), log),
+    knowledge: knowledge.value,
+    hasher,
+    own,
+    scanPayload: (text) =>
+      scanPayload(new TextEncoder().encode(text), {
+        key: fingerprintKey,
+        inflate,
+        inspected: 'whole',
+        common: common.filter,
+      }),
+    scanText: (text) => scanRead(new TextEncoder().encode(text), fingerprintKey, common.filter),
+    mediation: () => mediation,
+  });
   const mediation: MediationPorts = {
     clock,
     random,
@@ -249,6 +266,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
           return normalizeFileShim({ ...input, envelope }, knowledge.value, hasher, own);
         case 'http':
           return normalizeProxied({ ...input, envelope }, knowledge.value, hasher, own);
+        case 'mcp':
+          return mcp.normalize({ ...input, envelope });
         default:
           return unreachable(envelope);
       }
@@ -420,6 +439,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     gate: createGate(GATE_LIMITS),
+    mcp,
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
     lineMs: LINE_MS,

@@ -18,6 +18,7 @@ import {
 } from '../wire/submit.ts';
 import { talliesOf } from './effect-tally.ts';
 import type { Gate } from './gate.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, MediationPorts } from './mediation.ts';
 import { identityPart, outcomePart } from './record.ts';
@@ -33,6 +34,8 @@ export interface SubmitDoorPorts {
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
   readonly gate: Gate;
+  /** What the MCP bridge adds: pinned definitions, and what came back. */
+  readonly mcp: McpKeeper;
   /** What a surface should wait for a first sign of life before it denies by itself. */
   readonly deadlineMs: number;
   readonly helloMs: number;
@@ -163,7 +166,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     }
   }
 
-  function answer(request: string, a: Answer): void {
+  function answer(request: string, a: Answer, withheld: readonly string[] = []): void {
     reply({
       v: SUBMIT_VERSION,
       type: 'decision',
@@ -176,6 +179,8 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
       instead: a.instead,
       command_line: a.commandLine,
       argv: a.argv === null ? null : [...a.argv],
+      ...(a.arguments === undefined ? {} : { arguments: JSON.stringify(a.arguments) }),
+      ...(withheld.length === 0 ? {} : { withheld: [...withheld] }),
       effect: a.effect,
       receipt: a.receipt,
     });
@@ -192,6 +197,8 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
 
   function onAction(current: Session, message: ActionMessage, entry: Pending): void {
     const { request, envelope } = message;
+    const findings = envelope.surface === 'mcp' ? ports.mcp.findings(envelope) : [];
+    const withheld = [...new Set(findings.map(({ tool }) => tool))];
     const submission = {
       session: current,
       envelope,
@@ -213,6 +220,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
           rule: n.rule,
           approval: n.approval,
           deadline: n.deadline,
+          ...(withheld.length === 0 ? {} : { withheld }),
         }),
       cancelled: () => entry.cancelled,
       onCancel: (callback: () => void) => {
@@ -220,9 +228,15 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
         else entry.callbacks.push(callback);
       },
     };
-    void mediate(mediation, submission).then((a) => {
+    const decided = mediate(mediation, submission);
+    // Only the tools that are new or changed wait; the others are usable, and known from now on.
+    if (envelope.surface === 'mcp' && withheld.length > 0) ports.mcp.accept(current, envelope, withheld);
+    void decided.then((a) => {
       pending.delete(request);
-      answer(request, a);
+      if (envelope.surface !== 'mcp' || a.result === 'DENY') return answer(request, a, withheld);
+      if (ports.mcp.accept(current, envelope, [])) return answer(request, a);
+      const reason = 'the definitions of these tools could not be pinned';
+      answer(request, denial(a.action, reason, a.receipt, a.decided), withheld);
     });
   }
 
@@ -232,13 +246,15 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     const running = current.running.get(id);
     if (running === undefined) return reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt: null });
     current.running.delete(id);
+    const { returned } = envelope;
+    if (returned !== undefined) ports.mcp.returned(current, id, returned);
     const receipt = await recordOutcome(mediation, current, id, running.receipt, {
       result: envelope.result,
       exitCode: envelope.exit_code,
       signal: envelope.signal,
       error: envelope.error,
-      outputHash: null,
-      bytes: null,
+      outputHash: (returned?.digest ?? null) as Digest | null,
+      bytes: returned?.bytes ?? null,
       startedAt: envelope.started_at,
       endedAt: envelope.ended_at,
       effects: talliesOf(running.effects),

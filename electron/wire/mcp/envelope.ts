@@ -88,3 +88,15 @@ export const returnedSchema = z.strictObject({
   digest,
 });
 export type Returned = z.infer<typeof returnedSchema>;
+
+/** Characters of a question, as JSON; longer ones cannot be judged. */
+export const MAX_QUESTION_TEXT = 6 * 1024 * 1024;
+
+/** What a bridge within a session says of the end of what it asked about. */
+export const outcomeTextSchema = z.strictObject({
+  ending: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('answer'), error: z.string().max(4096).nullable() }),
+    z.strictObject({ kind: z.literal('unknown'), why: z.string().max(4096) }),
+  ]),
+  returned: returnedSchema.optional(),
+});

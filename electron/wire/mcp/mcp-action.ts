@@ -24,6 +24,8 @@ export interface McpSubmission extends Omit<ObjectSubmission, 'surface' | 'by'> 
   readonly envelope: McpEnvelope;
   /** Of a call: the definition that is pinned for this tool; null where none is. */
   readonly pinned: ToolDefinition | null;
+  /** Of a call: its server said something new of this tool, and nobody accepted that yet. */
+  readonly withheld: boolean;
   /** Of a list of definitions: what is new or changed or suspicious in it. */
   readonly findings: readonly ToolFinding[];
   /** What the arguments carry. */
@@ -188,7 +190,7 @@ function callAction(
   const wrapped = only === undefined || only.wrappers.length > 0;
   const whole: string[] = [
     ...(wrapped ? ['wrapped'] : []),
-    ...(pinned === null ? ['tool-unlisted'] : []),
+    ...(submission.withheld ? ['tool-withheld'] : pinned === null ? ['tool-unlisted'] : []),
     ...(faults.length > 0 ? ['invalid-arguments'] : []),
     ...(claims?.destructiveHint === true ? ['claimed-destructive'] : []),
     ...(claims?.openWorldHint === true ? ['open-world'] : []),
