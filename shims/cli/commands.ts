@@ -18,6 +18,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./run.ts')).run,
   },
   {
+    name: 'mcp',
+    words: '-- SERVER…',
+    what: 'stand between an MCP client and a server',
+    load: async () => (await import('./mcp.ts')).mcp,
+  },
+  {
     name: 'approve',
     words: '[HANDLE]',
     what: 'answer what waits for you',

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { err, ok, type Result } from '../../electron/core/result.ts';
+import { err, type Result } from '../../electron/core/result.ts';
 import {
   MAX_QUESTION_TEXT,
   type McpQuestion,

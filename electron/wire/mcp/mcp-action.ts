@@ -263,11 +263,13 @@ function callMeaning(
   const kind: EffectKind =
     verb !== null && effects.length === 0 ? verb.effect : way === 'delete' && !local ? 'delete' : 'execute';
   const destructive = verb?.tags ?? (way === 'delete' && !local ? ['destructive'] : []);
+  // Of a tool that only names files the claim is about those files, whose places are known.
+  const said = local ? tags.filter((tag) => tag !== 'claimed-destructive') : tags;
   effects.push(
     effectOn(
       kind,
       object,
-      ['tool-call', 'by-verb', ...(kind === 'execute' ? [] : destructive), ...tags],
+      ['tool-call', 'by-verb', ...(kind === 'execute' ? [] : destructive), ...said],
       'unknown',
     ),
   );
