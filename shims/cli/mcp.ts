@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { basename } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import { waitingText } from '../../electron/wire/answer-text.ts';
 import { sessionOpenedSchema } from '../../electron/wire/control.ts';
@@ -194,7 +195,7 @@ export function submitAsker(submitter: SubmitClient): Asker {
 /** The program that started us, as the system names it. */
 function clientName(): string {
   try {
-    return readFileSync(`/proc/${process.ppid}/comm`, 'utf8').trim().slice(0, 256) || 'mcp-client';
+    return basename(readlinkSync(`/proc/${process.ppid}/exe`)).slice(0, 256) || 'mcp-client';
   } catch {
     return 'mcp-client';
   }
