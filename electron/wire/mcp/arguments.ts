@@ -4,6 +4,8 @@ import { isJsonObject } from '../json.ts';
 /** What the arguments of a call name, read from their keys and shapes. */
 export interface NamedThings {
   readonly paths: readonly string[];
+  /** One of the paths stands under a name that says so, and does not only look like one. */
+  readonly keyed: boolean;
   /** Where something is moved or copied to. */
   readonly targets: readonly string[];
   readonly urls: readonly string[];
@@ -32,17 +34,21 @@ export function namedThings(given: JsonObject): NamedThings {
   const commands: (string | readonly string[])[] = [];
   const sql: string[] = [];
   let says = false;
+  let keyed = false;
   let steps = 0;
 
   const text = (key: string, value: string) => {
-    if (/^file:\/\//i.test(value)) paths.push(filePath(value));
-    else if (/^(?:https?|wss?|ftp):\/\//i.test(value) && !/\s/.test(value)) urls.push(value);
+    if (/^file:\/\//i.test(value)) {
+      keyed = true;
+      paths.push(filePath(value));
+    } else if (/^(?:https?|wss?|ftp):\/\//i.test(value) && !/\s/.test(value)) urls.push(value);
     else if (COMMAND_KEY.test(key)) commands.push(value);
     else if (SQL_KEY.test(key) && SQL_HEAD.test(value)) sql.push(value);
     else if (looksLikePath(value) && TARGET_KEY.test(key)) targets.push(value);
-    else if (value !== '' && value.length < 4096 && !value.includes('\n') && PATH_KEY.test(key))
+    else if (value !== '' && value.length < 4096 && !value.includes('\n') && PATH_KEY.test(key)) {
+      keyed = true;
       paths.push(value);
-    else if (/^(?:\/|~\/|\.\.?\/)[^\s]+$/.test(value) && value.length < 4096) paths.push(value);
+    } else if (/^(?:\/|~\/|\.\.?\/)[^\s]+$/.test(value) && value.length < 4096) paths.push(value);
     else if (value.length > 40 || /\s/.test(value)) says = true;
   };
   const walk = (key: string, value: Json, depth: number) => {
@@ -70,7 +76,7 @@ export function namedThings(given: JsonObject): NamedThings {
     }
   };
   members(given, 0);
-  return { paths, targets, urls, commands, sql, says };
+  return { paths, keyed, targets, urls, commands, sql, says };
 }
 
 function isWords(value: Json | undefined): value is readonly string[] {

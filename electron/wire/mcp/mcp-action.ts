@@ -258,7 +258,9 @@ function callMeaning(
     ...things.sql.flatMap((text) => sqlEffects(submission, text, tags)),
     ...ran.value.effects,
   ];
-  const local = effects.length > 0 && things.urls.length === 0 && things.sql.length === 0;
+  // That a tool is about files on this machine must be said by its arguments' names, and of what deletes by its own.
+  const aboutFiles = things.keyed && (way !== 'delete' || words.some((word) => FILE_WORDS.has(word)));
+  const local = (aboutFiles || commands.length > 0) && things.urls.length === 0 && things.sql.length === 0;
   const object = service(submission, call.tool);
   const kind: EffectKind =
     verb !== null && effects.length === 0 ? verb.effect : way === 'delete' && !local ? 'delete' : 'execute';
@@ -387,6 +389,18 @@ const WAYS: readonly (readonly [Way, ReadonlySet<string>])[] = [
     ]),
   ],
 ];
+
+const FILE_WORDS = new Set([
+  'file',
+  'files',
+  'dir',
+  'directory',
+  'directories',
+  'folder',
+  'folders',
+  'path',
+  'paths',
+]);
 
 /** What a tool's name says that it does, the worst of its words; `unknown` where none is known. */
 function wayOf(words: readonly string[], verb: VerbMeaning | null): Way {
