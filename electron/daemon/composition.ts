@@ -642,11 +642,13 @@ function householdOf(options: DaemonOptions): Household {
 
 /** What "allow for this session" would cover: only when exactly one command was spoken about. */
 function sessionPattern(action: Action, decision: Decision): CommandPattern | null {
+  const wide = decision.risk === 'low' || decision.risk === 'medium';
+  // What a tool is given is no object of its own: a dangerous call is allowed for these very arguments, which is once.
+  if (action.surface === 'mcp' && !wide) return null;
   if (action.commands.length === 0) return objectPatternFor(action, decision.rule);
   const index = decision.commands[0];
   const command = index === undefined ? undefined : action.commands[index];
   if (command === undefined || decision.commands.length !== 1 || decision.rule === null) return null;
   // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
-  const wide = decision.risk === 'low' || decision.risk === 'medium';
   return patternFor(command, decision.rule, command.cwd, wide ? 'free' : 'fixed');
 }

@@ -22,7 +22,7 @@ export interface McpKeeper {
     input: Omit<NormalizeInput, 'envelope'> & { readonly envelope: McpEnvelope },
   ): Result<Action, NormalizeFault>;
   /** Tools of a list of definitions that may not be used before somebody said so; empty for any other message. */
-  findings(envelope: McpEnvelope): readonly ToolFinding[];
+  findings(session: Session, envelope: McpEnvelope): readonly ToolFinding[];
   /**
    * Pins the definitions that were let through, without the tools named in `except`, which this session must not call until they are;
    * false when they could not be written down.
@@ -47,17 +47,24 @@ export function createMcpKeeper(ports: McpKeeperPorts): McpKeeper {
   const { pins, hasher } = ports;
   /** Tools that a session was shown and that nobody accepted yet. */
   const withheld = new WeakMap<Session, Set<string>>();
-  const compared = (envelope: McpEnvelope) => {
+  /** Servers whose first list a session is still turning the pages of. */
+  const looking = new WeakMap<Session, Set<string>>();
+  const compared = (session: Session, envelope: McpEnvelope) => {
     if (envelope.operation !== 'define') return null;
     const key = serverKey(envelope.server, hasher);
     if (key === null) return null;
-    return { key, ...compareTools(envelope.tools, pins.read(key), pins.others(key), hasher) };
+    const known = pins.read(key);
+    const first = known === null || looking.get(session)?.has(key) === true;
+    const { more } = envelope;
+    return { key, first, more, ...compareTools(envelope.tools, known, pins.others(key), hasher, first) };
   };
   return {
     normalize(input) {
       const { envelope, session } = input;
       const key = serverKey(envelope.server, hasher);
       if (key === null) return err({ code: 'no_server', message: 'its server has no canonical name' });
+      // Whoever is called has been looked at: what comes up later is new.
+      if (envelope.operation !== 'define') looking.get(session)?.delete(key);
       const pinned =
         envelope.operation === 'call' ? (pins.read(key)?.tools.get(envelope.tool)?.definition ?? null) : null;
       const said = textOf(envelope);
@@ -70,7 +77,7 @@ export function createMcpKeeper(ports: McpKeeperPorts): McpKeeper {
           pinned,
           withheld:
             envelope.operation === 'call' && withheld.get(session)?.has(`${key} ${envelope.tool}`) === true,
-          findings: compared(envelope)?.findings ?? [],
+          findings: compared(session, envelope)?.findings ?? [],
           payload: said === null ? null : ports.scanPayload(said),
           place: {
             cwd: envelope.cwd,
@@ -85,10 +92,14 @@ export function createMcpKeeper(ports: McpKeeperPorts): McpKeeper {
         hasher,
       );
     },
-    findings: (envelope) => compared(envelope)?.findings ?? [],
+    findings: (session, envelope) => compared(session, envelope)?.findings ?? [],
     accept(session, envelope, except) {
-      const seen = compared(envelope);
+      const seen = compared(session, envelope);
       if (seen === null) return true;
+      const pages = looking.get(session) ?? new Set<string>();
+      looking.set(session, pages);
+      if (seen.first && seen.more) pages.add(seen.key);
+      else pages.delete(seen.key);
       const tools = new Map([...seen.tools].filter(([name]) => !except.includes(name)));
       const held = withheld.get(session) ?? new Set<string>();
       withheld.set(session, held);

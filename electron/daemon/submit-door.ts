@@ -197,7 +197,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
 
   function onAction(current: Session, message: ActionMessage, entry: Pending): void {
     const { request, envelope } = message;
-    const findings = envelope.surface === 'mcp' ? ports.mcp.findings(envelope) : [];
+    const findings = envelope.surface === 'mcp' ? ports.mcp.findings(current, envelope) : [];
     const withheld = [...new Set(findings.map(({ tool }) => tool))];
     const submission = {
       session: current,

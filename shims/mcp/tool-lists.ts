@@ -46,7 +46,7 @@ export function createToolLists(ports: ToolListPorts): ToolLists {
   let fetching: Promise<void> | null = null;
 
   /** Shows the daemon a page; resolves as soon as it is known which tools may be shown to the client. */
-  const look = (tools: readonly JsonObject[]): Promise<Result<Seen, string>> => {
+  const look = (tools: readonly JsonObject[], more: boolean): Promise<Result<Seen, string>> => {
     const digest = createHash('sha256').update(JSON.stringify(tools)).digest('hex');
     const names = tools.map((tool) => tool.name).filter((name) => typeof name === 'string');
     if (accepted.has(digest)) {
@@ -59,7 +59,7 @@ export function createToolLists(ports: ToolListPorts): ToolLists {
         for (const name of names) known.add(name);
         resolve(answer);
       };
-      const question = { ...ports.common, operation: 'define' as const, tools: [...tools] };
+      const question = { ...ports.common, operation: 'define' as const, tools: [...tools], more };
       const asking = ports.asker.ask(question, (waiting) => {
         if (!early) ports.say(waitingText(waiting, waiting.deadline - ports.now()).trimEnd());
         early = true;
@@ -112,7 +112,7 @@ export function createToolLists(ports: ToolListPorts): ToolLists {
       const result: JsonObject | null = await askServer(params);
       const tools = result === null ? null : toolsIn(result);
       if (result === null || tools === null) return;
-      await look(tools);
+      await look(tools, typeof result.nextCursor === 'string');
       if (typeof result.nextCursor !== 'string') return;
       cursor = result.nextCursor;
     }
@@ -135,7 +135,7 @@ export function createToolLists(ports: ToolListPorts): ToolLists {
     async show(id, result, line) {
       const tools = toolsIn(result);
       if (tools === null) return err('the list of tools is unreadable');
-      const seen = await look(tools);
+      const seen = await look(tools, typeof result.nextCursor === 'string');
       if (!seen.ok) return seen;
       if (seen.value.kind === 'all') return ok(line);
       const { names } = seen.value;

@@ -37,6 +37,8 @@ const define = z.strictObject({
   operation: z.literal('define'),
   /** Entries of `tools/list` as the server gave them. */
   tools: z.array(anyObject).max(1024),
+  /** It is a page, and the server says that there is another one. */
+  more: z.boolean(),
 });
 const call = z.strictObject({
   ...common,

@@ -44,13 +44,15 @@ export interface Compared {
 
 /**
  * Compares what a server says of its tools with what is pinned (T1, T7; a "rug pull" is a definition that changes after it was
- * accepted). `pins` null: the server was never seen; its plain tools are accepted as they are.
+ * accepted). `pins` null: the server was never seen; its plain tools are accepted as they are, and so are those of the further pages of
+ * that first list (`first`).
  */
 export function compareTools(
   given: readonly Json[],
   pins: Pins | null,
   others: OtherTools,
   hasher: Hasher,
+  first = pins === null,
 ): Compared {
   const tools = new Map<string, PinnedTool>();
   const findings: ToolFinding[] = [];
@@ -71,7 +73,7 @@ export function compareTools(
     const before = pins?.tools.get(name);
     if (before?.hash === hash) continue;
     const signals = definitionSignals(definition, others);
-    if (pins === null) {
+    if (first && before === undefined) {
       if (signals.length > 0)
         findings.push({ tool: name, change: 'first', hash, signals, diff: whole(definition) });
     } else if (before === undefined)

@@ -81,6 +81,18 @@ describe('a server whose tools change (T1, T7)', () => {
     assert.deepEqual(names(await third.ask('tools/list')), ['add', 'mail']);
   });
 
+  test('a first list of several pages is one list, and a tool that comes after it is new', async () => {
+    const tools = [tool('one'), tool('two'), tool('three')];
+    writeFileSync(script(), JSON.stringify({ tools, pages: true }));
+    await stage.startDaemon();
+    const first = await connected();
+    assert.match(text(await first.ask('tools/call', { name: 'three', arguments: {} })), /done/);
+    for (const [at, name] of ['one', 'two', 'three'].entries())
+      assert.deepEqual(names(await first.ask('tools/list', at === 0 ? {} : { cursor: String(at) })), [name]);
+    writeFileSync(script(), JSON.stringify({ tools: [...tools, tool('four')], pages: true }));
+    assert.deepEqual(names(await first.ask('tools/list', { cursor: '3' })), []);
+  });
+
   test('a poisoned tool of a new server is hidden, the plain one beside it is not', async () => {
     world([
       tool('add'),

@@ -200,7 +200,7 @@ describe('definitions', () => {
     others = new Map<string, readonly string[]>(),
   ) => {
     const { findings } = compareTools(tools, pins, others, nodeHasher);
-    const envelope = mcpEnvelopeSchema.parse({ ...common, operation: 'define', tools });
+    const envelope = mcpEnvelopeSchema.parse({ ...common, operation: 'define', more: false, tools });
     return { findings, decision: decide(actionFor(envelope, null, findings)) };
   };
 
@@ -233,6 +233,15 @@ describe('definitions', () => {
   test('asks when a known server has a new tool', () => {
     const { decision } = decided([plain, { ...plain, name: 'send_notes' }], pinsOf(plain));
     assert.equal(decision.rule, 'mcp.new-tool');
+  });
+  test('takes the further pages of a first list as part of it, and a changed tool on them as changed', () => {
+    const more = { ...plain, name: 'write_notes' };
+    assert.deepEqual(compareTools([more], pinsOf(plain), new Map(), nodeHasher, true).findings, []);
+    const changed = { ...plain, title: 'other' };
+    assert.equal(
+      compareTools([changed], pinsOf(plain), new Map(), nodeHasher, true).findings[0]?.change,
+      'changed',
+    );
   });
   test('denies two tools of one name, and one without a schema', () => {
     assert.equal(decided([plain, { ...plain, description: 'other' }], null).decision.result, 'DENY');
@@ -276,7 +285,7 @@ describe('the pack', () => {
   const call = (tool: string, given: JsonObject = {}) => of({ operation: 'call', tool, arguments: given });
   const request = (method: string, params: JsonObject = {}, from = 'server') =>
     of({ operation: 'request', from, method, params });
-  const define = (...tools: JsonObject[]) => of({ operation: 'define', tools });
+  const define = (...tools: JsonObject[]) => of({ operation: 'define', more: false, tools });
   const plain = { name: 'add', description: 'Adds.', inputSchema: { type: 'object' } };
   const found = (
     tools: readonly JsonObject[],
