@@ -18,7 +18,7 @@ export function surfaceAround(env: NodeJS.ProcessEnv, parent: number): string | 
   for (const folder of (env['PATH'] ?? '').split(delimiter))
     if (folder.endsWith('/shims') && /\/sess_[^/]+\/shims$/.test(folder))
       return join(dirname(folder), 'surface.sock');
-  for (let pid = parent, depth = 0; pid > 1 && depth < 32; depth += 1) {
+  for (let pid = parent, depth = 0; pid >= 1 && depth < 32; depth += 1) {
     try {
       const found = /(?:^|\0)COUNTERSIGN_SURFACE=([^\0]+)/.exec(
         readFileSync(`/proc/${pid}/environ`, 'latin1'),

@@ -26,8 +26,8 @@ afterEach(async () => {
   await stage.dispose();
 });
 
-const script = () => join(stage.root, 'script.json');
-const log = () => join(stage.root, 'heard.txt');
+const script = () => join(stage.work, 'script.json');
+const log = () => join(stage.work, 'heard.txt');
 const heard = () => (existsSync(log()) ? readFileSync(log(), 'utf8') : '');
 const world = (tools: readonly object[], answer?: string) =>
   writeFileSync(script(), JSON.stringify({ tools, answer }));
@@ -205,37 +205,39 @@ rules:
 });
 
 describe('inside `countersign run`', () => {
-  test('belongs to that session, also when its client hides the environment', async () => {
-    world([tool('add'), tool('remove_all')]);
-    await stage.startDaemon();
-    const around = [
-      process.execPath,
-      join(import.meta.dirname, '../../../build/shims/cli/main.js'),
-      'run',
-      '--guard',
-      'off',
-      '--',
-      'env',
-      '-i',
-      `PATH=${process.env['PATH']}`,
-      `HOME=${stage.home}`,
-    ];
-    const client = await connected(['--wait', '1'], around);
-    await client.ask('tools/list');
-    assert.match(text(await client.ask('tools/call', { name: 'add', arguments: {} })), /done/);
-    assert.match(
-      text(await client.ask('tools/call', { name: 'remove_all', arguments: {} })),
-      /mcp\.destructive/,
-    );
-    assert.doesNotMatch(heard(), /"name":"remove_all","arguments"/);
-    const control = await stage.control();
-    const status = await control.call({ type: 'status' }, 5000);
-    control.close();
-    assert.ok(status.ok);
-    const sessions = status.value as unknown as {
-      sessions?: JsonObject[];
-      status?: { sessions: JsonObject[] };
-    };
-    assert.equal((sessions.sessions ?? sessions.status?.sessions ?? []).length, 1);
-  });
+  for (const guard of ['off', 'auto'])
+    test(`belongs to that session, also when its client hides the environment (guard ${guard})`, async () => {
+      world([tool('add'), tool('remove_all')]);
+      await stage.startDaemon();
+      const around = [
+        process.execPath,
+        join(import.meta.dirname, '../../../build/shims/cli/main.js'),
+        'run',
+        '--guard',
+        guard,
+        '--',
+        'sh',
+        '-c',
+        // A client that has the session's environment, and a server that is given none of it.
+        'env -i PATH="$PATH" HOME="$HOME" "$@"; exit $?',
+        'sh',
+      ];
+      const client = await connected(['--wait', '1'], around);
+      await client.ask('tools/list');
+      assert.match(text(await client.ask('tools/call', { name: 'add', arguments: {} })), /done/);
+      assert.match(
+        text(await client.ask('tools/call', { name: 'remove_all', arguments: {} })),
+        /mcp\.destructive/,
+      );
+      assert.doesNotMatch(heard(), /"name":"remove_all","arguments"/);
+      const control = await stage.control();
+      const status = await control.call({ type: 'status' }, 5000);
+      control.close();
+      assert.ok(status.ok);
+      const sessions = status.value as unknown as {
+        sessions?: JsonObject[];
+        status?: { sessions: JsonObject[] };
+      };
+      assert.equal((sessions.sessions ?? sessions.status?.sessions ?? []).length, 1);
+    });
 });
