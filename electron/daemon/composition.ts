@@ -33,7 +33,9 @@ import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry } from './guard-door.ts';
 import { guardDoorPorts, tableMaker } from './guard-wiring.ts';
 import { hookService } from './hook-wiring.ts';
-import type { ArmedPolicy } from './mediation.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
+import { mcpKeeper } from './mcp-wiring.ts';
+import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import { mediationPorts } from './mediation-wiring.ts';
 import { agentSocketOf } from './mint-ssh.ts';
 import { shimmedPrograms } from './normalize.ts';
@@ -157,7 +159,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   });
   if (!data.ok) return failed(data.error);
   opened.push(() => data.value.close());
-  const mediation = mediationPorts({
+  const mcp: McpKeeper = mcpKeeper({
+    state: places.state,
+    data: data.value,
+    knowledge: knowledge.value,
+    hasher,
+    own,
+    log,
+    mediation: () => mediation,
+  });
+  const mediation: MediationPorts = mediationPorts({
     clock,
     random,
     hasher,
@@ -171,6 +182,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     approvals,
     redactor: redacts,
     data: data.value,
+    mcp,
     limits: options.limits ?? {},
     commandLine: besideProgram('..', 'shims', 'cli', 'main'),
   });
@@ -291,6 +303,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     refusals,
     gate: createGate(GATE_LIMITS),
     hooks,
+    mcp,
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
     lineMs: LINE_MS,

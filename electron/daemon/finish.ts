@@ -32,6 +32,7 @@ export interface Trail {
     readonly argv: readonly string[] | null;
     readonly commandLine: string | null;
     readonly redirection?: Redirection;
+    readonly arguments?: JsonObject;
   } | null;
   /** How often it was deferred already. */
   readonly round: number;
@@ -88,6 +89,9 @@ export async function finish(
     commandLine: final === 'MODIFY' ? (trail.rewritten?.commandLine ?? null) : null,
     argv: final === 'MODIFY' ? (trail.rewritten?.argv ?? null) : null,
     path: final === 'MODIFY' ? (redirection?.path ?? null) : null,
+    ...(final === 'MODIFY' && trail.rewritten?.arguments !== undefined
+      ? { arguments: trail.rewritten.arguments }
+      : {}),
     effect: false,
     receipt: recorded.value.id,
   };
@@ -207,7 +211,8 @@ export function rebuild(
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
   if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
-  if (passage.envelope.surface === 'file' || passage.envelope.surface === 'http') return err(ONLY_COMMANDS);
+  const { surface } = passage.envelope;
+  if (surface === 'file' || surface === 'http' || surface === 'mcp') return err(ONLY_COMMANDS);
   if (passage.envelope.surface === 'hook') {
     const { call } = passage.envelope;
     if (call.kind !== 'shell') return err(ONLY_COMMANDS);
@@ -235,6 +240,17 @@ function rebuildStart(
 ): Result<Passage, string> {
   if (envelope.question.kind !== 'exec') return err(ONLY_COMMANDS);
   return rebuilt(ports, passage, { ...envelope, script: null, instead });
+}
+
+/** Builds the second action of a MODIFY of an MCP call: the same call with other arguments. */
+export function rebuildCall(
+  ports: MediationPorts,
+  passage: Passage,
+  changed: JsonObject,
+): Result<Passage, string> {
+  const { envelope } = passage;
+  if (envelope.surface !== 'mcp' || envelope.operation !== 'call') return err(ONLY_COMMANDS);
+  return rebuilt(ports, passage, { ...envelope, arguments: changed });
 }
 
 function rebuilt(ports: MediationPorts, passage: Passage, envelope: Envelope): Result<Passage, string> {

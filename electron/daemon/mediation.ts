@@ -11,6 +11,7 @@ import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
 import type { ToolCall } from '../wire/hook/event.ts';
+import type { McpEnvelope } from '../wire/mcp/envelope.ts';
 import type { ProxyQuestion } from '../wire/proxy-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { TrashNote } from '../wire/trash-info.ts';
@@ -74,7 +75,7 @@ export interface HookEnvelope {
 
 /**
  * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, the
- * proxy, or an agent's hook.
+ * proxy, an agent's hook, or the MCP bridge.
  */
 export type Envelope =
   | ShellEnvelope
@@ -82,7 +83,8 @@ export type Envelope =
   | FileEnvelope
   | ConnectEnvelope
   | ProxyEnvelope
-  | HookEnvelope;
+  | HookEnvelope
+  | McpEnvelope;
 
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {
@@ -201,6 +203,8 @@ export interface Answer {
   readonly argv: readonly string[] | null;
   /** For a MODIFY of a change of a file: where it is carried out instead, on this machine. */
   readonly path: string | null;
+  /** For a MODIFY of an MCP call: the arguments to call with. Absent elsewhere. */
+  readonly arguments?: JsonObject;
   readonly effect: boolean;
   readonly receipt: string | null;
 }

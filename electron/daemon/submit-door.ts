@@ -20,6 +20,7 @@ import {
 import { talliesOf } from './effect-tally.ts';
 import type { Gate } from './gate.ts';
 import type { HookService } from './hook-service.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
 import { mediate } from './mediate.ts';
 import type { Answer, MediationPorts, WaitingNotice } from './mediation.ts';
 import { identityPart, outcomePart } from './record.ts';
@@ -37,6 +38,8 @@ export interface SubmitDoorPorts {
   readonly gate: Gate;
   /** Answers what hooks inside a session tell; absent: they are refused. */
   readonly hooks?: HookService;
+  /** What the MCP bridge adds: pinned definitions, and what came back. */
+  readonly mcp: McpKeeper;
   /** What a surface should wait for a first sign of life before it denies by itself. */
   readonly deadlineMs: number;
   readonly helloMs: number;
@@ -177,7 +180,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     }
   }
 
-  function answer(request: string, a: Answer): void {
+  function answer(request: string, a: Answer, withheld: readonly string[] = []): void {
     reply({
       v: SUBMIT_VERSION,
       type: 'decision',
@@ -190,6 +193,8 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
       instead: a.instead,
       command_line: a.commandLine,
       argv: a.argv === null ? null : [...a.argv],
+      ...(a.arguments === undefined ? {} : { arguments: JSON.stringify(a.arguments) }),
+      ...(withheld.length === 0 ? {} : { withheld: [...withheld] }),
       effect: a.effect,
       receipt: a.receipt,
     });
@@ -216,8 +221,8 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     if (fault.code !== 'identity') line.end();
   }
 
-  /** Who waits for one request of this connection. */
-  function askerOf(request: string, entry: Pending) {
+  /** Who waits for one request of this connection; `withheld`: tools that nobody may use meanwhile. */
+  function askerOf(request: string, entry: Pending, withheld: readonly string[] = []) {
     return {
       notify: (n: WaitingNotice) =>
         reply({
@@ -230,6 +235,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
           rule: n.rule,
           approval: n.approval,
           deadline: n.deadline,
+          ...(withheld.length === 0 ? {} : { withheld: [...withheld] }),
         }),
       cancelled: () => entry.cancelled,
       onCancel: (callback: () => void) => {
@@ -253,10 +259,18 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
 
   function onAction(current: Session, message: ActionMessage, entry: Pending): void {
     const { request, envelope } = message;
-    const submission = { session: current, envelope, ...askerOf(request, entry) };
-    void mediate(mediation, submission).then((a) => {
+    const findings = envelope.surface === 'mcp' ? ports.mcp.findings(current, envelope) : [];
+    const withheld = [...new Set(findings.map(({ tool }) => tool))];
+    const submission = { session: current, envelope, ...askerOf(request, entry, withheld) };
+    const decided = mediate(mediation, submission);
+    // Only the tools that are new or changed wait; the others are usable, and known from now on.
+    if (envelope.surface === 'mcp' && withheld.length > 0) ports.mcp.accept(current, envelope, withheld);
+    void decided.then((a) => {
       pending.delete(request);
-      answer(request, a);
+      if (envelope.surface !== 'mcp' || a.result === 'DENY') return answer(request, a, withheld);
+      if (ports.mcp.accept(current, envelope, [])) return answer(request, a);
+      const reason = 'the definitions of these tools could not be pinned';
+      answer(request, denial(a.action, reason, a.receipt, a.decided), withheld);
     });
   }
 
@@ -266,13 +280,15 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     const running = current.running.get(id);
     if (running === undefined) return reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt: null });
     current.running.delete(id);
+    const { returned } = envelope;
+    if (returned !== undefined) ports.mcp.returned(current, id, returned);
     const receipt = await recordOutcome(mediation, current, id, running.receipt, {
       result: envelope.result,
       exitCode: envelope.exit_code,
       signal: envelope.signal,
       error: envelope.error,
-      outputHash: null,
-      bytes: null,
+      outputHash: (returned?.digest ?? null) as Digest | null,
+      bytes: returned?.bytes ?? null,
       startedAt: envelope.started_at,
       endedAt: envelope.ended_at,
       effects: talliesOf(running.effects),

@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../core/result.ts';
 import { FILE_OPERATIONS } from './guard-message.ts';
 import { HOOK_AGENTS } from './hook/event.ts';
 import { DEFAULT_JSON_LIMITS, parseStrictJson } from './json.ts';
+import { mcpEnvelopeSchema, returnedSchema } from './mcp/envelope.ts';
 
 /**
  * The `submit` door: anyone may knock, and nothing can be done there but submit actions and outcomes.
@@ -114,6 +115,7 @@ export const connectEnvelopeSchema = z.strictObject({
 export const envelopeSchema = z.discriminatedUnion('surface', [
   shellEnvelopeSchema,
   z.discriminatedUnion('operation', [fileEnvelopeSchema, connectEnvelopeSchema]),
+  mcpEnvelopeSchema,
 ]);
 
 /**
@@ -151,6 +153,8 @@ export const outcomeMessageSchema = z
       error: z.string().max(4096).nullable(),
       started_at: z.number().int().nullable(),
       ended_at: z.number().int(),
+      /** What came back, where the surface saw it: looked at, and kept nowhere. */
+      returned: returnedSchema.optional(),
     }),
     signature: z.string().max(128),
   })
@@ -221,6 +225,8 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     approval: z.string().nullable(),
     /** Epoch milliseconds; past it the answer is DENY. */
     deadline: z.number().int(),
+    /** Of a list of tool definitions: names of those that must not be used before this is answered. */
+    withheld: z.array(z.string()).optional(),
   }),
   z.strictObject({
     v: z.literal(SUBMIT_VERSION),
@@ -236,6 +242,10 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     /** For MODIFY: what to run in place of what was asked; exactly one of the two is present. */
     command_line: z.string().nullable(),
     argv: z.array(z.string()).nullable(),
+    /** For MODIFY of an MCP call, in place of both: the arguments to call with, as JSON. */
+    arguments: z.string().optional(),
+    /** Of a list of tool definitions that was not allowed: names of those that must not be used. */
+    withheld: z.array(z.string()).optional(),
     /** True when this fell inside the mandate of an earlier action and is counted as its effect. */
     effect: z.boolean(),
     receipt: z.string().nullable(),

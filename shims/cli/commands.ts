@@ -36,6 +36,12 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./doctor.ts')).doctor,
   },
   {
+    name: 'mcp',
+    words: '-- SERVER…',
+    what: 'stand between an MCP client and a server',
+    load: async () => (await import('./mcp.ts')).mcp,
+  },
+  {
     name: 'approve',
     words: '[HANDLE]',
     what: 'answer what waits for you',

@@ -213,7 +213,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
       });
       return { answered, cancel };
     },
-    outcome(action, ending, startedAtMs) {
+    outcome(action, ending, startedAtMs, returned) {
       const on = link;
       if (on === null) return;
       const request = nextRequest();
@@ -222,7 +222,13 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
         v: SUBMIT_VERSION,
         type: 'outcome',
         request,
-        ...signed({ action, ...outcomeOf(ending), started_at: startedAtMs, ended_at: Date.now() }),
+        ...signed({
+          action,
+          ...outcomeOf(ending),
+          started_at: startedAtMs,
+          ended_at: Date.now(),
+          ...(returned === undefined ? {} : { returned }),
+        }),
       });
     },
     drain(deadlineMs) {
@@ -257,6 +263,13 @@ function outcomeOf(ending: Ending) {
       return { result: 'failed', exit_code: null, signal: signalName(ending.number), error: null };
     case 'unknown':
       return { result: 'unknown', exit_code: null, signal: null, error: ending.why };
+    case 'answer':
+      return {
+        result: ending.error === null ? 'succeeded' : 'failed',
+        exit_code: null,
+        signal: null,
+        error: ending.error,
+      };
     default:
       throw new Error('an ending of no known kind');
   }

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
 import type { HookReply } from '../../electron/wire/hook/event.ts';
 import { type HookQuestion, hookReplyFrame } from '../../electron/wire/hook/frame.ts';
+import type { Returned } from '../../electron/wire/mcp/envelope.ts';
 import {
   answerTo,
   type Decided,
@@ -13,6 +14,7 @@ import {
   waitingFor,
 } from './answer.ts';
 import { createFrameReader, encodeFrame, type Field, field } from './frame.ts';
+import { hostMcp } from './mcp-host.ts';
 import { withPipeWriter } from './pipe-writer.ts';
 import { type Question, readShimMessage, type ShellQuestion } from './question.ts';
 
@@ -20,7 +22,9 @@ import { type Question, readShimMessage, type ShellQuestion } from './question.t
 export type Ending =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly number: number }
-  | { readonly kind: 'unknown'; readonly why: string };
+  | { readonly kind: 'unknown'; readonly why: string }
+  /** A call was answered; `error` in a few words where it failed. */
+  | { readonly kind: 'answer'; readonly error: string | null };
 
 /** The way to the decider. Never rejects: what goes wrong is a refusal with its reason, and the shim denies. */
 export interface Submitter {
@@ -34,7 +38,7 @@ export interface Submitter {
     onWaiting: (waiting: Waiting) => void,
   ): { readonly answered: Promise<Result<HookReply, string>>; cancel(): void };
   /** Reports an outcome; best effort, for its absence is visible in the ledger. */
-  outcome(action: string, ending: Ending, startedAtMs: number): void;
+  outcome(action: string, ending: Ending, startedAtMs: number, returned?: Returned): void;
 }
 
 export interface SurfaceHostOptions {
@@ -214,10 +218,12 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
   const serve = (socket: Socket) => {
     open.add(socket);
     let finish: ((ending: Ending, childPid: number | null) => void) | null = null;
+    let later: ((fields: readonly Field[]) => void) | null = null;
     let first = true;
     const refuse = (reason: string) => socket.end(encodeFrame(denial(reason)));
     const onFrame = (fields: readonly Field[]) => {
       if (!first) {
+        if (later !== null) return later(fields);
         const ended = readEnding(fields);
         if (ended === null) return refuse('the shim said something unreadable');
         if (socket === init) {
@@ -238,6 +244,9 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           if (init !== null) return refuse('the session has its first process already');
           init = socket;
           options.onAgent({ kind: 'started', initPid: value.pid });
+          return;
+        case 'mcp':
+          later = hostMcp(socket, value.question, options);
           return;
         case 'file':
           return askOnce(socket, value.question);
