@@ -177,7 +177,7 @@ async function modify(
   const { envelope } = passage;
   const isCall = envelope.surface === 'mcp' && envelope.operation === 'call';
   const rewritten = isCall
-    ? otherArguments(envelope.arguments, decision)
+    ? otherArguments(envelope.arguments, action, decision)
     : otherWords(ports, action, decision);
   if (!rewritten.ok) return askInstead(ports, policy, passage, decision, trail, rewritten.error);
   const changed =
@@ -274,8 +274,10 @@ async function elsewhere(
 type Rewritten = NonNullable<Trail['rewritten']>;
 
 /** What an MCP call is made with instead, or why it cannot be changed. */
-function otherArguments(given: JsonObject, decision: Decision): Result<Rewritten, string> {
+function otherArguments(given: JsonObject, action: Action, decision: Decision): Result<Rewritten, string> {
   if (decision.modify === null) return err('nothing says how');
+  if (action.parameters.inside !== undefined || action.parameters.resolved !== undefined)
+    return err('it is called inside another tool');
   const changed = applyToArguments(decision.modify, given);
   return changed.ok
     ? ok({ argv: null, commandLine: null, arguments: changed.value })

@@ -4,6 +4,7 @@ import type { Decision } from '../core/decision.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { wordsAsLine } from '../wire/hook/tools.ts';
+import { callDigest, spokenIn } from './call-mandate.ts';
 import { talliesOf } from './effect-tally.ts';
 import { footprintOf } from './effect-within.ts';
 import type {
@@ -105,6 +106,7 @@ export async function finish(
     const settled = answered ? decision.missing.map(({ path }) => path) : [];
     const asked = answered || isGranted(ports, session, action, decision);
     startRunning(ports, passage, recorded.value.id, asked, settled, redirection);
+    expectCall(ports, passage, decision);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     noteReads(ports, session, action, action.id);
   }
@@ -187,6 +189,22 @@ function startRunning(
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
   });
+  openMandate(ports, session, action, commands);
+}
+
+/** What an agent's hook was allowed, the MCP bridge meets next. */
+function expectCall(ports: MediationPorts, { session, action }: Passage, decision: Decision): void {
+  const digest = action.surface === 'hook' ? callDigest(action, ports.hasher) : null;
+  if (digest !== null) openMandate(ports, session, action, [digest], spokenIn(decision));
+}
+
+function openMandate(
+  ports: MediationPorts,
+  session: Session,
+  action: Action,
+  commands: readonly Digest[],
+  answered?: readonly string[],
+): void {
   if (commands.length === 0) return;
   const id = `mnd_${ports.random.token(9)}` as MandateId;
   session.mandates.set(id, {
@@ -194,6 +212,7 @@ function startRunning(
     actionId: action.id,
     digest: action.digest,
     commands,
+    ...(answered === undefined ? {} : { answered }),
     expiresAt: ports.clock.now() + ports.limits.mandateMs,
   });
   if (session.mandates.size > 256) {

@@ -16,6 +16,8 @@ import {
 import type { FileDeed, ToolCall } from '../wire/hook/event.ts';
 import { buildHttpAction } from '../wire/http/http-action.ts';
 import { describeRequest } from '../wire/http/request.ts';
+import type { McpServer } from '../wire/mcp/envelope.ts';
+import { buildMcpAction } from '../wire/mcp/mcp-action.ts';
 import { exactly } from '../wire/octets.ts';
 import { actionDigest, buildShellAction } from '../wire/shell-action.ts';
 import type { HookEnvelope, NormalizeFault, NormalizeInput } from './mediation.ts';
@@ -105,15 +107,9 @@ function build(input: Input, call: ToolCall, ports: HookNormalizing): Result<Act
     case 'fetch':
       return fetchAction(submission, call.url, ports);
     case 'mcp':
-      return ok(
-        opaque(
-          submission,
-          call.name === CANARY_TOOL ? CANARY_TOOL : 'mcp',
-          'call',
-          { server: call.server, name: call.name, arguments: call.given },
-          ports,
-        ),
-      );
+      return call.name === CANARY_TOOL
+        ? ok(opaque(submission, CANARY_TOOL, 'call', { server: call.server, arguments: call.given }, ports))
+        : mcpAction(submission, call, ports);
     case 'delegate':
       return ok({
         ...opaque(submission, 'agent', 'delegate', { to: call.to, prompt: call.prompt }, ports),
@@ -210,6 +206,55 @@ function fetchAction(
   return ok({ ...action, surface: 'hook' });
 }
 
+/** The same action that the bridge would make of it; what its server says of the tool is not known here. */
+function mcpAction(
+  submission: ObjectSubmission,
+  call: Extract<ToolCall, { readonly kind: 'mcp' }>,
+  { knowledge, hasher, own, scan }: HookNormalizing,
+): Result<Action, NormalizeFault> {
+  const { id, sessionId, at, place, modifiedFrom } = submission;
+  const built = buildMcpAction(
+    {
+      id,
+      sessionId,
+      at,
+      surface: 'hook',
+      envelope: {
+        operation: 'call',
+        server: namedServer(call.server),
+        tool: call.name,
+        arguments: call.given,
+      },
+      pinned: null,
+      withheld: false,
+      findings: [],
+      payload: scan(JSON.stringify(call.given, null, 1)),
+      place,
+      own,
+      modifiedFrom,
+    },
+    knowledge,
+    hasher,
+  );
+  return built.ok ? ok({ ...built.value, gaps: [...built.value.gaps, ONLY_THE_TOOL] }) : built;
+}
+
+/** A server as its agent calls it: by a name, by its address, or by the words that start it. */
+function namedServer(text: string | null): McpServer {
+  const url = text !== null && /^https?:/i.test(text) && URL.canParse(text) ? text : null;
+  const name = url === null ? (text ?? '') : new URL(url).hostname;
+  return {
+    name: name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 64),
+    command: [],
+    package: null,
+    version: null,
+    build: null,
+    url,
+  };
+}
+
+const ONLY_THE_TOOL = 'only the tool knows what it does';
+
 /** What only the tool knows how to do: its words are kept and looked at, its effects are not known. */
 function opaque(
   submission: ObjectSubmission,
@@ -222,7 +267,7 @@ function opaque(
   const text = JSON.stringify(parameters);
   return {
     ...action,
-    gaps: ['only the tool knows what it does'],
+    gaps: [ONLY_THE_TOOL],
     carries: text.length > 2 ? scan(text) : EMPTY_PAYLOAD,
   };
 }

@@ -73,6 +73,7 @@ export function createMcpKeeper(ports: McpKeeperPorts): McpKeeper {
           id: input.id,
           sessionId: session.id,
           at: input.at,
+          surface: 'mcp',
           envelope,
           pinned,
           withheld:

@@ -27,10 +27,10 @@ export function objectText(operation: string, parameters: JsonObject): string | 
 
 /** What is asked of an MCP server, or what its tools have become: `call filesystem/write_file {"path":"/home/u/x"}`. */
 function mcpText(operation: string, server: string, parameters: JsonObject): string {
-  const { tool, arguments: given, uri, prompt, method, params, findings, resolved } = parameters;
+  const { name, inside, arguments: given, uri, prompt, method, params, findings, resolved } = parameters;
   const shown = (value: unknown) => (value === undefined ? '' : ` ${JSON.stringify(value)}`);
-  if (typeof tool === 'string')
-    return `${operation} ${shellWords([`${server}/${tool}`])}${shown(given)}${resolved === undefined ? '' : `, which is${shown(resolved)}`}`;
+  if (typeof name === 'string')
+    return `${operation} ${shellWords([`${server}/${name}`])}${shown(given)}${inside === undefined ? '' : `, inside${shown(inside)}`}${resolved === undefined ? '' : `, which is${shown(resolved)}`}`;
   if (typeof uri === 'string') return `${operation} ${shellWords([`${server}: ${uri}`])}`;
   if (typeof prompt === 'string') return `${operation} ${shellWords([`${server}/${prompt}`])}${shown(given)}`;
   if (typeof method === 'string')

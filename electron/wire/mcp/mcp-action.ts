@@ -19,9 +19,14 @@ import type { ToolFinding } from './pinning.ts';
 import { argumentFaults } from './schema.ts';
 import { type InnerCall, innerCalls } from './wrapped.ts';
 
+/** What a message says, whoever intercepted it. */
+type Said<E> = E extends McpEnvelope ? Omit<E, 'session' | 'sequence' | 'surface' | 'cwd' | 'pid'> : never;
+
 /** One intercepted message, with what is known of its server. */
 export interface McpSubmission extends Omit<ObjectSubmission, 'surface' | 'by'> {
-  readonly envelope: McpEnvelope;
+  /** `hook`: an agent told of it, and what the server offers is not known. */
+  readonly surface: 'mcp' | 'hook';
+  readonly envelope: Said<McpEnvelope>;
   /** Of a call: the definition that is pinned for this tool; null where none is. */
   readonly pinned: ToolDefinition | null;
   /** Of a call: its server said something new of this tool, and nobody accepted that yet. */
@@ -38,8 +43,7 @@ export interface McpFault {
 }
 
 /**
- * Builds the Action of one MCP message (AARM R1, R3.k, R5.a): surface `mcp`, tool `mcp:SERVER/TOOL` by the name of the tool that is really
- * called. Effects come from names and arguments; what a server claims of a tool can add to them and never takes away.
+ * Builds the Action of one MCP message (AARM R1, R3.k, R5.a): tool `mcp`, and of a call as `name` the tool that is really called. Effects come from names and arguments; what a server claims of a tool can add to them and never takes away.
  */
 export function buildMcpAction(
   submission: McpSubmission,
@@ -49,21 +53,19 @@ export function buildMcpAction(
   const { envelope } = submission;
   switch (envelope.operation) {
     case 'define':
-      return ok(
-        action(submission, 'define', `mcp:${envelope.server.name}`, defineMeaning(submission), hasher),
-      );
+      return ok(action(submission, 'define', defineMeaning(submission), hasher));
     case 'call':
       return callAction(submission, envelope, knowledge, hasher);
     case 'read': {
       const effects = readEffects(submission, envelope.uri, knowledge);
       const meaning = { parameters: { uri: envelope.uri }, effects };
-      return ok(action(submission, 'read', `mcp:${envelope.server.name}`, meaning, hasher));
+      return ok(action(submission, 'read', meaning, hasher));
     }
     case 'prompt': {
       const given = { prompt: envelope.name, arguments: bounded(envelope.arguments) };
       const effects = [effectOn('read', service(submission, `prompt ${envelope.name}`), ['prompt'], 'yes')];
       const meaning = { parameters: given, effects, digested: envelope.arguments };
-      return ok(action(submission, 'prompt', `mcp:${envelope.server.name}`, meaning, hasher));
+      return ok(action(submission, 'prompt', meaning, hasher));
     }
     case 'request': {
       const operation = operationOf(envelope.method);
@@ -74,7 +76,7 @@ export function buildMcpAction(
         params: bounded(envelope.params),
       };
       const meaning = { parameters, effects, digested: envelope.params };
-      return ok(action(submission, operation, `mcp:${envelope.server.name}`, meaning, hasher));
+      return ok(action(submission, operation, meaning, hasher));
     }
     default:
       return unreachable(envelope);
@@ -90,16 +92,10 @@ interface Meaning {
   readonly digested?: Json;
 }
 
-function action(
-  submission: McpSubmission,
-  operation: string,
-  tool: string,
-  meaning: Meaning,
-  hasher: Hasher,
-): Action {
+function action(submission: McpSubmission, operation: string, meaning: Meaning, hasher: Hasher): Action {
   const { server } = submission.envelope;
   const parameters: JsonObject = {
-    server: server.name,
+    server: server.name === '' ? null : server.name,
     ...(server.package === null ? {} : { package: server.package }),
     ...(server.url === null ? {} : { server_url: server.url }),
     ...meaning.parameters,
@@ -112,15 +108,15 @@ function action(
     id: submission.id,
     sessionId: submission.sessionId,
     at: submission.at,
-    surface: 'mcp',
-    tool,
+    surface: submission.surface,
+    tool: 'mcp',
     operation,
     parameters,
     cwd,
     commands: meaning.commands ?? [],
     effects: meaning.effects,
     gaps: meaning.gaps ?? [],
-    digest: actionDigest({ tool, operation, parameters, cwd }, hasher),
+    digest: actionDigest({ tool: 'mcp', operation, parameters, cwd }, hasher),
     modifiedFrom: submission.modifiedFrom,
     dependsOn: [],
     partsFollow: false,
@@ -172,7 +168,7 @@ function defineMeaning({ envelope, findings }: McpSubmission): Meaning {
   return { parameters, effects: effects.length === 0 ? [listed] : effects, digested: envelope.tools };
 }
 
-type CallEnvelope = Extract<McpEnvelope, { readonly operation: 'call' }>;
+type CallEnvelope = Extract<McpSubmission['envelope'], { readonly operation: 'call' }>;
 
 function callAction(
   submission: McpSubmission,
@@ -190,7 +186,11 @@ function callAction(
   const wrapped = only === undefined || only.wrappers.length > 0;
   const whole: string[] = [
     ...(wrapped ? ['wrapped'] : []),
-    ...(submission.withheld ? ['tool-withheld'] : pinned === null ? ['tool-unlisted'] : []),
+    ...(submission.withheld
+      ? ['tool-withheld']
+      : pinned === null && submission.surface === 'mcp'
+        ? ['tool-unlisted']
+        : []),
     ...(faults.length > 0 ? ['invalid-arguments'] : []),
     ...(claims?.destructiveHint === true ? ['claimed-destructive'] : []),
     ...(claims?.openWorldHint === true ? ['open-world'] : []),
@@ -207,23 +207,19 @@ function callAction(
     for (const effect of one.value.effects)
       effects.push(effect.command === null ? effect : { ...effect, command: effect.command + shift });
   }
-  const tool = toolName(envelope.server.name, only ?? null, envelope.tool);
+  const called = only ?? { server: null, tool: envelope.tool, arguments: envelope.arguments };
   const parameters: JsonObject = {
-    tool: envelope.tool,
-    arguments: bounded(envelope.arguments),
-    ...(wrapped
+    name: called.server === null ? called.tool : `${called.server}/${called.tool}`,
+    arguments: bounded(called.arguments),
+    ...(only === undefined || only.wrappers.length === 0 ? {} : { inside: [...only.wrappers] }),
+    ...(only === undefined
       ? { resolved: calls.map((call) => ({ tool: call.tool, arguments: bounded(call.arguments) })) }
       : {}),
     ...(claims === null ? {} : { claims: bounded(claims) }),
     ...(faults.length === 0 ? {} : { faults: faults.map(({ where, message }) => `${where} ${message}`) }),
   };
   const digested = envelope.arguments;
-  return ok(action(submission, 'call', tool, { parameters, effects, commands, gaps, digested }, hasher));
-}
-
-function toolName(server: string, call: InnerCall | null, outer: string): string {
-  if (call === null) return `mcp:${server}/${outer}`;
-  return call.server === null ? `mcp:${server}/${call.tool}` : `mcp:${server}/${call.server}/${call.tool}`;
+  return ok(action(submission, 'call', { parameters, effects, commands, gaps, digested }, hasher));
 }
 
 interface CallMeaning {

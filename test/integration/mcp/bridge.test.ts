@@ -189,8 +189,8 @@ rules:
     class: modify
     risk: low
     subject: effect
-    match: {surfaces: [mcp], tools: ['mcp:small/page'], tags: [tool-call]}
-    when: action.parameters.arguments.limit > 10
+    match: {surfaces: [mcp], tools: [mcp], tags: [tool-call]}
+    when: action.parameters.name == "page" && action.parameters.arguments.limit > 10
     modify: {name: cap-argument, arguments: {argument: limit, max: 10}}
 `,
     );

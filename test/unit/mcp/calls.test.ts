@@ -75,6 +75,7 @@ function actionFor(
       id: NO_ACTION,
       sessionId: NO_SESSION,
       at: 1,
+      surface: 'mcp',
       envelope,
       pinned,
       withheld,
@@ -125,7 +126,8 @@ describe('calls', () => {
               inputSchema: vector.schema ?? { type: 'object' },
             });
       const action = actionFor(envelope, pinned);
-      assert.equal(action.tool, vector.is);
+      assert.equal(action.tool, 'mcp');
+      assert.equal(`mcp:${action.parameters.server}/${action.parameters.name}`, vector.is);
       const effects = action.effects.map(({ kind, object }) => `${kind} ${object.kind} ${object.value}`);
       for (const effect of vector.effects)
         assert.ok(effects.includes(effect), `${effect} in ${effects.join('; ')}`);
@@ -168,6 +170,7 @@ describe('calls', () => {
         id: NO_ACTION,
         sessionId: NO_SESSION,
         at: 1,
+        surface: 'mcp',
         envelope,
         pinned: null,
         withheld: false,
