@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { JsonObject } from '../../../electron/core/brand.ts';
 import { type Installation, installation, waitFor } from '../../support/installation.ts';
-import { type RawClient, rawClient, shakeHands } from '../../support/mcp.ts';
+import { CLI, type RawClient, rawClient, shakeHands } from '../../support/mcp.ts';
 
+const HOOK = join(import.meta.dirname, '../../../build/shims/shell/countersign-hook');
 const SERVER = join(import.meta.dirname, '../../fixtures/mcp-server.ts');
 const tool = (name: string, description = 'Does one thing.') => ({
   name,
@@ -211,7 +212,7 @@ describe('inside `countersign run`', () => {
       await stage.startDaemon();
       const around = [
         process.execPath,
-        join(import.meta.dirname, '../../../build/shims/cli/main.js'),
+        CLI,
         'run',
         '--guard',
         guard,
@@ -240,4 +241,37 @@ describe('inside `countersign run`', () => {
       };
       assert.equal((sessions.sessions ?? sessions.status?.sessions ?? []).length, 1);
     });
+
+  test('a call that the agent’s hook told of, and a person allowed, is not asked about again', async () => {
+    world([tool('remove_all')]);
+    await stage.startDaemon();
+    const given = { all: true };
+    const told = join(stage.work, 'told.json');
+    writeFileSync(
+      told,
+      JSON.stringify({
+        ...{ session_id: 's', transcript_path: '/t', cwd: stage.work, permission_mode: 'default' },
+        ...{ hook_event_name: 'PreToolUse', tool_name: 'mcp__small__remove_all', tool_use_id: 'toolu_1' },
+        tool_input: given,
+      }),
+    );
+    const agent = '"$0" claude-code PreToolUse < told.json > answer.txt 2>&1; "$@"; exit $?';
+    const started = connected(
+      ['--wait', '1'],
+      [process.execPath, CLI, 'run', '--guard', 'off', '--', 'sh', '-c', agent, HOOK],
+    );
+    assert.match(await answer(true), /small\/remove_all/);
+    const client = await started;
+    await client.ask('tools/list');
+    const call = { name: 'remove_all', arguments: given };
+    assert.match(text(await client.ask('tools/call', call)), /done/);
+    assert.match(heard(), /"name":"remove_all","arguments"/);
+    assert.match(text(await client.ask('tools/call', call)), /mcp\.destructive/);
+    const listed = await stage.cli(['receipts', 'list', '--all', '--json']);
+    const receipts = (JSON.parse(listed.stdout) as JsonObject[]).filter((one) => one.tool === 'mcp');
+    const calls = receipts
+      .filter((one) => one.result === 'ALLOW' && String(one.text).startsWith('call '))
+      .map(({ surface, text: said }) => [surface, said]);
+    assert.deepEqual(calls, [['hook', 'call small/remove_all {"all":true}']], JSON.stringify(receipts));
+  });
 });
