@@ -270,7 +270,8 @@ describe('inside `countersign run`', () => {
     const listed = await stage.cli(['receipts', 'list', '--all', '--json']);
     const receipts = (JSON.parse(listed.stdout) as JsonObject[]).filter((one) => one.tool === 'mcp');
     const calls = receipts
-      .filter((one) => one.result === 'ALLOW' && String(one.text).startsWith('call '))
+      .filter((one) => one.kind === 'decision' && one.result === 'ALLOW')
+      .filter((one) => String(one.text).startsWith('call '))
       .map(({ surface, text: said }) => [surface, said]);
     assert.deepEqual(calls, [['hook', 'call small/remove_all {"all":true}']], JSON.stringify(receipts));
   });
