@@ -15,6 +15,7 @@ const BENCHES = [
   'shim',
   'guard',
   'data',
+  'mcp',
   'proxy',
   'efficacy',
 ];

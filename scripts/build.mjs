@@ -10,6 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -133,6 +134,9 @@ export function build() {
       'the shim',
       'shims run in Node, about 40 times slower',
     );
+  // The hook is the same program under a name of its own.
+  const hook = join(shell, 'countersign-hook');
+  if (existsSync(shim) && !existsSync(hook)) symlinkSync('countersign-shim', hook);
   // Namespaces, seccomp and Landlock are Linux's.
   if (process.platform === 'linux' && (before.guard !== steps.guard || !existsSync(guard)))
     compileNative(

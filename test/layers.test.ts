@@ -65,10 +65,16 @@ const LAYERS: readonly Layer[] = [
     node: true,
   },
   { folder: 'shims/shell', imports: ['electron/core', 'electron/wire'], packages: [], node: true },
+  {
+    folder: 'shims/mcp',
+    imports: ['electron/core', 'electron/wire', 'shims/shell'],
+    packages: [],
+    node: true,
+  },
   { folder: 'shims/guard', imports: ['electron/core', 'electron/wire'], packages: [], node: true },
   {
     folder: 'shims/cli',
-    imports: ['electron/core', 'electron/wire', 'electron/edge', 'shims/shell'],
+    imports: ['electron/core', 'electron/wire', 'electron/edge', 'shims/mcp', 'shims/shell'],
     packages: ['node-pty', 'zod'],
     node: true,
   },

@@ -10,5 +10,7 @@ export interface Mandate {
   readonly digest: Digest;
   /** Digests of the commands (program and arguments) that were judged, each usable `uses` times. */
   readonly commands: readonly Digest[];
+  /** Of a call: the rules and ranks that a person was asked by. */
+  readonly answered?: readonly string[];
   readonly expiresAt: TimeMs;
 }

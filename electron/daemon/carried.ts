@@ -101,6 +101,9 @@ function abroad(flows: readonly Flow[], hosts: readonly string[]): readonly Flow
     const { name } = flow.source;
     if (name.startsWith('host:') && hosts.length > 0 && hosts.every((host) => name === `host:${host}`))
       continue;
+    // What an MCP server gave goes back to it.
+    const from = /^mcp:([^/]+)\//.exec(name)?.[1]?.toLowerCase();
+    if (from !== undefined && hosts.length > 0 && hosts.every((host) => host === `${from}.mcp`)) continue;
     const before = bySource.get(name);
     if (before === undefined || before.matches < flow.matches) bySource.set(name, flow);
   }

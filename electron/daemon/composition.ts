@@ -29,10 +29,13 @@ import { type DaemonOptions, householdOf, type RunningDaemon, type StartFault } 
 import { daemonStatus, policyFaultText } from './daemon-status.ts';
 import { dataDirectory, openData } from './data-wiring.ts';
 import { openDoors } from './door-wiring.ts';
-import { createGate, GATE_LIMITS } from './gate.ts';
+import { createGate, GATE_LIMITS, GUARD_GATE_LIMITS } from './gate.ts';
 import { createGuardRegistry } from './guard-door.ts';
 import { guardDoorPorts, tableMaker } from './guard-wiring.ts';
-import type { ArmedPolicy } from './mediation.ts';
+import { hookService } from './hook-wiring.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
+import { mcpKeeper } from './mcp-wiring.ts';
+import type { ArmedPolicy, MediationPorts } from './mediation.ts';
 import { mediationPorts } from './mediation-wiring.ts';
 import { agentSocketOf } from './mint-ssh.ts';
 import { shimmedPrograms } from './normalize.ts';
@@ -156,7 +159,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
   });
   if (!data.ok) return failed(data.error);
   opened.push(() => data.value.close());
-  const mediation = mediationPorts({
+  const mcp: McpKeeper = mcpKeeper({
+    state: places.state,
+    data: data.value,
+    knowledge: knowledge.value,
+    hasher,
+    own,
+    log,
+    mediation: () => mediation,
+  });
+  const mediation: MediationPorts = mediationPorts({
     clock,
     random,
     hasher,
@@ -169,7 +181,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     policy: armedNow,
     approvals,
     redactor: redacts,
-    data: data.value.ports,
+    data: data.value,
+    mcp,
     limits: options.limits ?? {},
     commandLine: besideProgram('..', 'shims', 'cli', 'main'),
   });
@@ -274,6 +287,14 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     });
 
   const capability = randomBytes(32).toString('base64url');
+  const hooks = hookService({
+    mediation,
+    sessions,
+    household,
+    refusals,
+    knowledge: knowledge.value,
+    hasher,
+  });
   const submitDoor = {
     mediation,
     sessions,
@@ -281,6 +302,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
     scheduler,
     refusals,
     gate: createGate(GATE_LIMITS),
+    hooks,
+    mcp,
     deadlineMs: SURFACE_DEADLINE_MS,
     helloMs: HELLO_MS,
     lineMs: LINE_MS,
@@ -334,6 +357,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       sessionsDirectory: places.sessions,
       proxy: running,
     }),
+    hook: {
+      mediation,
+      service: hooks,
+      refusals,
+      gate: createGate(GUARD_GATE_LIMITS),
+      frameMs: LINE_MS,
+    },
     control: {
       directory: places.controlDir,
       capability,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { classifyRead } from '../core/data/classification.ts';
+import type { Payload } from '../core/data/payload.ts';
 import { marksOf, scanPayload } from '../core/data/scan.ts';
 import type { Effect } from '../core/effect.ts';
 import type { Clock } from '../core/ports.ts';
@@ -10,7 +11,7 @@ import { readCommonText } from '../edge/common-text.ts';
 import { openFingerprintStore } from '../edge/fingerprint-store.ts';
 import { openHostStore } from '../edge/host-store.ts';
 import { inflate } from '../edge/inflate.ts';
-import { createReadScanner } from '../edge/read-scan.ts';
+import { createReadScanner, type ReadScan } from '../edge/read-scan.ts';
 import { scanRead } from '../edge/read-scan-text.ts';
 import { createCarried, factsOf } from './carried.ts';
 import type { ArmedPolicy, MediationPorts } from './mediation.ts';
@@ -34,6 +35,10 @@ export interface DataWiring {
 /** What this installation remembers of what was read and where something was sent, as mediation asks for it. */
 export interface DataParts {
   readonly ports: Required<Pick<MediationPorts, 'reading' | 'survey' | 'carriedBy' | 'carried' | 'noteHost'>>;
+  /** Looks at a whole text that leaves the agent. */
+  readonly scanPayload: (text: string) => Payload;
+  /** Looks at a whole text that comes to the agent. */
+  readonly scanText: (text: string) => ReadScan;
   close(): Promise<void>;
 }
 
@@ -70,10 +75,12 @@ export function openData(
     },
     say: wiring.log,
   });
+  const scan = (bytes: Uint8Array, inspected: Payload['inspected']) =>
+    scanPayload(bytes, { key, inflate, inspected, common: common.filter });
   const carriedBy = createCarried({
     clock,
     store,
-    scan: (bytes, inspected) => scanPayload(bytes, { key, inflate, inspected, common: common.filter }),
+    scan,
     classify,
     late: (session) => reading.late(session),
   });
@@ -93,6 +100,8 @@ export function openData(
         ),
       noteHost: hosts.add,
     },
+    scanPayload: (text) => scan(new TextEncoder().encode(text), 'whole'),
+    scanText: (text) => scanRead(new TextEncoder().encode(text), key, common.filter),
     close: async () => {
       hosts.close();
       await reading.close();

@@ -5,6 +5,7 @@ import { openDoor } from '../edge/line-socket.ts';
 import type { Places } from '../wire/places.ts';
 import { serveControl } from './control-door.ts';
 import { type GuardDoorPorts, serveGuard } from './guard-door.ts';
+import { serveHook } from './hook-door.ts';
 import { serveSubmit } from './submit-door.ts';
 
 export interface DoorWiring {
@@ -12,6 +13,7 @@ export interface DoorWiring {
   readonly control: Parameters<typeof serveControl>[0];
   readonly submit: Parameters<typeof serveSubmit>[0];
   readonly guard: GuardDoorPorts;
+  readonly hook: Parameters<typeof serveHook>[0];
 }
 
 export interface OpenDoors {
@@ -21,7 +23,7 @@ export interface OpenDoors {
   remove(): void;
 }
 
-/** Opens the three doors of the daemon (docs/architecture.md), all or none. */
+/** Opens the doors of the daemon (docs/architecture.md), all or none. */
 export async function openDoors(
   wiring: DoorWiring,
 ): Promise<Result<OpenDoors, { readonly code: string; readonly message: string }>> {
@@ -31,6 +33,7 @@ export async function openDoors(
     [places.controlSocket, (socket) => serveControl(wiring.control, socket)],
     [places.submitSocket, (socket) => serveSubmit(wiring.submit, socket)],
     [places.guardSocket, (socket) => serveGuard(wiring.guard, socket)],
+    [places.hookSocket, (socket) => serveHook(wiring.hook, socket)],
   ];
   const close = () => {
     for (const door of open) door.close();

@@ -1,14 +1,14 @@
 import type { Action } from '../core/action.ts';
-import type { ActionId } from '../core/brand.ts';
+import type { ActionId, JsonObject } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import { unseenByParts } from '../core/parts.ts';
-import { redirectionOf, transformWithin } from '../core/policy/transform.ts';
-import { err, type Result, unreachable } from '../core/result.ts';
+import { applyToArguments, redirectionOf, transformWithin } from '../core/policy/transform.ts';
+import { err, ok, type Result, unreachable } from '../core/result.ts';
 import { hostAndPort } from '../wire/network-action.ts';
 import { waitForFacts } from './await-facts.ts';
 import { waitForPerson } from './await-person.ts';
 import { rulesOf } from './effect-within.ts';
-import { finish, freshTrail, originalOf, rebuild, type Trail } from './finish.ts';
+import { finish, freshTrail, originalOf, rebuild, rebuildCall, type Trail } from './finish.ts';
 import type { Answer, ArmedPolicy, MediationPorts, Passage } from './mediation.ts';
 import { redirect } from './redirect.ts';
 import { evaluateNow } from './stages.ts';
@@ -174,15 +174,22 @@ async function modify(
   const { action } = passage;
   const kind = decision.modify === null ? null : redirectionOf(decision.modify, action);
   if (kind !== null) return elsewhere(ports, policy, passage, decision, trail, kind);
-  const argv = rewrite(ports, action, decision);
-  if (!argv.ok) return askInstead(ports, policy, passage, decision, trail, argv.error);
-  const changed = rebuild(ports, passage, { argv: argv.value, commandLine: null });
+  const { envelope } = passage;
+  const isCall = envelope.surface === 'mcp' && envelope.operation === 'call';
+  const rewritten = isCall
+    ? otherArguments(envelope.arguments, action, decision)
+    : otherWords(ports, action, decision);
+  if (!rewritten.ok) return askInstead(ports, policy, passage, decision, trail, rewritten.error);
+  const changed =
+    rewritten.value.arguments === undefined
+      ? rebuild(ports, passage, rewritten.value)
+      : rebuildCall(ports, passage, rewritten.value.arguments);
   if (!changed.ok)
     return finish(ports, passage, { ...decision, result: 'DENY', reason: changed.error }, 'DENY', trail);
   const second = evaluateNow(ports, policy, passage.session, changed.value.action);
   const nextTrail: Trail = {
     ...trail,
-    rewritten: { argv: argv.value, commandLine: null },
+    rewritten: rewritten.value,
     extra: {
       ...trail.extra,
       modified: {
@@ -262,6 +269,24 @@ async function elsewhere(
     redirection.release();
     throw cause;
   }
+}
+
+type Rewritten = NonNullable<Trail['rewritten']>;
+
+/** What an MCP call is made with instead, or why it cannot be changed. */
+function otherArguments(given: JsonObject, action: Action, decision: Decision): Result<Rewritten, string> {
+  if (decision.modify === null) return err('nothing says how');
+  if (action.parameters.inside !== undefined || action.parameters.resolved !== undefined)
+    return err('it is called inside another tool');
+  const changed = applyToArguments(decision.modify, given);
+  return changed.ok
+    ? ok({ argv: null, commandLine: null, arguments: changed.value })
+    : err(changed.error.message);
+}
+
+function otherWords(ports: MediationPorts, action: Action, decision: Decision): Result<Rewritten, string> {
+  const argv = rewrite(ports, action, decision);
+  return argv.ok ? ok({ argv: argv.value, commandLine: null }) : argv;
 }
 
 /** The changed words of an action that consists of one command, or why it cannot be changed. */

@@ -3,6 +3,8 @@ import type { ActionId, Digest, JsonObject, MandateId } from '../core/brand.ts';
 import type { Decision } from '../core/decision.ts';
 import type { ReceiptKind } from '../core/receipt/receipt.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { wordsAsLine } from '../wire/hook/tools.ts';
+import { callDigest, spokenIn } from './call-mandate.ts';
 import { talliesOf } from './effect-tally.ts';
 import { footprintOf } from './effect-within.ts';
 import type {
@@ -31,6 +33,7 @@ export interface Trail {
     readonly argv: readonly string[] | null;
     readonly commandLine: string | null;
     readonly redirection?: Redirection;
+    readonly arguments?: JsonObject;
   } | null;
   /** How often it was deferred already. */
   readonly round: number;
@@ -87,6 +90,9 @@ export async function finish(
     commandLine: final === 'MODIFY' ? (trail.rewritten?.commandLine ?? null) : null,
     argv: final === 'MODIFY' ? (trail.rewritten?.argv ?? null) : null,
     path: final === 'MODIFY' ? (redirection?.path ?? null) : null,
+    ...(final === 'MODIFY' && trail.rewritten?.arguments !== undefined
+      ? { arguments: trail.rewritten.arguments }
+      : {}),
     effect: false,
     receipt: recorded.value.id,
   };
@@ -100,6 +106,7 @@ export async function finish(
     const settled = answered ? decision.missing.map(({ path }) => path) : [];
     const asked = answered || isGranted(ports, session, action, decision);
     startRunning(ports, passage, recorded.value.id, asked, settled, redirection);
+    expectCall(ports, passage, decision);
     // What it is about to read counts as read from now on: the next action is judged with it (R2.b).
     noteReads(ports, session, action, action.id);
   }
@@ -182,6 +189,22 @@ function startRunning(
     const text = ports.mandateText(action, index);
     if (text !== null) commands.push(ports.hasher.sha256(text));
   });
+  openMandate(ports, session, action, commands);
+}
+
+/** What an agent's hook was allowed, the MCP bridge meets next. */
+function expectCall(ports: MediationPorts, { session, action }: Passage, decision: Decision): void {
+  const digest = action.surface === 'hook' ? callDigest(action, ports.hasher) : null;
+  if (digest !== null) openMandate(ports, session, action, [digest], spokenIn(decision));
+}
+
+function openMandate(
+  ports: MediationPorts,
+  session: Session,
+  action: Action,
+  commands: readonly Digest[],
+  answered?: readonly string[],
+): void {
   if (commands.length === 0) return;
   const id = `mnd_${ports.random.token(9)}` as MandateId;
   session.mandates.set(id, {
@@ -189,6 +212,7 @@ function startRunning(
     actionId: action.id,
     digest: action.digest,
     commands,
+    ...(answered === undefined ? {} : { answered }),
     expiresAt: ports.clock.now() + ports.limits.mandateMs,
   });
   if (session.mandates.size > 256) {
@@ -206,7 +230,14 @@ export function rebuild(
   instead: { readonly argv: readonly string[] | null; readonly commandLine: string | null },
 ): Result<Passage, string> {
   if (passage.envelope.surface === 'guard') return rebuildStart(ports, passage, passage.envelope, instead);
-  if (passage.envelope.surface === 'file' || passage.envelope.surface === 'http') return err(ONLY_COMMANDS);
+  const { surface } = passage.envelope;
+  if (surface === 'file' || surface === 'http' || surface === 'mcp') return err(ONLY_COMMANDS);
+  if (passage.envelope.surface === 'hook') {
+    const { call } = passage.envelope;
+    if (call.kind !== 'shell') return err(ONLY_COMMANDS);
+    const commandLine = instead.commandLine ?? wordsAsLine(instead.argv ?? []);
+    return rebuilt(ports, passage, { ...passage.envelope, call: { ...call, commandLine } });
+  }
   const envelope = {
     ...passage.envelope,
     operation: instead.argv === null ? ('run' as const) : ('exec' as const),
@@ -228,6 +259,17 @@ function rebuildStart(
 ): Result<Passage, string> {
   if (envelope.question.kind !== 'exec') return err(ONLY_COMMANDS);
   return rebuilt(ports, passage, { ...envelope, script: null, instead });
+}
+
+/** Builds the second action of a MODIFY of an MCP call: the same call with other arguments. */
+export function rebuildCall(
+  ports: MediationPorts,
+  passage: Passage,
+  changed: JsonObject,
+): Result<Passage, string> {
+  const { envelope } = passage;
+  if (envelope.surface !== 'mcp' || envelope.operation !== 'call') return err(ONLY_COMMANDS);
+  return rebuilt(ports, passage, { ...envelope, arguments: changed });
 }
 
 function rebuilt(ports: MediationPorts, passage: Passage, envelope: Envelope): Result<Passage, string> {

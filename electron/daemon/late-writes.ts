@@ -320,7 +320,8 @@ function sizeOf(watch: LateWatch<LateFile>): number {
     : one(watch.standing) + one(watch.proposed) + one(watch.queued);
 }
 
-function contentOf(file: LateFile): LateContent {
+/** What a file held, as a judgement reads it. */
+export function contentOf(file: LateFile): LateContent {
   switch (file.kind) {
     case 'none':
       return { kind: 'none' };

@@ -1,6 +1,7 @@
 import type { Action } from '../core/action.ts';
 import type { ActionId, Digest, JsonObject } from '../core/brand.ts';
 import { clipped } from '../core/data/clip.ts';
+import { callWithin } from './call-mandate.ts';
 import { takesOut } from './carried.ts';
 import { countEffect } from './effect-tally.ts';
 import { effectWithin } from './effect-within.ts';
@@ -80,6 +81,8 @@ async function mediateOrThrow(ports: MediationPorts, submission: Submission, id:
   const within = typeof scope === 'function' ? scope(action) : scope;
   const effect = effectWithin(ports, policy, session, within, action);
   if (effect !== null) return effect;
+  const told = callWithin(ports, policy, session, action);
+  if (told !== null) return told;
 
   // accumulate
   const claim = envelope.surface === 'shell' ? envelope.claim : null;

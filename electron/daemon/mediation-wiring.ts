@@ -18,6 +18,8 @@ import type { DataParts } from './data-wiring.ts';
 import { createDeferralService } from './deferral-service.ts';
 import { normalizeFileShim } from './file-shim-normalize.ts';
 import { normalizeGuarded, startTexts } from './guard-normalize.ts';
+import { type HookNormalizing, normalizeHooked } from './hook-normalize.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
 import { type ArmedPolicy, DEFAULT_LIMITS, type MediationLimits, type MediationPorts } from './mediation.ts';
 import { mandateText, normalizeEnvelope } from './normalize.ts';
 import { normalizeProxied } from './proxy-normalize.ts';
@@ -38,7 +40,8 @@ export interface MediationWiring {
   readonly policy: () => ArmedPolicy | null;
   readonly approvals: ApprovalService;
   readonly redactor: Redactor;
-  readonly data: DataParts['ports'];
+  readonly data: DataParts;
+  readonly mcp: McpKeeper;
   readonly limits: Partial<MediationLimits>;
   /** The command line's program of this installation. */
   readonly commandLine: string;
@@ -48,6 +51,7 @@ export interface MediationWiring {
 export function mediationPorts(wiring: MediationWiring): MediationPorts {
   const { clock, random, hasher, timers, ledger, places, knowledge, own, policy, redactor } = wiring;
   const readsEnvironment = environmentReaders();
+  const hookNormalizing: HookNormalizing = { knowledge, hasher, own, scan: wiring.data.scanPayload };
   return {
     clock,
     random,
@@ -67,6 +71,10 @@ export function mediationPorts(wiring: MediationWiring): MediationPorts {
           return normalizeFileShim({ ...input, envelope }, knowledge, hasher, own);
         case 'http':
           return normalizeProxied({ ...input, envelope }, knowledge, hasher, own);
+        case 'hook':
+          return normalizeHooked({ ...input, envelope }, hookNormalizing);
+        case 'mcp':
+          return wiring.mcp.normalize({ ...input, envelope });
         default:
           return unreachable(envelope);
       }
@@ -77,7 +85,7 @@ export function mediationPorts(wiring: MediationWiring): MediationPorts {
     evaluate,
     patternFor: sessionPattern,
     redactor,
-    ...wiring.data,
+    ...wiring.data.ports,
     appendEntry: (summary, kind, given, at) => {
       const body = redactor.json(given);
       const entry = appendEntry({ length: summary.length, head: summary.head }, { at, kind, body }, hasher);
@@ -110,8 +118,11 @@ function environmentReaders(): (armed: ArmedPolicy | null) => boolean {
 
 /** What "allow for this session" would cover: one command that was spoken about, or what is none by its meaning. */
 export function sessionPattern(action: Action, decision: Decision): CommandPattern | null {
+  const wide = decision.risk === 'low' || decision.risk === 'medium';
+  // What a tool is given is no object of its own: a dangerous call is allowed for these very arguments, which is once.
+  if (action.tool === 'mcp' && !wide) return null;
   // What is dangerous is allowed for these very operands; the rest for the same flags on anything.
-  const reach = decision.risk === 'low' || decision.risk === 'medium' ? 'free' : 'fixed';
+  const reach = wide ? 'free' : 'fixed';
   if (action.commands.length === 0) return objectPatternFor(action, decision.rule, reach);
   const index = decision.commands[0];
   const command = index === undefined ? undefined : action.commands[index];

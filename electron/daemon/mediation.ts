@@ -10,6 +10,8 @@ import type { Replacements } from '../core/policy/transform.ts';
 import type { Clock, Hasher, Ledger, Random } from '../core/ports.ts';
 import type { Result } from '../core/result.ts';
 import type { ConnectQuestion, ExecQuestion, FileQuestion, ReadQuestion } from '../wire/guard-message.ts';
+import type { ToolCall } from '../wire/hook/event.ts';
+import type { McpEnvelope } from '../wire/mcp/envelope.ts';
 import type { ProxyQuestion } from '../wire/proxy-message.ts';
 import type { ConnectEnvelope, FileEnvelope, ShellEnvelope } from '../wire/submit.ts';
 import type { TrashNote } from '../wire/trash-info.ts';
@@ -58,11 +60,31 @@ export interface ProxyEnvelope {
   readonly data?: JsonObject;
 }
 
+/** One thing that a tool call is about to do, as an agent's hook told of it. */
+export interface HookEnvelope {
+  readonly surface: 'hook';
+  readonly call: ToolCall;
+  readonly cwd: string | null;
+  /** Which subagent does it; null for the agent itself. */
+  readonly subagent: string | null;
+  /** Of a file: whether it is there already. */
+  readonly exists: boolean;
+  /** Content that acts later has its Action already. */
+  readonly given: Action | null;
+}
+
 /**
- * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, or the
- * proxy.
+ * What was intercepted, whichever surface saw it: a shell or shim, the kernel guard, the file shim of a cooperative session, the
+ * proxy, an agent's hook, or the MCP bridge.
  */
-export type Envelope = ShellEnvelope | GuardEnvelope | FileEnvelope | ConnectEnvelope | ProxyEnvelope;
+export type Envelope =
+  | ShellEnvelope
+  | GuardEnvelope
+  | FileEnvelope
+  | ConnectEnvelope
+  | ProxyEnvelope
+  | HookEnvelope
+  | McpEnvelope;
 
 /** What an action is made from, whichever way it arrived. */
 export interface NormalizeInput {
@@ -181,6 +203,8 @@ export interface Answer {
   readonly argv: readonly string[] | null;
   /** For a MODIFY of a change of a file: where it is carried out instead, on this machine. */
   readonly path: string | null;
+  /** For a MODIFY of an MCP call: the arguments to call with. Absent elsewhere. */
+  readonly arguments?: JsonObject;
   readonly effect: boolean;
   readonly receipt: string | null;
 }

@@ -15,7 +15,9 @@ export function presenceOf(pid: number, sessions: SessionStore): Presence {
   if (isMarked(pid) || carriesSession(pid)) return 'session';
   const above = new Set(ancestorsOf(pid));
   for (const session of sessions.live()) {
-    if (!above.has(session.runnerPid)) continue;
+    // An agent that no launcher of ours started is itself what its session is about.
+    const isAgent = session.identity.binding === 'attested' && session.runnerPid === pid;
+    if (!isAgent && !above.has(session.runnerPid)) continue;
     const runner = readProcess(session.runnerPid);
     // A reused pid is another process: the session's runner is gone and its tree with it.
     if (

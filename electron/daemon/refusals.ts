@@ -6,7 +6,7 @@ import type { Timers } from './timer.ts';
 /** Records messages that never became actions; a flood of them becomes one receipt with a count. */
 export interface RefusalRecorder {
   refuse(
-    door: 'submit' | 'control' | 'guard' | 'proxy',
+    door: 'submit' | 'control' | 'guard' | 'proxy' | 'hook',
     code: string,
     message: string,
     more?: JsonObject,

@@ -24,12 +24,16 @@ export interface Household {
 /** An agent instance's key lives this long; then the session must be opened again (R6.g freshness). */
 export const AGENT_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-/** Opens a session: mints its ids and secret, starts its context, and makes its first receipt durable (AARM R6). */
+/**
+ * Opens a session: mints its ids and secret, starts its context, and makes its first receipt durable (AARM R6). `binding` is `attested` where the
+ * agent signs nothing and what it is was read from the system.
+ */
 export async function openSession(
   ports: MediationPorts,
   household: Household,
   emptyContext: (startedAt: number) => Session['context'],
   request: OpenRequest,
+  binding: Identity['binding'] = 'signed',
 ): Promise<Result<Session, string>> {
   const now = ports.clock.now();
   const id = `sess_${ports.random.token(12)}` as SessionId;
@@ -52,7 +56,7 @@ export async function openSession(
     delegation: [
       { from: household.human.name, to: agent, scope: 'session', expiresAt: now + AGENT_LIFETIME_MS },
     ],
-    binding: 'signed',
+    binding,
   };
   const session: Session = {
     id,

@@ -21,18 +21,22 @@ export function evaluateNow(
   action: Action,
 ): Decision {
   const decision = ports.evaluate(policy.compiled, factsNow(ports, session, action));
-  return explained(decision, session, ports.carriedBy?.(session, action) ?? null);
+  return explained(decision, session, action, ports.carriedBy?.(session, action) ?? null);
 }
 
 /** A decision that stops something for what was read says where it was read: a person cannot judge it else. */
-function explained(decision: Decision, session: Session, carried: Carried | null): Decision {
+function explained(decision: Decision, session: Session, action: Action, carried: Carried | null): Decision {
   if (decision.result === 'ALLOW' || decision.rule === null) return decision;
   const { untrusted } = session.context;
   const said =
     untrusted !== null && decision.rule.startsWith('untrusted.')
       ? [`signs of ${untrusted.kinds.join(', ')} were in ${untrusted.source}`]
       : [];
-  const why = [...said, ...(carried === null ? [] : carriedText(carried))];
+  // An agent corrects what it is told: no value is in it, only names.
+  const { faults } = action.parameters;
+  const wrong =
+    action.surface === 'mcp' && Array.isArray(faults) ? faults.filter((one) => typeof one === 'string') : [];
+  const why = [...said, ...wrong, ...(carried === null ? [] : carriedText(carried))];
   return why.length === 0 ? decision : { ...decision, reason: `${decision.reason} (${why.join('; ')})` };
 }
 

@@ -8,6 +8,7 @@ import { type LineConnection, serveLines } from '../edge/line-socket.ts';
 import { macHex } from '../edge/mac.ts';
 import {
   type ActionMessage,
+  type HookMessage,
   MAX_HELLO_LINE,
   MAX_SUBMIT_LINE,
   type OutcomeMessage,
@@ -18,8 +19,10 @@ import {
 } from '../wire/submit.ts';
 import { talliesOf } from './effect-tally.ts';
 import type { Gate } from './gate.ts';
+import type { HookService } from './hook-service.ts';
+import type { McpKeeper } from './mcp-keeper.ts';
 import { mediate } from './mediate.ts';
-import type { Answer, MediationPorts } from './mediation.ts';
+import type { Answer, MediationPorts, WaitingNotice } from './mediation.ts';
 import { identityPart, outcomePart } from './record.ts';
 import type { RefusalRecorder } from './refusals.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -33,6 +36,10 @@ export interface SubmitDoorPorts {
   readonly scheduler: Scheduler;
   readonly refusals: RefusalRecorder;
   readonly gate: Gate;
+  /** Answers what hooks inside a session tell; absent: they are refused. */
+  readonly hooks?: HookService;
+  /** What the MCP bridge adds: pinned definitions, and what came back. */
+  readonly mcp: McpKeeper;
   /** What a surface should wait for a first sign of life before it denies by itself. */
   readonly deadlineMs: number;
   readonly helloMs: number;
@@ -132,6 +139,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
         for (const callback of request.callbacks) callback();
         return;
       }
+      case 'hook':
       case 'action':
       case 'outcome': {
         if (message.envelope.session !== current.id)
@@ -142,9 +150,10 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
         const fault = authenticate(ports, current, message.envelope, message.signature);
         if (fault !== null) return unauthentic(current, message, fault);
         const entry: Pending = { cancelled: false, callbacks: [] };
-        if (message.type === 'action') pending.set(message.request, entry);
+        if (message.type !== 'outcome') pending.set(message.request, entry);
         const queued = ports.scheduler.enqueue(current.id, () => {
           if (message.type === 'action') onAction(current, message, entry);
+          else if (message.type === 'hook') onHook(current, message, entry);
           else void onOutcome(current, message);
         });
         if (queued) return;
@@ -155,6 +164,14 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
             message.request,
             denial(null, 'the firewall is overloaded by this session; wait and try again', null),
           );
+        else if (message.type === 'hook')
+          reply({
+            v: SUBMIT_VERSION,
+            type: 'refused',
+            request: message.request,
+            code: 'queue_full',
+            message: 'the firewall is overloaded by this session; wait and try again',
+          });
         else reply({ v: SUBMIT_VERSION, type: 'recorded', request: message.request, receipt: null });
         return;
       }
@@ -163,7 +180,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     }
   }
 
-  function answer(request: string, a: Answer): void {
+  function answer(request: string, a: Answer, withheld: readonly string[] = []): void {
     reply({
       v: SUBMIT_VERSION,
       type: 'decision',
@@ -176,33 +193,38 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
       instead: a.instead,
       command_line: a.commandLine,
       argv: a.argv === null ? null : [...a.argv],
+      ...(a.arguments === undefined ? {} : { arguments: JSON.stringify(a.arguments) }),
+      ...(withheld.length === 0 ? {} : { withheld: [...withheld] }),
       effect: a.effect,
       receipt: a.receipt,
     });
   }
 
   /** An identity that is over is told so; a line that the agent instance did not send ends the connection. */
-  function unauthentic(current: Session, message: ActionMessage | OutcomeMessage, fault: Unauthentic): void {
+  function unauthentic(
+    current: Session,
+    message: ActionMessage | OutcomeMessage | HookMessage,
+    fault: Unauthentic,
+  ): void {
     ports.refusals.refuse('submit', fault.code, `${current.id}: ${fault.message}`);
     if (message.type === 'action')
       answer(message.request, denial(null, `identity could not be verified: ${fault.message}`, null));
+    else if (message.type === 'hook')
+      reply({
+        v: SUBMIT_VERSION,
+        type: 'refused',
+        request: message.request,
+        code: fault.code,
+        message: `identity could not be verified: ${fault.message}`,
+      });
     else reply({ v: SUBMIT_VERSION, type: 'recorded', request: message.request, receipt: null });
     if (fault.code !== 'identity') line.end();
   }
 
-  function onAction(current: Session, message: ActionMessage, entry: Pending): void {
-    const { request, envelope } = message;
-    const submission = {
-      session: current,
-      envelope,
-      notify: (n: {
-        action: ActionId;
-        state: 'STEP_UP' | 'DEFER';
-        reason: string;
-        rule: string | null;
-        approval: string | null;
-        deadline: number;
-      }) =>
+  /** Who waits for one request of this connection; `withheld`: tools that nobody may use meanwhile. */
+  function askerOf(request: string, entry: Pending, withheld: readonly string[] = []) {
+    return {
+      notify: (n: WaitingNotice) =>
         reply({
           v: SUBMIT_VERSION,
           type: 'waiting',
@@ -213,6 +235,7 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
           rule: n.rule,
           approval: n.approval,
           deadline: n.deadline,
+          ...(withheld.length === 0 ? {} : { withheld: [...withheld] }),
         }),
       cancelled: () => entry.cancelled,
       onCancel: (callback: () => void) => {
@@ -220,9 +243,34 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
         else entry.callbacks.push(callback);
       },
     };
-    void mediate(mediation, submission).then((a) => {
+  }
+
+  function onHook(current: Session, message: HookMessage, entry: Pending): void {
+    const { request, envelope } = message;
+    if (ports.hooks === undefined) return refuse(request, 'no_hooks', 'hooks are not answered here');
+    const { agent, event, payload, pid } = envelope;
+    void ports.hooks
+      .answer(current, { agent, event, payload, pid }, askerOf(request, entry))
+      .then((answered) => {
+        pending.delete(request);
+        reply({ v: SUBMIT_VERSION, type: 'hooked', request, ...answered });
+      });
+  }
+
+  function onAction(current: Session, message: ActionMessage, entry: Pending): void {
+    const { request, envelope } = message;
+    const findings = envelope.surface === 'mcp' ? ports.mcp.findings(current, envelope) : [];
+    const withheld = [...new Set(findings.map(({ tool }) => tool))];
+    const submission = { session: current, envelope, ...askerOf(request, entry, withheld) };
+    const decided = mediate(mediation, submission);
+    // Only the tools that are new or changed wait; the others are usable, and known from now on.
+    if (envelope.surface === 'mcp' && withheld.length > 0) ports.mcp.accept(current, envelope, withheld);
+    void decided.then((a) => {
       pending.delete(request);
-      answer(request, a);
+      if (envelope.surface !== 'mcp' || a.result === 'DENY') return answer(request, a, withheld);
+      if (ports.mcp.accept(current, envelope, [])) return answer(request, a);
+      const reason = 'the definitions of these tools could not be pinned';
+      answer(request, denial(a.action, reason, a.receipt, a.decided), withheld);
     });
   }
 
@@ -232,13 +280,15 @@ export function serveSubmit(ports: SubmitDoorPorts, socket: Socket): void {
     const running = current.running.get(id);
     if (running === undefined) return reply({ v: SUBMIT_VERSION, type: 'recorded', request, receipt: null });
     current.running.delete(id);
+    const { returned } = envelope;
+    if (returned !== undefined) ports.mcp.returned(current, id, returned);
     const receipt = await recordOutcome(mediation, current, id, running.receipt, {
       result: envelope.result,
       exitCode: envelope.exit_code,
       signal: envelope.signal,
       error: envelope.error,
-      outputHash: null,
-      bytes: null,
+      outputHash: (returned?.digest ?? null) as Digest | null,
+      bytes: returned?.bytes ?? null,
       startedAt: envelope.started_at,
       endedAt: envelope.ended_at,
       effects: talliesOf(running.effects),

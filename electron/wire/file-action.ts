@@ -14,7 +14,7 @@ export interface ObjectSubmission {
   readonly id: ActionId;
   readonly sessionId: SessionId;
   readonly at: TimeMs;
-  readonly surface: 'guard' | 'file' | 'http';
+  readonly surface: 'guard' | 'file' | 'http' | 'hook' | 'mcp';
   /** `cwd` is null where the surface names everything from the root and nothing else. */
   readonly place: Place;
   /** Countersign's own directories on this machine, wherever the person put them. */

@@ -11,6 +11,8 @@ export interface JsonFault {
 export interface JsonLimits {
   readonly maxLength: number;
   readonly maxDepth: number;
+  /** `any`: numbers that lose precision are let through; only for what is passed on as it came. Absent: `exact`. */
+  readonly numbers?: 'exact' | 'any';
 }
 
 export const DEFAULT_JSON_LIMITS: JsonLimits = { maxLength: 4 * 1024 * 1024, maxDepth: 64 };
@@ -26,7 +28,7 @@ export function parseStrictJson(
   if (text.length > limits.maxLength) {
     return err({ code: 'too_long', message: `message is longer than ${limits.maxLength} characters`, at: 0 });
   }
-  const structural = scanStructure(text, limits.maxDepth);
+  const structural = scanStructure(text, limits.maxDepth, limits.numbers !== 'any');
   if (structural !== null) return err(structural);
   try {
     return ok(JSON.parse(text) as Json);
@@ -44,7 +46,7 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
  * Walks the text once, iteratively (a deep text must not overflow our stack before JSON.parse sees it), and reports
  * depth, duplicate keys and unsafe numbers. It need not validate the grammar: JSON.parse does.
  */
-function scanStructure(text: string, maxDepth: number): JsonFault | null {
+function scanStructure(text: string, maxDepth: number, exact: boolean): JsonFault | null {
   const keys: (Set<string> | null)[] = [];
   let expectKey = false;
   let i = 0;
@@ -83,7 +85,7 @@ function scanStructure(text: string, maxDepth: number): JsonFault | null {
       const literal = text.slice(i, end);
       const value = Number(literal);
       const integral = !/[.eE]/.test(literal);
-      if (!Number.isFinite(value) || (integral && !Number.isSafeInteger(value))) {
+      if (exact && (!Number.isFinite(value) || (integral && !Number.isSafeInteger(value)))) {
         return { code: 'unsafe_number', message: 'number cannot be represented exactly', at: i };
       }
       i = end;

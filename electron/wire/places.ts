@@ -9,6 +9,8 @@ export interface Places {
   readonly submitSocket: string;
   /** In a directory of its own: only the guards of sessions speak there. */
   readonly guardSocket: string;
+  /** In a directory of its own: the hooks of agents that the person starts by themselves speak there. */
+  readonly hookSocket: string;
   /** In a directory of its own, so that a sandbox can leave the whole directory out. */
   readonly controlDir: string;
   readonly controlSocket: string;
@@ -35,6 +37,7 @@ export function placesFrom(env: Readonly<Record<string, string | undefined>>, ho
     run,
     submitSocket: `${run}/submit/submit.sock`,
     guardSocket: `${run}/guard/guard.sock`,
+    hookSocket: `${run}/hook/hook.sock`,
     controlDir: `${run}/control`,
     controlSocket: `${run}/control/control.sock`,
     capability: `${run}/control/capability`,

@@ -3,7 +3,9 @@ import type { Json } from '../core/brand.ts';
 import { hasIdShape } from '../core/brand.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { FILE_OPERATIONS } from './guard-message.ts';
+import { HOOK_AGENTS } from './hook/event.ts';
 import { DEFAULT_JSON_LIMITS, parseStrictJson } from './json.ts';
+import { mcpEnvelopeSchema, returnedSchema } from './mcp/envelope.ts';
 
 /**
  * The `submit` door: anyone may knock, and nothing can be done there but submit actions and outcomes.
@@ -113,6 +115,7 @@ export const connectEnvelopeSchema = z.strictObject({
 export const envelopeSchema = z.discriminatedUnion('surface', [
   shellEnvelopeSchema,
   z.discriminatedUnion('operation', [fileEnvelopeSchema, connectEnvelopeSchema]),
+  mcpEnvelopeSchema,
 ]);
 
 /**
@@ -150,6 +153,27 @@ export const outcomeMessageSchema = z
       error: z.string().max(4096).nullable(),
       started_at: z.number().int().nullable(),
       ended_at: z.number().int(),
+      /** What came back, where the surface saw it: looked at, and kept nowhere. */
+      returned: returnedSchema.optional(),
+    }),
+    signature: z.string().max(128),
+  })
+  .refine(isSigned, REQUEST_IS_SEQUENCE);
+
+/** What an agent's hook told inside a session: the launcher hands it on, and what comes back is the hook's to write. */
+export const hookMessageSchema = z
+  .strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('hook'),
+    request: requestId,
+    envelope: z.strictObject({
+      session: sessionId,
+      sequence: z.number().int().nonnegative(),
+      surface: z.literal('hook'),
+      agent: z.enum(HOOK_AGENTS),
+      event: z.string().regex(/^[A-Za-z_]{1,64}$/),
+      payload: z.string().max(MAX_SUBMIT_LINE),
+      pid: z.number().int().positive(),
     }),
     signature: z.string().max(128),
   })
@@ -166,6 +190,7 @@ export const submitMessageSchema = z.discriminatedUnion('type', [
   helloSchema,
   actionMessageSchema,
   outcomeMessageSchema,
+  hookMessageSchema,
   cancelMessageSchema,
 ]);
 
@@ -177,6 +202,7 @@ export type ConnectEnvelope = z.infer<typeof connectEnvelopeSchema>;
 export type SubmittedEnvelope = z.infer<typeof envelopeSchema>;
 export type ActionMessage = z.infer<typeof actionMessageSchema>;
 export type OutcomeMessage = z.infer<typeof outcomeMessageSchema>;
+export type HookMessage = z.infer<typeof hookMessageSchema>;
 export type SubmitMessage = z.infer<typeof submitMessageSchema>;
 
 /** Daemon → surface. `result` of a `decision` is final: what the surface must now do. */
@@ -199,6 +225,8 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     approval: z.string().nullable(),
     /** Epoch milliseconds; past it the answer is DENY. */
     deadline: z.number().int(),
+    /** Of a list of tool definitions: names of those that must not be used before this is answered. */
+    withheld: z.array(z.string()).optional(),
   }),
   z.strictObject({
     v: z.literal(SUBMIT_VERSION),
@@ -214,6 +242,10 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     /** For MODIFY: what to run in place of what was asked; exactly one of the two is present. */
     command_line: z.string().nullable(),
     argv: z.array(z.string()).nullable(),
+    /** For MODIFY of an MCP call, in place of both: the arguments to call with, as JSON. */
+    arguments: z.string().optional(),
+    /** Of a list of tool definitions that was not allowed: names of those that must not be used. */
+    withheld: z.array(z.string()).optional(),
     /** True when this fell inside the mandate of an earlier action and is counted as its effect. */
     effect: z.boolean(),
     receipt: z.string().nullable(),
@@ -223,6 +255,14 @@ export const submitReplySchema = z.discriminatedUnion('type', [
     type: z.literal('recorded'),
     request: requestId,
     receipt: z.string().nullable(),
+  }),
+  z.strictObject({
+    v: z.literal(SUBMIT_VERSION),
+    type: z.literal('hooked'),
+    request: requestId,
+    stdout: z.string(),
+    stderr: z.string(),
+    status: z.number().int().min(0).max(9),
   }),
   z.strictObject({
     v: z.literal(SUBMIT_VERSION),

@@ -18,6 +18,30 @@ export const COMMANDS: readonly CliCommand[] = [
     load: async () => (await import('./run.ts')).run,
   },
   {
+    name: 'connect',
+    words: 'AGENT [--dry-run]',
+    what: 'put an agent that you start by yourself under the firewall',
+    load: async () => (await import('./connect.ts')).connect,
+  },
+  {
+    name: 'disconnect',
+    words: 'AGENT|--all',
+    what: 'take the firewall out of an agent again',
+    load: async () => (await import('./connect.ts')).disconnect,
+  },
+  {
+    name: 'doctor',
+    words: '[--json]',
+    what: 'prove that connected agents are really stopped',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
+    name: 'mcp',
+    words: '-- SERVER…',
+    what: 'stand between an MCP client and a server',
+    load: async () => (await import('./mcp.ts')).mcp,
+  },
+  {
     name: 'approve',
     words: '[HANDLE]',
     what: 'answer what waits for you',

@@ -7,6 +7,8 @@ export interface Installation {
   readonly daemon: string;
   /** The static shim; null where no compiler was found at build time. */
   readonly shim: string | null;
+  /** What connected agents run at their events; null where no compiler was found. */
+  readonly hook: string | null;
   /** The shim in Node, for machines without a compiler. */
   readonly shimFallback: string;
   readonly bashIntegration: string;
@@ -31,6 +33,7 @@ export function findInstallation(from: string = import.meta.dirname): Installati
     root,
     daemon: join(root, 'build/electron/daemon/main.js'),
     shim: existsSync(shim) ? shim : null,
+    hook: existsSync(join(shell, 'countersign-hook')) ? join(shell, 'countersign-hook') : null,
     shimFallback: join(shell, 'shim-fallback.js'),
     bashIntegration: join(shell, 'bash-integration.bash'),
     guard: existsSync(guard) ? guard : null,

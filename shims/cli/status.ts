@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { type DaemonStatus, statusSchema } from '../../electron/wire/control.ts';
 import { placesFrom } from '../../electron/wire/places.ts';
 import { clip, visibleLine } from '../../electron/wire/terminal-text.ts';
+import { connections } from './agent-connection.ts';
 import { callFor, connectControl } from './control-client.ts';
+import { connectionLines } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
 
 export const HELP = `countersign status — what is armed, what runs, what waits
@@ -40,9 +42,15 @@ export async function status(argv: readonly string[]): Promise<number> {
   process.stdout.write(
     values.json
       ? `${JSON.stringify(answer.value)}\n`
-      : `${statusLines(answer.value.status, Date.now()).join('\n')}\n`,
+      : `${[...statusLines(answer.value.status, Date.now()), ...connectedLines()].join('\n')}\n`,
   );
   return answer.value.status.state === 'armed' ? EXIT.done : EXIT.refused;
+}
+
+/** Which agents are connected, and when that was last proven. */
+function connectedLines(): readonly string[] {
+  const found = connections(placesFrom(process.env, homedir()));
+  return found.length === 0 ? [] : ['connected agents:', ...connectionLines(found, Date.now())];
 }
 
 /** The status for people, one line a thing. */

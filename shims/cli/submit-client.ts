@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import { StringDecoder } from 'node:string_decoder';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { HookReply } from '../../electron/wire/hook/event.ts';
 import {
   MAX_SUBMIT_LINE,
   parseLine,
@@ -31,9 +32,12 @@ export interface SubmitClient extends Submitter {
   drain(deadlineMs: number): Promise<void>;
 }
 
+type Final = Decided | Hooked;
+type Hooked = Extract<SubmitReply, { type: 'hooked' }>;
+
 interface Pending {
   readonly onWaiting: (waiting: Waiting) => void;
-  readonly finish: (result: Result<Decided, string>) => void;
+  readonly finish: (result: Result<Final, string>) => void;
   timer: NodeJS.Timeout;
 }
 
@@ -48,6 +52,7 @@ interface Link {
 
 const WAIT_GRACE_MS = 1500;
 const MAX_PENDING = 4096;
+const UNREADABLE = 'the daemon answered something else than was asked';
 const GONE =
   'the daemon does not answer, so nothing may run; end this session and start again (`countersign daemon status`)';
 
@@ -127,6 +132,7 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
         pending.onWaiting(reply);
         return;
       case 'decision':
+      case 'hooked':
         pending?.finish(ok(reply));
         return;
       case 'recorded':
@@ -160,34 +166,54 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
     return { envelope, signature: options.key.sign(envelope) };
   };
 
+  /** Sends one signed message and waits for what ends it. */
+  const ask = (type: 'action' | 'hook', body: object, onWaiting: (waiting: Waiting) => void) => {
+    const on = link ?? dial();
+    const request = nextRequest();
+    let over = false;
+    const ended = new Promise<Result<Final, string>>((resolve) => {
+      const finish = (result: Result<Final, string>) => {
+        if (over) return;
+        over = true;
+        const mine = on.pending.get(request);
+        if (mine) clearTimeout(mine.timer);
+        on.pending.delete(request);
+        resolve(result);
+      };
+      if (on.pending.size >= MAX_PENDING) return finish(err('too many questions wait for a decision'));
+      const timer = setTimeout(() => {
+        cancel();
+        finish(err(`no decision came within ${options.deadlineMs} ms; see \`countersign daemon status\``));
+      }, options.deadlineMs);
+      on.pending.set(request, { onWaiting, finish, timer });
+      write(on, { v: SUBMIT_VERSION, type, request, ...signed(body) });
+    });
+    const cancel = () => {
+      if (!over && link === on) write(on, { v: SUBMIT_VERSION, type: 'cancel', request });
+    };
+    return { ended, cancel };
+  };
+
   return {
     submit(question: Question, onWaiting) {
-      const on = link ?? dial();
-      const request = nextRequest();
-      let over = false;
-      const decided = new Promise<Result<Decided, string>>((resolve) => {
-        const finish = (result: Result<Decided, string>) => {
-          if (over) return;
-          over = true;
-          const mine = on.pending.get(request);
-          if (mine) clearTimeout(mine.timer);
-          on.pending.delete(request);
-          resolve(result);
-        };
-        if (on.pending.size >= MAX_PENDING) return finish(err('too many questions wait for a decision'));
-        const timer = setTimeout(() => {
-          cancel();
-          finish(err(`no decision came within ${options.deadlineMs} ms; see \`countersign daemon status\``));
-        }, options.deadlineMs);
-        on.pending.set(request, { onWaiting, finish, timer });
-        write(on, { v: SUBMIT_VERSION, type: 'action', request, ...signed(question) });
+      const { ended, cancel } = ask('action', question, onWaiting);
+      const decided = ended.then((result): Result<Decided, string> => {
+        if (!result.ok) return result;
+        return result.value.type === 'decision' ? ok(result.value) : err(UNREADABLE);
       });
-      const cancel = () => {
-        if (!over && link === on) write(on, { v: SUBMIT_VERSION, type: 'cancel', request });
-      };
       return { decided, cancel };
     },
-    outcome(action, ending, startedAtMs) {
+    hook(question, onWaiting) {
+      const { ended, cancel } = ask('hook', { surface: 'hook', ...question }, onWaiting);
+      const answered = ended.then((result): Result<HookReply, string> => {
+        if (!result.ok) return result;
+        if (result.value.type !== 'hooked') return err(UNREADABLE);
+        const { stdout, stderr, status } = result.value;
+        return ok({ stdout, stderr, status });
+      });
+      return { answered, cancel };
+    },
+    outcome(action, ending, startedAtMs, returned) {
       const on = link;
       if (on === null) return;
       const request = nextRequest();
@@ -196,7 +222,13 @@ export function createSubmitClient(options: SubmitClientOptions): SubmitClient {
         v: SUBMIT_VERSION,
         type: 'outcome',
         request,
-        ...signed({ action, ...outcomeOf(ending), started_at: startedAtMs, ended_at: Date.now() }),
+        ...signed({
+          action,
+          ...outcomeOf(ending),
+          started_at: startedAtMs,
+          ended_at: Date.now(),
+          ...(returned === undefined ? {} : { returned }),
+        }),
       });
     },
     drain(deadlineMs) {
@@ -231,6 +263,13 @@ function outcomeOf(ending: Ending) {
       return { result: 'failed', exit_code: null, signal: signalName(ending.number), error: null };
     case 'unknown':
       return { result: 'unknown', exit_code: null, signal: null, error: ending.why };
+    case 'answer':
+      return {
+        result: ending.error === null ? 'succeeded' : 'failed',
+        exit_code: null,
+        signal: null,
+        error: ending.error,
+      };
     default:
       throw new Error('an ending of no known kind');
   }

@@ -9,6 +9,7 @@
  * `exec` with `u`: whoever asks can neither report an outcome nor run a changed command; it is answered once, ALLOW or DENY.
  * Question of the file shim: `k` `file`: `O` operation (submit.ts, SHIM_OPERATIONS) · `p` path · `t` destination · `R` recursive · `M` permission
  * bits, octal · `e` script that the interpreter was started with · `c` · `q`; `k` `connect`: `h` host · `j` port · `c` · `q`. Answered once, ALLOW or DENY, after any number of `w`.
+ * Question of an MCP bridge: `k` `mcp` · `q` · `J` the question as JSON (wire/mcp/envelope.ts). Each answer, and the outcome, is one `J`.
  * Answer: `D` ALLOW, DENY or MODIFY · `m` text for standard error · `a` argv (repeated) · `l` command line · `t` outcome wanted.
  * While waiting: `w` text for standard error · `d` milliseconds left. Outcome: `x` exit:N, signal:N, stopped:N · `q` pid.
  * To `init`: `g` signal number.

@@ -1,13 +1,16 @@
 import { lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import { type HookQuestion, hookQuestionOf } from '../../electron/wire/hook/frame.ts';
+import type { McpQuestion } from '../../electron/wire/mcp/envelope.ts';
 import { MAX_COMMAND_LINE, type ShellEnvelope } from '../../electron/wire/submit.ts';
 import { type FileQuestion, readConnectQuestion, readFileQuestion } from './file-question.ts';
 import type { Field } from './frame.ts';
+import { readMcpQuestion } from './mcp-host.ts';
 
 /** What a shim asks, before the session adds its own part (session, sequence) and signs. */
 export type ShellQuestion = Omit<ShellEnvelope, 'session' | 'sequence'>;
-export type Question = ShellQuestion | FileQuestion;
+export type Question = ShellQuestion | FileQuestion | McpQuestion;
 
 /** One message of a shim, understood. */
 export type ShimMessage =
@@ -22,6 +25,8 @@ export type ShimMessage =
       readonly unattended: boolean;
     }
   | { readonly kind: 'file'; readonly question: FileQuestion }
+  | { readonly kind: 'hook'; readonly question: HookQuestion }
+  | { readonly kind: 'mcp'; readonly question: McpQuestion }
   | { readonly kind: 'report'; readonly pid: number; readonly status: number }
   | { readonly kind: 'take'; readonly pid: number }
   | { readonly kind: 'init'; readonly pid: number };
@@ -45,10 +50,18 @@ export function readShimMessage(fields: readonly Field[]): Result<ShimMessage, s
   const kind = text(fields, 'k');
   const pid = number(fields, 'q');
   if (pid === null || pid <= 0) return err('the question has no process id');
+  if (kind === 'hook') {
+    const read = hookQuestionOf(fields);
+    return read.ok ? ok({ kind, question: read.value }) : err(read.error.message);
+  }
   const status = number(fields, 'r');
   if (kind === 'init') return ok({ kind, pid });
   if (kind === 'take') return ok({ kind, pid });
   if (kind === 'report') return status === null ? err('the report has no status') : ok({ kind, pid, status });
+  if (kind === 'mcp') {
+    const read = readMcpQuestion(fields);
+    return read.ok ? ok({ kind, question: read.value }) : read;
+  }
   if (kind === 'file' || kind === 'connect') {
     const read = kind === 'file' ? readFileQuestion(fields, pid) : readConnectQuestion(fields, pid);
     return read.ok ? ok({ kind: 'file', question: read.value }) : read;

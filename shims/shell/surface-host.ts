@@ -1,6 +1,9 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { err, ok, type Result } from '../../electron/core/result.ts';
+import type { HookReply } from '../../electron/wire/hook/event.ts';
+import { type HookQuestion, hookReplyFrame } from '../../electron/wire/hook/frame.ts';
+import type { Returned } from '../../electron/wire/mcp/envelope.ts';
 import {
   answerTo,
   type Decided,
@@ -11,6 +14,7 @@ import {
   waitingFor,
 } from './answer.ts';
 import { createFrameReader, encodeFrame, type Field, field } from './frame.ts';
+import { hostMcp } from './mcp-host.ts';
 import { withPipeWriter } from './pipe-writer.ts';
 import { type Question, readShimMessage, type ShellQuestion } from './question.ts';
 
@@ -18,7 +22,9 @@ import { type Question, readShimMessage, type ShellQuestion } from './question.t
 export type Ending =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly number: number }
-  | { readonly kind: 'unknown'; readonly why: string };
+  | { readonly kind: 'unknown'; readonly why: string }
+  /** A call was answered; `error` in a few words where it failed. */
+  | { readonly kind: 'answer'; readonly error: string | null };
 
 /** The way to the decider. Never rejects: what goes wrong is a refusal with its reason, and the shim denies. */
 export interface Submitter {
@@ -26,8 +32,13 @@ export interface Submitter {
     question: Question,
     onWaiting: (waiting: Waiting) => void,
   ): { readonly decided: Promise<Result<Decided, string>>; cancel(): void };
+  /** Hands on what an agent's hook told; what comes back is for the hook to write. Absent: hooks are refused. */
+  hook?(
+    question: HookQuestion,
+    onWaiting: (waiting: Waiting) => void,
+  ): { readonly answered: Promise<Result<HookReply, string>>; cancel(): void };
   /** Reports an outcome; best effort, for its absence is visible in the ledger. */
-  outcome(action: string, ending: Ending, startedAtMs: number): void;
+  outcome(action: string, ending: Ending, startedAtMs: number, returned?: Returned): void;
 }
 
 export interface SurfaceHostOptions {
@@ -57,6 +68,8 @@ interface Running {
 }
 
 const MAX_CONNECTIONS = 4096;
+/** What fits a line of the submit door, escaped. */
+const MAX_HOOK_TEXT = 3 * 1024 * 1024;
 
 /**
  * Listens for the shims of one session and answers each from a decision of the daemon (AARM R1.e). It decides nothing:
@@ -182,13 +195,35 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
     });
   };
 
+  const askHook = (socket: Socket, question: HookQuestion) => {
+    let named = false;
+    let over = false;
+    // Without an answer the hook denies by itself, in its agent's own words.
+    if (question.payload.length > MAX_HOOK_TEXT) return void socket.destroy();
+    const asking = options.submitter.hook?.(question, (waiting) => {
+      send(socket, waitingFor(waiting, waiting.deadline - options.now(), named));
+      named = true;
+    });
+    if (asking === undefined) return void socket.destroy();
+    socket.on('close', () => {
+      if (!over) asking.cancel();
+    });
+    void asking.answered.then((result) => {
+      over = true;
+      if (!result.ok) socket.destroy();
+      else if (!socket.destroyed) socket.end(hookReplyFrame(result.value));
+    });
+  };
+
   const serve = (socket: Socket) => {
     open.add(socket);
     let finish: ((ending: Ending, childPid: number | null) => void) | null = null;
+    let later: ((fields: readonly Field[]) => void) | null = null;
     let first = true;
     const refuse = (reason: string) => socket.end(encodeFrame(denial(reason)));
     const onFrame = (fields: readonly Field[]) => {
       if (!first) {
+        if (later !== null) return later(fields);
         const ended = readEnding(fields);
         if (ended === null) return refuse('the shim said something unreadable');
         if (socket === init) {
@@ -210,8 +245,13 @@ export async function openSurface(options: SurfaceHostOptions): Promise<Result<S
           init = socket;
           options.onAgent({ kind: 'started', initPid: value.pid });
           return;
+        case 'mcp':
+          later = hostMcp(socket, value.question, options);
+          return;
         case 'file':
           return askOnce(socket, value.question);
+        case 'hook':
+          return askHook(socket, value.question);
         case 'take': {
           const line = changed.get(value.pid);
           changed.delete(value.pid);

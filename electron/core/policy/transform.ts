@@ -1,5 +1,5 @@
 import type { Action } from '../action.ts';
-import type { Json } from '../brand.ts';
+import type { Json, JsonObject } from '../brand.ts';
 import type { Command } from '../command.ts';
 import { err, ok, type Result } from '../result.ts';
 import type { Transform } from './rule.ts';
@@ -143,9 +143,50 @@ const TRANSFORMS: Readonly<Record<string, TransformFunction>> = {
   },
 };
 
+/** A pure change of the arguments of a call that is no command. */
+type ArgumentsFunction = (
+  given: JsonObject,
+  args: Readonly<Record<string, Json>>,
+) => Result<JsonObject, TransformFault>;
+
+const ARGUMENT_TRANSFORMS: Readonly<Record<string, ArgumentsFunction>> = {
+  'set-argument': (given, { argument, value }) =>
+    typeof argument !== 'string' || value === undefined
+      ? badArguments('`set-argument` needs `argument` and `value`')
+      : ok({ ...given, [argument]: value }),
+  'remove-argument': (given, { argument }) => {
+    if (typeof argument !== 'string') return badArguments('`remove-argument` needs `argument`');
+    return ok(Object.fromEntries(Object.entries(given).filter(([name]) => name !== argument)));
+  },
+  'cap-argument': (given, { argument, max }) => {
+    if (typeof argument !== 'string' || typeof max !== 'number')
+      return badArguments('`cap-argument` needs `argument` and `max`');
+    const value = given[argument];
+    return typeof value === 'number' && value > max
+      ? ok({ ...given, [argument]: max })
+      : notApplicable('no number above the cap');
+  },
+};
+
 /** Names that a policy file may use under `modify.name`. */
 export function transformNames(): readonly string[] {
-  return Object.keys(TRANSFORMS);
+  return [...Object.keys(TRANSFORMS), ...Object.keys(ARGUMENT_TRANSFORMS)];
+}
+
+/** Applies a transform to the arguments of a call (AARM R4, MODIFY). Never returns unchanged arguments as a success. */
+export function applyToArguments(
+  transform: Transform,
+  given: JsonObject,
+): Result<JsonObject, TransformFault> {
+  const change = Object.hasOwn(ARGUMENT_TRANSFORMS, transform.name)
+    ? ARGUMENT_TRANSFORMS[transform.name]
+    : undefined;
+  if (change === undefined) return notApplicable(`\`${transform.name}\` is about a command`);
+  const changed = change(given, transform.arguments);
+  if (!changed.ok) return changed;
+  return JSON.stringify(changed.value) === JSON.stringify(given)
+    ? notApplicable(`\`${transform.name}\` changes nothing here`)
+    : changed;
 }
 
 /**

@@ -5,6 +5,7 @@
  *   NAME …               asks about `NAME …`, then runs the real NAME
  *   countersign-exec PROGRAM ARGV0 …   asks about PROGRAM, a path that is looked up nowhere, then runs it with that argv
  *   countersign-ask …    asks about a command line that a shell is about to run (ask.c)
+ *   countersign-hook AGENT EVENT …   what an agent runs at each of its events (hook.c)
  *   countersign-init …   first process of a session (init.c)
  */
 #define _GNU_SOURCE
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "ask.h"
+#include "hook.h"
 #include "init.h"
 #include "program.h"
 #include "shell-arguments.h"
@@ -105,6 +107,7 @@ int main(int argc, char **argv) {
   struct called called = how_called(argv);
   if (strcmp(called.name, "countersign-init") == 0) return init_main(argc, argv);
   if (strcmp(called.name, "countersign-ask") == 0) return ask_main(&called, argc, argv);
+  if (strcmp(called.name, "countersign-hook") == 0) return hook_main(&called, argc, argv);
   if (strcmp(called.name, "countersign-exec") == 0) {
     if (argc < 3 || argv[1][0] != '/') {
       say("countersign: denied: the file shim asked something malformed\n", NULL);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Surface } from '../../../electron/core/action.ts';
 import type { AgentId, Digest } from '../../../electron/core/brand.ts';
 import type { Level } from '../../../electron/core/context.ts';
 import type { Decision } from '../../../electron/core/decision.ts';
@@ -75,14 +76,20 @@ function judge(
   line: string,
   partsFollow = false,
   classes: readonly Level[] = [],
+  surface: Surface = 'shell',
 ): { readonly decision: Decision; readonly rules: ReadonlySet<string> } {
   const rules = new Set<string>();
-  const decision = evaluateWith(policy, factsOf(line, partsFollow, classes), {
-    rule: (candidate, _subject, state) => {
-      if (state !== 'not_matched') rules.add(candidate.rule.id);
+  const facts = factsOf(line, partsFollow, classes);
+  const decision = evaluateWith(
+    policy,
+    { ...facts, action: { ...facts.action, surface } },
+    {
+      rule: (candidate, _subject, state) => {
+        if (state !== 'not_matched') rules.add(candidate.rule.id);
+      },
+      fact: () => undefined,
     },
-    fact: () => undefined,
-  });
+  );
   return { decision, rules };
 }
 
@@ -253,6 +260,21 @@ for (const [rule, { classes, hit, miss }] of Object.entries(afterwards)) {
   });
 }
 
+/** Rules about what an agent's hook tells: the line, and one beside it. What a shell or the kernel sees is another matter. */
+const hooked: Readonly<Record<string, readonly [string, string]>> = {
+  'self.hook': ['echo {} | /opt/c/countersign-hook codex UserPromptSubmit', 'ls -l /opt/c/countersign-hook'],
+};
+
+for (const [rule, [hit, miss]] of Object.entries(hooked)) {
+  test(`${rule} speaks about \`${hit}\` of a hook, of nothing else, and leaves \`${miss}\` alone`, () => {
+    const { rules, decision } = judge(hit, false, [], 'hook');
+    assert.ok(rules.has(rule));
+    assert.equal(decision.result, 'DENY');
+    assert.ok(!judge(hit).rules.has(rule));
+    assert.ok(!judge(miss, false, [], 'hook').rules.has(rule));
+  });
+}
+
 for (const [rule, [hit, miss]] of Object.entries(rows)) {
   test(`${rule} speaks about \`${hit}\``, () => {
     const { rules, decision } = judge(hit);
@@ -274,13 +296,17 @@ test('every rule of every pack has its two lines', () => {
     'registries',
     'untrusted',
     'exfiltration',
+    'mcp',
   ];
   const spoken = files.filter((file) => !elsewhere.includes(file.pack));
   const ids = spoken
     .flatMap((file) => file.rules)
     .filter((rule) => rule.match?.surfaces?.includes('http') !== true)
     .map((rule) => rule.id as string);
-  assert.deepEqual([...ids].sort(), [...Object.keys(rows), ...Object.keys(afterwards)].sort());
+  assert.deepEqual(
+    [...ids].sort(),
+    [...Object.keys(rows), ...Object.keys(afterwards), ...Object.keys(hooked)].sort(),
+  );
 });
 
 test('every rule says why and refers to something or offers something', () => {
