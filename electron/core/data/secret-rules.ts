@@ -2,8 +2,8 @@
  * Secrets by their shape. `find` is a literal beginning (one alternation finds all of them in one pass); `shape` is tried, sticky, at each place
  * found. No shape can backtrack: each is a row of bounded classes, none of which overlaps what follows it.
  *
- * @secretlint's rules are not used here: its API answers with promises and loads its rules as modules, and core is pure and synchronous. Its documented
- * examples are a test of these rules instead.
+ * @secretlint's rules are not used here: its API answers with promises and loads its rules as modules, and core is pure and synchronous. It is
+ * their measure instead (test/unit/core/data/secretlint.test.ts).
  */
 export interface SecretRule {
   readonly detector: string;
