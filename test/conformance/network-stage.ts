@@ -23,10 +23,11 @@ export interface NetworkStage extends Installation {
   receipts(): readonly Receipt[];
 }
 
-/** Sets the stage; `policy` is one more policy file, as a person would write it. */
+/** Sets the stage; `policy` is one more policy file, as a person would write it, `env` more of the daemon's environment. */
 export async function networkStage(
   sites: Readonly<Record<string, SiteFiles>>,
   policy: string | null = null,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<NetworkStage> {
   const internet = await smallInternet(sites);
   const place = installation(internet.within);
@@ -38,6 +39,7 @@ export async function networkStage(
     COUNTERSIGN_APPROVAL_MS: '1500',
     COUNTERSIGN_DEFERRAL_MS: '1500',
     NODE_EXTRA_CA_CERTS: internet.rootsFile,
+    ...env,
   });
   return {
     ...place,
