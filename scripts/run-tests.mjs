@@ -10,7 +10,7 @@ const FILE_LIMIT_MS = 300_000;
 const RUN_LIMIT_MS = 75 * 60_000;
 const MARK = 'COUNTERSIGN_TEST_FILE';
 /** Files that load the machine or are about time: they run alone, after the others. */
-const ALONE = /guard\/(faults|races|work|interactive|claude-code)|conformance\/|latency|fuzz/;
+const ALONE = /fault\/daemon|guard\/(faults|races|work|interactive|claude-code)|conformance\/|latency|fuzz/;
 
 /** Ends every process that carries `mark` in its environment; says how many there were. */
 function endMarked(mark) {
