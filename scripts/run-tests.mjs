@@ -134,7 +134,11 @@ export async function runTests({ node, root, patterns, out }) {
     out.write(
       `${bad.length > 0 ? 'FAIL' : 'ok  '} ${file} ${passed}/${result.rows.length} ${result.seconds.toFixed(1)} s${left}\n`,
     );
-    for (const row of bad) out.write(`     > ${row.name}\n`);
+    // Its first lines now: a run that is cut later has said why.
+    for (const row of bad.slice(0, 8))
+      out.write(
+        `     > ${row.name}\n       ${String(row.text).split('\n').slice(0, 3).join('\n       ').slice(0, 600)}\n`,
+      );
   };
   const drain = async (queue) => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runOne(file);

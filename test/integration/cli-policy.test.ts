@@ -369,7 +369,9 @@ suite('help', () => {
       try {
         const { code, stdout } = await home.cli([...words, '--help']);
         assert.equal(code, 0);
-        assert.ok(stdout.split('\n').length <= 24, `${stdout.split('\n').length} lines`);
+        // The list of commands has a line for each.
+        const most = words.length === 0 ? 30 : 24;
+        assert.ok(stdout.split('\n').length <= most, `${stdout.split('\n').length} lines`);
         assert.match(stdout, new RegExp(`countersign ${words.join(' ')}`));
         assert.match(stdout, /Exit codes/);
       } finally {
