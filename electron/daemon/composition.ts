@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../core/brand.ts';
@@ -391,8 +391,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Result<Runnin
       message: `the start could not be recorded: ${started.error.message}`,
     });
   // Written last: who can read it finds doors that are open.
+  // Renamed into place: who finds it finds all of it. The pid comes last and says that the doors are open.
+  writeFileSync(`${places.capability}.new`, `${capability}\n`, { mode: 0o600 });
+  renameSync(`${places.capability}.new`, places.capability);
   writeFileSync(join(places.run, 'daemon.pid'), `${process.pid}\n`, { mode: 0o600 });
-  writeFileSync(places.capability, `${capability}\n`, { mode: 0o600 });
   log(
     `armed: ${first.set.rules.length} rules, policy ${first.set.hash.slice(0, 12)}, keys kept in ${keys.value.kind}`,
   );
